@@ -1,0 +1,3 @@
+module github.com/curationexperts/ansible-sidekiq
+
+go 1.26.8

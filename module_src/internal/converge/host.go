@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package converge
+
+import (
+	"context"
+	"time"
+)
+
+// Verb is something that the manager can be told to do with a unit.
+type Verb string
+
+// Verbs.
+const (
+	Start   Verb = "start"
+	Stop    Verb = "stop"
+	Restart Verb = "restart"
+	Hush    Verb = "quiet" // stop taking jobs, finish those in progress
+)
+
+// Host is the machine, as far as a converge needs it.
+//
+// Every method that changes something either has done all of it when it
+// returns nil, or may have done any part of it when it returns an error.
+// Cancelling ctx ends a wait, never a change halfway through.
+type Host interface {
+	// File and Unit look at the host.
+	File(ctx context.Context, path string) (File, error)
+	Unit(ctx context.Context, name string) (Unit, error)
+
+	// Process is a cheaper look at a unit's main process, made again and
+	// again while it starts.
+	Process(ctx context.Context, unit string) (Process, error)
+
+	// Verify has the host's own tools judge the very bytes of files that are
+	// to be installed, without installing them. The warnings are about what
+	// does not stand in the way.
+	Verify(ctx context.Context, files []File) (warnings []string, err error)
+
+	// Put makes the file at f.Path what f says: content, mode and owner in
+	// one rename, or its absence. With a ModTime it gets that, too.
+	Put(ctx context.Context, f File) error
+
+	// Enable makes u.Links exactly the links that enable the unit or, where
+	// they are nil, has the unit enabled or disabled as its [Install] section
+	// says.
+	Enable(ctx context.Context, u Unit) error
+
+	// Reload makes the manager read its unit files again.
+	Reload(ctx context.Context) error
+
+	// Run tells the manager to do something with a unit and waits for the end
+	// of the job. The job's failure is a [*JobError].
+	Run(ctx context.Context, unit string, v Verb) error
+
+	// ProveGrants shows that sudo gives the grants, by its own word and by
+	// trying.
+	ProveGrants(ctx context.Context, grants []Grant) error
+
+	// LastWords are the last log lines of a unit since the given time, oldest
+	// first, bounded in number and length. They are for a message only: what
+	// goes wrong in getting them is said in a line of them.
+	LastWords(ctx context.Context, unit string, since time.Time) []string
+
+	// Now is the host's clock, and Sleep waits by it; an error is that of ctx.
+	Now() time.Time
+	Sleep(ctx context.Context, d time.Duration) error
+}
+
+// JobError is a job of the manager that did not end well.
+type JobError struct {
+	Unit   string
+	Verb   Verb
+	Result string // failed, timeout, canceled, dependency, skipped: org.freedesktop.systemd1(5), JobRemoved
+}
+
+func (e *JobError) Error() string {
+	return "cannot " + string(e.Verb) + " " + e.Unit + ": its job ended with the result " + e.Result
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+// Package converge brings a host from the state it has to the state it should
+// have, all of it or nothing.
+//
+// Want and have are the same type, [State]. [Diff] compares them and yields a
+// [Plan], an ordered list of steps; an empty plan means that the host is as
+// wanted. Check mode is a plan that is not applied, the diff shown to the user
+// is the plan printed, and a rollback is the plan of what was done, inverted.
+//
+// The package decides and never acts: whatever touches the machine goes
+// through [Host], which it declares and others implement. It does not know
+// what a Sidekiq is either; units, files and grants are all it sees.
+package converge
+
+import (
+	"io/fs"
+	"time"
+)
+
+// State is what a host has, or should have, of one service.
+//
+// Rows that a wanted State does not mention are none of this run's business.
+type State struct {
+	Files []File
+	Units []Unit
+}
+
+// Kind says which grammar a file is written in, and so which of the host's own
+// tools judges it before it is installed.
+type Kind string
+
+// The kinds of files.
+const (
+	UnitFile    Kind = "unit"    // judged by systemd-analyze verify
+	SudoersFile Kind = "sudoers" // judged by visudo
+)
+
+// File is one file of a State. The zero Exists means that the file is absent,
+// and then only Path and Kind say anything.
+type File struct {
+	Path    string
+	Kind    Kind
+	Exists  bool
+	Content string
+	Mode    fs.FileMode // permission bits only
+	UID     int
+	GID     int
+
+	// ModTime is set in an observed state. A wanted state leaves it zero: a
+	// newly written file gets the time of writing. Rollback sets it, so that a
+	// restored file does not look newer than the process that was started
+	// from it.
+	ModTime time.Time
+
+	// Irregular says what else is at Path ("a symbolic link to /x", "a
+	// directory") in an observed state. Nothing is ever written over it.
+	Irregular string
+
+	// Units, in a wanted state, are the units whose running process this file
+	// describes: when its content changes, they are stale.
+	Units []string
+
+	// Grants, in a wanted state, are what a sudoers file must bring about.
+	// They are proven after the file has been installed.
+	Grants []Grant
+}
+
+// Same reports whether f and g are the same file to a reader: path, content,
+// mode and owner. Times are left out.
+func (f File) Same(g File) bool {
+	if !f.Exists || !g.Exists {
+		return f.Path == g.Path && f.Exists == g.Exists
+	}
+	return f.Path == g.Path && f.Content == g.Content && f.Mode == g.Mode && f.UID == g.UID && f.GID == g.GID
+}
+
+// Grant is one command that somebody may run as root without a password.
+type Grant struct {
+	User   string   // a user name; empty for a group's grant
+	Group  string   // a group name; empty for a user's grant
+	Args   []string // the command with its absolute path, word for word
+	NoExec bool     // the command itself cannot start other programs
+}
+
+// Activity is what the process of a unit does, or should do.
+type Activity string
+
+// Activities. Any and Fresh are wanted only and never observed.
+const (
+	Any      Activity = ""         // leave it as it is
+	Up       Activity = "up"       // running, ready and taking jobs
+	Fresh    Activity = "fresh"    // up, and started by this very run
+	Down     Activity = "down"     // not running, and nothing will start it
+	Starting Activity = "starting" // running or being started, but nothing shows yet that it is ready
+	Looping  Activity = "looping"  // dead, waiting for its next automatic restart
+	Stopping Activity = "stopping" // being stopped
+	Draining Activity = "draining" // told to be quiet so recently that a deploy may be under way
+	Quiet    Activity = "quiet"    // running, but takes no more jobs
+)
+
+// Switch is a wanted or observed setting; the zero value leaves the host's as
+// it is and is never observed.
+type Switch string
+
+// Switch settings.
+const (
+	On  Switch = "on"
+	Off Switch = "off"
+)
+
+// Link is a symbolic link by which a unit is enabled.
+type Link struct {
+	Path   string
+	Target string
+}
+
+// Unit is one unit of a State.
+type Unit struct {
+	Name string
+
+	// Enabled is On when the unit starts at boot: persistently, not for this
+	// boot only.
+	Enabled Switch
+
+	// Links are the links that enable the unit, sorted by path. In a wanted
+	// state nil means whatever the unit's own [Install] section asks for.
+	Links []Link
+
+	Activity Activity
+
+	// Reload says that the manager has an older version of the unit in memory
+	// than is on disk.
+	Reload bool
+
+	// Stale names the files that are newer than the start of the unit's main
+	// process; see [Unit.KeepStale].
+	Stale []string
+
+	// KeepStale, in a wanted state, leaves a stale process running and warns.
+	KeepStale bool
+
+	// Proof, in a wanted state, says how it is shown that the unit is up.
+	Proof Proof
+
+	// What follows is observed only.
+
+	LoadState string   // loaded, not-found, masked, error, …: org.freedesktop.systemd1(5)
+	Fragment  string   // the unit file that the manager uses
+	DropIns   []string // the drop-ins that it applies
+	Process   Process
+}
+
+// Proof says how it is shown that a unit is up.
+type Proof struct {
+	// Timeout bounds the wait. Zero proves nothing.
+	Timeout time.Duration
+
+	// Titled says that the main process shows readiness in its title, as
+	// Sidekiq does. Otherwise the title is taken where it shows, and the same
+	// main process living through Window counts too.
+	Titled bool
+	Window time.Duration
+}
+
+// Process is one look at the main process of a unit, in the words of
+// org.freedesktop.systemd1(5).
+type Process struct {
+	ActiveState string
+	SubState    string
+	Result      string
+	Type        string
+	MainPID     int
+	Invocation  string
+	Started     time.Time // of the main process
+	Restarts    int       // automatic ones, since the last start by hand
+	JobPending  bool      // a start, stop or restart of the unit is queued or running
+	ExitCode    int       // si_code of the last main process (CLD_EXITED 1, CLD_KILLED 2, CLD_DUMPED 3)
+	ExitStatus  int       // its exit status or signal
+	Ready       bool      // the title says that jobs are taken
+	Quiet       bool      // the title says that no more jobs are taken
+	Title       string    // empty where it cannot be read
+}
+
+// File returns the row of the file at path.
+func (s State) File(path string) (File, bool) {
+	for _, f := range s.Files {
+		if f.Path == path {
+			return f, true
+		}
+	}
+	return File{}, false
+}
+
+// Unit returns the row of the unit called name.
+func (s State) Unit(name string) (Unit, bool) {
+	for _, u := range s.Units {
+		if u.Name == name {
+			return u, true
+		}
+	}
+	return Unit{}, false
+}
