@@ -77,3 +77,17 @@ type JobError struct {
 func (e *JobError) Error() string {
 	return "cannot " + string(e.Verb) + " " + e.Unit + ": its job ended with the result " + e.Result
 }
+
+// words says what the failed job of a start means, given a look at the unit's
+// process.
+func (e *JobError) words(p Process) string {
+	switch {
+	case e.Result == "dependency":
+		return "a unit that it requires did not start"
+	case e.Result == "timeout" || p.Result == "timeout":
+		return "it did not tell systemd that it was ready in time"
+	case p.Result == "protocol":
+		return "its main process ended before it told systemd that it was ready"
+	}
+	return "its main process " + p.Ending() + " before it was ready"
+}

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package converge
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Plan is what has to be done to a host, in order. The zero Plan means that
+// the host is as wanted.
+type Plan struct {
+	Steps []Step
+
+	// Proofs are the units to be shown up when the steps are done, also when
+	// there are no steps: a service found starting is waited for.
+	Proofs []Unit
+
+	// Warnings are about what the plan leaves as it is.
+	Warnings []string
+}
+
+// Changes reports whether the plan would change the host.
+func (p Plan) Changes() bool { return len(p.Steps) > 0 }
+
+// Words are the steps for a person to read.
+func (p Plan) Words() []string {
+	words := make([]string, 0, len(p.Steps))
+	for _, s := range p.Steps {
+		words = append(words, s.String())
+	}
+	return words
+}
+
+// Files are the files that the plan would install, for [Host.Verify].
+func (p Plan) Files() []File {
+	var files []File
+	for _, s := range p.Steps {
+		if put, ok := s.(PutFile); ok && put.Want.Exists {
+			files = append(files, put.Want)
+		}
+	}
+	return files
+}
+
+// FileSteps are the steps that change files, for the diff.
+func (p Plan) FileSteps() []PutFile {
+	var puts []PutFile
+	for _, s := range p.Steps {
+		if put, ok := s.(PutFile); ok {
+			puts = append(puts, put)
+		}
+	}
+	return puts
+}
+
+// Step is one effect on a host. It carries what was before, so that it can be
+// inverted.
+type Step interface {
+	// String says in words what the step does.
+	String() string
+
+	// phase is the step's place in any plan, a rollback included.
+	phase() phase
+
+	do(ctx context.Context, h Host) error
+
+	// invert is the step that restores what was before; ok is false where
+	// nothing has to be done. An inverted step may find its work done
+	// already, since the step may have failed before it changed anything.
+	invert() (s Step, ok bool)
+}
+
+// phase orders the steps of a plan. What is going away is stopped before its
+// files go; what comes is started after its files are there and known.
+type phase int
+
+const (
+	stopping phase = iota
+	disabling
+	installing
+	enabling
+	reloading
+	running
+)
+
+// inOrder sorts steps by phase and keeps the order within a phase.
+func inOrder(steps []Step) []Step {
+	slices.SortStableFunc(steps, func(a, b Step) int { return cmp.Compare(a.phase(), b.phase()) })
+	return steps
+}
+
+// PutFile installs, replaces or removes a file.
+type PutFile struct{ Was, Want File }
+
+func (s PutFile) String() string {
+	switch {
+	case !s.Want.Exists:
+		return "remove " + s.Want.Path
+	case !s.Was.Exists:
+		return "write " + s.Want.Path
+	case s.Was.Content != s.Want.Content:
+		return "change " + s.Want.Path
+	}
+	return "set the " + s.attributes() + " of " + s.Want.Path
+}
+
+// attributes says what but the content differs.
+func (s PutFile) attributes() string {
+	var a []string
+	if s.Was.Mode != s.Want.Mode {
+		a = append(a, fmt.Sprintf("mode (%04o to %04o)", s.Was.Mode, s.Want.Mode))
+	}
+	if s.Was.UID != s.Want.UID || s.Was.GID != s.Want.GID {
+		a = append(a, fmt.Sprintf("owner (%d:%d to %d:%d)", s.Was.UID, s.Was.GID, s.Want.UID, s.Want.GID))
+	}
+	return strings.Join(a, " and the ")
+}
+
+func (s PutFile) phase() phase { return installing }
+
+func (s PutFile) do(ctx context.Context, h Host) error { return h.Put(ctx, s.Want) }
+
+func (s PutFile) invert() (Step, bool) { return restoreFile{PutFile{Was: s.Want, Want: s.Was}}, true }
+
+// restoreFile puts a file back as it was, its time included. It writes only
+// where something is different, so that a file system that refused the change
+// is not asked to take it back.
+type restoreFile struct{ PutFile }
+
+func (s restoreFile) String() string {
+	if !s.Want.Exists {
+		return "remove " + s.Want.Path + " again"
+	}
+	return "restore " + s.Want.Path
+}
+
+func (s restoreFile) do(ctx context.Context, h Host) error {
+	now, err := h.File(ctx, s.Want.Path)
+	if err != nil {
+		return err
+	}
+	if now.Same(s.Want) && now.ModTime.Equal(s.Want.ModTime) {
+		return nil
+	}
+	return h.Put(ctx, s.Want)
+}
+
+// SetEnabled makes a unit start at boot, or not.
+type SetEnabled struct{ Was, Want Unit }
+
+func (s SetEnabled) String() string {
+	if s.Want.Enabled == Off {
+		return "disable " + s.Want.Name
+	}
+	text := "enable " + s.Want.Name
+	if gone := missing(s.Was.Links, s.Want.Links); s.Want.Links != nil && len(gone) > 0 {
+		text += ", no longer in " + strings.Join(gone, ", ")
+	}
+	if came := missing(s.Want.Links, s.Was.Links); len(came) > 0 {
+		text += " in " + strings.Join(came, ", ")
+	}
+	return text
+}
+
+// missing names the directories of the links in a that b lacks.
+func missing(a, b []Link) []string {
+	var dirs []string
+	for _, l := range a {
+		if !slices.Contains(b, l) {
+			dirs = append(dirs, path.Base(path.Dir(l.Path)))
+		}
+	}
+	return dirs
+}
+
+func (s SetEnabled) phase() phase {
+	if s.Want.Enabled == Off {
+		return disabling
+	}
+	return enabling
+}
+
+func (s SetEnabled) do(ctx context.Context, h Host) error { return h.Enable(ctx, s.Want) }
+
+func (s SetEnabled) invert() (Step, bool) {
+	want := s.Was
+	if want.Links == nil {
+		want.Links = []Link{}
+	}
+	return SetEnabled{Was: s.Want, Want: want}, true
+}
+
+// ReloadManager makes the manager read its unit files again.
+type ReloadManager struct{}
+
+func (ReloadManager) String() string                        { return "reload the systemd manager" }
+func (ReloadManager) phase() phase                          { return reloading }
+func (ReloadManager) do(ctx context.Context, h Host) error  { return h.Reload(ctx) }
+func (s ReloadManager) invert() (inverse Step, needed bool) { return s, true }
+
+// RunUnit starts, stops, restarts or quiets a unit.
+type RunUnit struct {
+	Unit  string
+	Verb  Verb
+	Was   Unit
+	Why   string // for the words: "" or the reason
+	Proof Proof  // of being up
+}
+
+func (s RunUnit) String() string {
+	text := string(s.Verb) + " " + s.Unit
+	if s.Why != "" {
+		text += ": " + s.Why
+	}
+	return text
+}
+
+func (s RunUnit) phase() phase {
+	if s.Verb == Stop {
+		return stopping
+	}
+	return running
+}
+
+func (s RunUnit) do(ctx context.Context, h Host) error {
+	if s.Verb == Hush && s.Was.Activity == Starting {
+		// SIGTSTP suspends a process that has not set its handlers yet.
+		if _, err := Prove(ctx, h, Unit{Name: s.Unit, Proof: s.Proof}); err != nil {
+			return err
+		}
+	}
+	return s.ended(ctx, h, h.Run(ctx, s.Unit, s.Verb))
+}
+
+// ended explains why a unit did not start. A job that somebody else's job has
+// replaced is not a failure: a deploy restarts the service too, and the proof
+// will tell.
+func (s RunUnit) ended(ctx context.Context, h Host, err error) error {
+	var job *JobError
+	if !errors.As(err, &job) || s.Verb == Stop || s.Verb == Hush {
+		return err
+	}
+	if job.Result == "canceled" {
+		return nil
+	}
+	p, lookErr := h.Process(context.WithoutCancel(ctx), s.Unit)
+	if lookErr != nil {
+		return err
+	}
+	return &NotUp{Unit: s.Unit, Why: job.words(p), TimedOut: job.Result == "timeout" || p.Result == "timeout", Process: p, Job: job}
+}
+
+// invert brings back what the unit did before: a unit that was running, or
+// kept trying to, is started again, and any other is stopped, so that nothing
+// is left that would be restarted for ever.
+func (s RunUnit) invert() (Step, bool) {
+	inverse := RunUnit{Unit: s.Unit, Was: Unit{Name: s.Unit}, Why: "as it was before"}
+	switch s.Was.Activity {
+	case Any, Down, Stopping:
+		inverse.Verb = Stop
+	default:
+		inverse.Verb = Restart
+	}
+	return inverse, true
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package converge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// lookEvery is the time between two looks at a process that is coming up.
+const lookEvery = 200 * time.Millisecond
+
+// NotUp is a unit that did not come up, or did not stay up.
+type NotUp struct {
+	Unit     string
+	Why      string        // in words
+	Waited   time.Duration // for it
+	TimedOut bool          // it neither came up nor died
+	Process  Process       // the last look
+	Job      *JobError     // where it was the job of the manager that failed
+}
+
+func (e *NotUp) Error() string { return e.Why }
+
+func (e *NotUp) Unwrap() error {
+	if e.Job == nil {
+		return nil
+	}
+	return e.Job
+}
+
+// Prove waits until it has been shown that a unit is up, as its Proof says.
+// What "systemctl start" returns proves nothing for a program that is merely
+// started, and one look at ActiveState proves little: a program that dies
+// every two seconds is active most of the time.
+//
+// It returns a [*NotUp] as soon as the unit is seen to be dead or dying again
+// and again, or when the time is up; and a warning where the proof is weaker
+// than Sidekiq's own word.
+func Prove(ctx context.Context, h Host, u Unit) (warning string, err error) {
+	if u.Proof.Timeout == 0 {
+		return u.Name + " was started, but start_timeout is 0, so it was not looked at whether it came up.", nil
+	}
+	w := watch{unit: u, began: h.Now()}
+	for {
+		p, err := h.Process(ctx, u.Name)
+		if err != nil {
+			return "", err
+		}
+		if verdict, why := w.look(p, h.Now()); verdict == dead {
+			return "", &NotUp{Unit: u.Name, Why: why, Waited: h.Now().Sub(w.began), TimedOut: w.timedOut, Process: p}
+		} else if verdict == alive {
+			return why, nil
+		}
+		if err := h.Sleep(ctx, lookEvery); err != nil {
+			return "", errors.Join(fmt.Errorf("interrupted while waiting for %s", u.Name), context.Cause(ctx))
+		}
+	}
+}
+
+type verdict int
+
+const (
+	undecided verdict = iota
+	alive
+	dead
+)
+
+// watch is what has been seen of a unit since its proof began.
+type watch struct {
+	unit     Unit
+	began    time.Time
+	last     Process
+	since    time.Time // when the present main process was first seen running
+	restarts int       // automatic restarts before this run's business with it
+	seen     bool
+	timedOut bool
+}
+
+// look takes one more look into account.
+//
+// A main process that changes without an automatic restart is somebody else
+// restarting the service, a deploy for example, and only means that the watch
+// starts anew.
+func (w *watch) look(p Process, now time.Time) (verdict, string) {
+	if !w.seen || p.Restarts < w.restarts {
+		w.restarts = p.Restarts
+	}
+	if !w.seen || p.MainPID != w.last.MainPID || p.Invocation != w.last.Invocation {
+		w.since = now
+	}
+	w.seen, w.last = true, p
+
+	switch {
+	case p.SubState == "auto-restart" || p.SubState == "auto-restart-queued" || p.Restarts > w.restarts:
+		return dead, fmt.Sprintf("its main process %s; systemd starts it again and again", p.Ending())
+	case !p.JobPending && (p.ActiveState == "failed" || p.ActiveState == "inactive"):
+		return dead, fmt.Sprintf("its main process %s", p.Ending())
+	case p.ActiveState == "active" && p.SubState == "running":
+		if v, why := w.running(p, now); v != undecided {
+			return v, why
+		}
+	}
+	if waited := now.Sub(w.began); waited >= w.unit.Proof.Timeout {
+		w.timedOut = true
+		return dead, fmt.Sprintf("it was not ready after %s (start_timeout)", waited.Round(time.Second))
+	}
+	return undecided, ""
+}
+
+// running judges a main process that systemd calls running.
+func (w *watch) running(p Process, now time.Time) (verdict, string) {
+	if p.Quiet {
+		return alive, w.unit.Name + " came up, but was told to be quiet by somebody else meanwhile."
+	}
+	if p.Ready || p.Type == "notify" || p.Type == "notify-reload" {
+		return alive, ""
+	}
+	if !w.unit.Proof.Titled && now.Sub(w.since) >= w.unit.Proof.Window {
+		return alive, fmt.Sprintf("%s has been running for %s, which is all that can be told: its main process does not say in its title that it takes jobs, as Sidekiq does.",
+			w.unit.Name, w.unit.Proof.Window)
+	}
+	return undecided, ""
+}
+
+// Codes of a main process's end: sigaction(2), si_code of SIGCHLD.
+const (
+	exited = 1
+	killed = 2
+	dumped = 3
+)
+
+// Ending says in words how the main process ended, as far as it is known.
+func (p Process) Ending() string {
+	switch p.ExitCode {
+	case exited:
+		return fmt.Sprintf("exited with status %d%s", p.ExitStatus, statusWords(p.ExitStatus))
+	case killed:
+		return fmt.Sprintf("was killed by signal %d", p.ExitStatus)
+	case dumped:
+		return fmt.Sprintf("dumped core on signal %d", p.ExitStatus)
+	}
+	if p.Result != "" && p.Result != "success" {
+		return "ended (" + p.Result + ")"
+	}
+	return "is not there"
+}
+
+// statusWords gives the meaning of the statuses that systemd itself exits with
+// when it cannot start a program: systemd.exec(5), "Process exit codes".
+func statusWords(status int) string {
+	words := map[int]string{
+		200: "CHDIR: the working directory is missing or cannot be entered",
+		201: "NICE: the scheduling priority cannot be set",
+		203: "EXEC: the program is missing or cannot be executed",
+		206: "FDS: file descriptors cannot be set up",
+		208: "STDIN: standard input cannot be set up",
+		209: "STDOUT: standard output cannot be opened",
+		216: "GROUP: the group does not exist or cannot be taken",
+		217: "USER: the user does not exist or cannot be taken",
+		218: "CAPABILITIES: capabilities cannot be applied",
+		219: "CGROUP: the control group cannot be set up",
+		226: "NAMESPACE: the mount or other namespaces cannot be set up",
+		228: "SECCOMP: the system call filter cannot be applied",
+		233: "RUNTIME_DIRECTORY: a runtime directory cannot be set up",
+		238: "STATE_DIRECTORY: a state directory cannot be set up",
+	}
+	if w, ok := words[status]; ok {
+		return "/" + w
+	}
+	return ""
+}
