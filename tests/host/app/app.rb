@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# A real, small Sidekiq application: what the tests run as a service.
+# It has to load under Sidekiq 6.0, 6.4 and 7.3, hence Sidekiq::Worker, the name all of them know.
+require "sidekiq"
+
+SHARED = "/opt/laevigata/shared"
+
+# A large Rails application takes minutes to boot. A number of seconds in this file stands in for one.
+boot_delay = File.join(SHARED, "boot_delay")
+sleep File.read(boot_delay).to_f if File.exist?(boot_delay)
+
+# Writes TEXT and the user id it runs as into the file PATH.
+class WriteFile
+  include Sidekiq::Worker
+
+  def perform(path, text = "done")
+    File.write(path, "#{text} uid=#{Process.uid}\n")
+  end
+end
+
+# Takes SECONDS, then appends ID to the ledger: a job that is lost, or done twice, shows there.
+class Sleep
+  include Sidekiq::Worker
+
+  def perform(id, seconds, ledger = File.join(SHARED, "tmp", "ledger"))
+    sleep seconds.to_f
+    File.open(ledger, "a") { |file| file.write("#{id}\n") }
+  end
+end
+
+# Writes the name of the release it runs from into the file PATH.
+class ReportRelease
+  include Sidekiq::Worker
+
+  def perform(path)
+    File.write(path, "#{File.basename(File.realpath(__dir__))}\n")
+  end
+end
