@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+// Package ansible is the wire between Ansible and the program: it reads the
+// arguments of one run and prints its one result.
+//
+// Ansible runs a binary module with one argument, the name of a file that
+// holds a JSON object: the task's options and, beside them, keys that start
+// with _ansible_. What ansible-core makes of a value on the way differs from
+// version to version ("6" or 6, "" or null), so the options are coerced as
+// Ansible's own AnsibleModule does, by a [Schema] that the caller declares.
+// The result is one line of JSON on standard output.
+//
+// The package knows nothing of what the options mean.
+package ansible
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// maxRequest bounds the arguments of one run, in bytes.
+const maxRequest = 4 << 20
+
+// Request is what Ansible asks of one run.
+type Request struct {
+	// Args are the task's options. Numbers are json.Number, so that they
+	// are printed as they were written.
+	Args map[string]any
+
+	Check bool   // change nothing
+	Diff  bool   // say what changes, line by line
+	Name  string // the module's name as Ansible resolved it; empty when run by hand
+
+	// IgnoreUnknown asks not to reject unknown options. ansible-core 2.17
+	// and newer set it for module_defaults that are shared by a group.
+	IgnoreUnknown bool
+}
+
+// ReadRequest reads the arguments of one run. args is the command line without
+// the program's name: the name of a file, or "-" for stdin.
+func ReadRequest(args []string, stdin io.Reader) (Request, error) {
+	if len(args) != 1 {
+		return Request{}, errors.New(`cannot read the arguments: want the name of a file with a JSON object of options, or "-" for standard input`)
+	}
+	text, err := readSource(args[0], stdin)
+	if err != nil {
+		return Request{}, fmt.Errorf("cannot read the arguments: %w", err)
+	}
+	object, err := decodeObject(text)
+	if err != nil {
+		return Request{}, fmt.Errorf("cannot read the arguments: %w", err)
+	}
+	return newRequest(object), nil
+}
+
+func readSource(name string, stdin io.Reader) ([]byte, error) {
+	if name == "-" {
+		return readBounded(stdin)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readBounded(f)
+}
+
+func readBounded(r io.Reader) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxRequest+1))
+	if err == nil && len(text) > maxRequest {
+		err = fmt.Errorf("more than %d bytes", maxRequest)
+	}
+	return text, err
+}
+
+// newRequest takes Ansible's own keys out of object. New ones come with new
+// versions of ansible-core, so an unknown one is no error.
+func newRequest(object map[string]any) Request {
+	r := Request{Args: object}
+	r.Check, _ = object["_ansible_check_mode"].(bool)
+	r.Diff, _ = object["_ansible_diff"].(bool)
+	r.Name, _ = object["_ansible_module_name"].(string)
+	r.IgnoreUnknown, _ = object["_ansible_ignore_unknown_opts"].(bool)
+	for key := range object {
+		if strings.HasPrefix(key, "_ansible_") {
+			delete(object, key)
+		}
+	}
+	return r
+}
