@@ -1,0 +1,412 @@
+#!/usr/bin/python
+# -*- coding: utf-8 -*-
+# Copyright (c) curationexperts
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This file is documentation. What runs on the host is a compiled program, which the action plugin of the same name sends there.
+
+from __future__ import (absolute_import, division, print_function)
+
+__metaclass__ = type
+
+DOCUMENTATION = r"""
+module: sidekiq_service
+short_description: Keep Sidekiq always running, as a systemd service
+version_added: 1.0.0
+author:
+  - Data Curation Experts (@curationexperts)
+description:
+  - Puts an application's Sidekiq under systemd, so that it runs again after a crash, a Redis outage or a reboot, and lets the deploy
+    user, and Capistrano as that user, restart it without a password and without becoming root.
+  - One task does it all. It writes the unit file and the sudoers file, has C(systemd-analyze) and C(visudo) judge them before anything is
+    replaced, enables and starts the service, and waits until Sidekiq has really come up. If it does not come up, everything is put back
+    as it was, and the message says why, with Sidekiq's last log lines.
+  - The task may run before the first deploy. The service is then prepared and enabled, is not started, and the task ends with a warning.
+  - The host needs systemd 229 or newer and sudo. It needs no Python and no facts.
+options:
+  name:
+    description:
+      - The name of the service, without C(.service). The log lines bear it too, and the sudoers file is named after it.
+      - Set it to run the Sidekiqs of several applications on one host.
+    type: str
+    default: sidekiq
+  state:
+    description:
+      - V(started) means that Sidekiq runs and takes jobs. It is started if it is down, and restarted if it is older than what is installed.
+      - V(stopped) stops it; jobs that do not end in O(timeout_stop_sec) go back to Redis.
+      - V(restarted) restarts it in any case. Always reported as a change.
+      - V(quiet) lets it finish its jobs and take no new ones, as before a deploy. Always reported as a change.
+      - V(present) writes and enables, and leaves Sidekiq running or not, as it is.
+      - V(absent) stops it and removes the files that this collection wrote.
+    type: str
+    choices: [started, stopped, restarted, quiet, present, absent]
+    default: started
+  enabled:
+    description:
+      - Whether Sidekiq starts when the host boots.
+    type: bool
+    default: true
+  project_name:
+    description:
+      - The application, which is deployed to C(/opt/<project_name>/current).
+      - Required unless O(working_directory) is set or O(state=absent).
+    type: str
+  working_directory:
+    description:
+      - The directory of the deployed application, absolute. Set it if the application is elsewhere than C(/opt/<project_name>/current).
+    type: path
+  user:
+    description:
+      - The user who runs Sidekiq, and may restart it. Never V(root).
+    type: str
+    default: deploy
+  group:
+    description:
+      - The group that Sidekiq runs with. The user's primary group if it is not set.
+    type: str
+  umask:
+    description:
+      - Which permissions the files that jobs make do not get. With V("0002") the group may write them.
+      - An octal number in quotes that starts with V(0). YAML reads V(0027) without quotes as 23, and that is refused.
+    type: str
+    default: "0002"
+  app_env:
+    description:
+      - The environment that the application runs in, C(RAILS_ENV) for Rails.
+    type: str
+    default: production
+  config_file:
+    description:
+      - Sidekiq's own configuration with its queues and its concurrency, absolute or below O(working_directory).
+    type: str
+    default: config/sidekiq.yml
+  bundle:
+    description:
+      - The bundler that runs Sidekiq. V(/usr/local/bin/bundle) if it is not set, and with O(login_shell=true) the V(bundle) that the shell
+        finds.
+    type: path
+  login_shell:
+    description:
+      - Start Sidekiq from a login shell of the user, C(/bin/bash -lc). Set it where Ruby comes from rbenv, rvm or asdf.
+    type: bool
+    default: false
+  exec_start:
+    description:
+      - A whole command line of your own, in place of the one that O(bundle), O(login_shell), O(app_env), O(config_file), O(queues) and
+        O(concurrency) would make.
+    type: str
+  queues:
+    description:
+      - The queues to take jobs from, each V(name) or V(name,weight). Those of O(config_file) if it is not set.
+    type: list
+    elements: str
+  concurrency:
+    description:
+      - How many jobs run at once. That of O(config_file) if it is not set.
+    type: int
+  type:
+    description:
+      - How systemd knows that Sidekiq is up.
+      - V(auto) takes V(notify) if the deployed application has Sidekiq 6.0.6 or newer, which tells systemd so itself, and V(exec) otherwise,
+        V(simple) on systemd before 240.
+    type: str
+    choices: [auto, notify, exec, simple]
+    default: auto
+  watchdog_sec:
+    description:
+      - With V(notify), restart a Sidekiq that has given no sign of life for so many seconds. V(0) turns this off.
+    type: int
+    default: 60
+  restart:
+    description:
+      - When systemd starts Sidekiq again by itself. With anything but V(always) there are ways for it to stay down.
+    type: str
+    choices: [always, on-failure, on-abnormal, on-abort, on-success, "no"]
+    default: always
+  restart_sec:
+    description:
+      - How many seconds systemd waits before it starts Sidekiq again. If it is not set, the wait grows from 1 to 60 seconds with systemd 254
+        or newer, and is 10 seconds otherwise.
+    type: int
+  start_timeout:
+    description:
+      - How many seconds Sidekiq may take to come up, at boot and in this task. Large Rails applications need their time after a reboot.
+      - V(0) starts it and does not wait for it, with a warning.
+    type: int
+    default: 300
+  timeout_stop_sec:
+    description:
+      - How many seconds Sidekiq may take to stop. If it is not set, 5 more than the C(timeout) of O(config_file), and 90 at least, so that
+        it can give unfinished jobs back to Redis.
+    type: int
+  env:
+    description:
+      - Environment variables. Every user of the host can read them; put secrets into O(env_files). Values are never shown in results.
+    type: dict
+  env_files:
+    description:
+      - Files with environment variables, absolute. One with a V(-) before it may be missing.
+    type: list
+    elements: str
+  log_file:
+    description:
+      - A file to log to, absolute or below O(working_directory), opened by O(user). The journal if it is not set.
+    type: path
+  redis_unit:
+    description:
+      - The unit of a Redis on the same host, which is then enabled, started, and waited for at boot.
+      - V(auto) waits for the distribution's Redis if it is installed and starts it at boot if it is enabled. V(none) is for a Redis elsewhere.
+    type: str
+    default: auto
+  after:
+    description:
+      - More units that Sidekiq is started after.
+    type: list
+    elements: str
+  wants:
+    description:
+      - More units that are started with Sidekiq.
+    type: list
+    elements: str
+  wanted_by:
+    description:
+      - The targets that start Sidekiq if it is enabled.
+    type: list
+    elements: str
+    default: [multi-user.target]
+  processes:
+    description:
+      - How many Sidekiq processes to run. One uses about one core, however large its O(concurrency). Start, stop and restart of
+        O(name) still act on all of them.
+    type: int
+    default: 1
+  hardening:
+    description:
+      - V(basic) makes the system's files read-only for Sidekiq, and keeps sudo, sendmail and uploads in C(/tmp) working in jobs.
+      - V(strict) takes away more, which some applications need.
+    type: str
+    choices: [none, basic, strict]
+    default: none
+  directives:
+    description:
+      - Anything else for the unit file, as a dictionary of sections, which are dictionaries of names to a value, a list of values, or
+        V(null) to leave a directive out.
+    type: dict
+  sudo:
+    description:
+      - Whether O(sudo_users) and O(sudo_groups) may restart Sidekiq without a password. V(false) takes it from them.
+    type: bool
+    default: true
+  sudo_users:
+    description:
+      - The users who may restart Sidekiq without a password. O(user) if it is not set.
+    type: list
+    elements: str
+  sudo_groups:
+    description:
+      - The groups whose members may restart Sidekiq without a password.
+    type: list
+    elements: str
+    default: []
+  sudo_commands:
+    description:
+      - What they may do with C(sudo systemctl). V(kill_tstp) is the C(kill -s TSTP) with which capistrano-sidekiq quiets Sidekiq.
+    type: list
+    elements: str
+    choices: [start, stop, restart, reload, status, kill_tstp]
+    default: [start, stop, restart, reload, status]
+  sudoers_file:
+    description:
+      - The sudoers file. C(/etc/sudoers.d/<name>-restart-users) if it is not set.
+    type: path
+  unit_dir:
+    description:
+      - The directory of the unit file. Set it to V(/etc/systemd/system) where C(/usr) is read-only.
+    type: path
+    default: /lib/systemd/system
+  restart_on_change:
+    description:
+      - Whether a running Sidekiq that is older than what is installed is restarted. With V(false) there is a warning, and the next deploy
+        does it.
+    type: bool
+    default: true
+  on_failure:
+    description:
+      - If Sidekiq does not come up, V(rollback) puts everything back as it was, and V(keep) leaves it for you to look at.
+    type: str
+    choices: [rollback, keep]
+    default: rollback
+  replace:
+    description:
+      - Take over files of the same name that belong to another application. Without it that is an error, so that two applications
+        do not take each other's service away.
+    type: bool
+    default: false
+notes:
+  - The program stays on the host, in C(/var/cache/curationexperts.sidekiq), which belongs to root alone, so that a task is a single command over
+    the connection. Where that is not possible, for one with a become method that needs a terminal, it is copied for each task by itself;
+    C(-vvv) tells why. Set the variable C(sidekiq_service_fast) to V(false) to have it so always.
+  - The C(environment) of a task or play has no effect, because the program uses nothing of it.
+attributes:
+  check_mode:
+    support: full
+    description: Reports what would change and changes nothing but the kept program.
+  diff_mode:
+    support: full
+    description: Shows the unit file and the sudoers file before and after.
+  async:
+    support: none
+    description: Runs a task in the background.
+  idempotent:
+    support: partial
+    description: A second run changes nothing.
+    details:
+      - O(state=restarted) and O(state=quiet) always do what they say.
+  platform:
+    support: full
+    description: The systems it can manage.
+    platforms: Linux with systemd
+"""
+
+EXAMPLES = r"""
+- name: Keep the Sidekiq of laevigata always running
+  curationexperts.sidekiq.sidekiq_service:
+    project_name: laevigata
+  become: true
+
+- name: Run a second application's Sidekiq, whose Ruby comes from rbenv
+  curationexperts.sidekiq.sidekiq_service:
+    name: sidekiq-hyrax
+    project_name: hyrax
+    login_shell: true
+    queues: ["critical,2", default]
+    concurrency: 5
+  become: true
+
+- name: Let the operators restart it too, and read the secrets from a file
+  curationexperts.sidekiq.sidekiq_service:
+    project_name: laevigata
+    sudo_groups: [operators]
+    env:
+      MALLOC_ARENA_MAX: "2"
+    env_files: [/etc/laevigata/sidekiq.env]
+    directives:
+      Service:
+        MemoryMax: 2G
+  become: true
+
+- name: Set it up now and leave the restart to the next deploy
+  curationexperts.sidekiq.sidekiq_service:
+    project_name: laevigata
+    restart_on_change: false
+  become: true
+
+- name: Remove it
+  curationexperts.sidekiq.sidekiq_service:
+    name: sidekiq-hyrax
+    state: absent
+  become: true
+"""
+
+RETURN = r"""
+steps:
+  description: What was done, or in check mode would be done, in words and in order.
+  returned: always
+  type: list
+  elements: str
+  sample:
+    - "write /lib/systemd/system/sidekiq.service"
+    - "write /etc/sudoers.d/sidekiq-restart-users"
+    - "reload systemd"
+    - "enable sidekiq.service"
+    - "start sidekiq.service"
+diff:
+  description: The files before and after.
+  returned: in diff mode
+  type: list
+  elements: dict
+  contains:
+    before:
+      description: What the file held.
+      type: str
+    after:
+      description: What it holds now, or would hold.
+      type: str
+    before_header:
+      description: The file before.
+      type: str
+    after_header:
+      description: The file after.
+      type: str
+unit:
+  description: The unit file.
+  returned: always
+  type: str
+  sample: /lib/systemd/system/sidekiq.service
+sudoers:
+  description: The sudoers file.
+  returned: always
+  type: str
+  sample: /etc/sudoers.d/sidekiq-restart-users
+service:
+  description: The service before and after the task.
+  returned: always
+  type: dict
+  contains:
+    before:
+      description: As the task found it.
+      type: dict
+      contains: &service
+        active_state:
+          description: What C(systemctl is-active) says.
+          type: str
+          sample: active
+        sub_state:
+          description: Its state in detail.
+          type: str
+          sample: running
+        main_pid:
+          description: Sidekiq's process. V(0) if there is none.
+          type: int
+          sample: 4098
+        enabled:
+          description: Whether it starts at boot.
+          type: bool
+        quiet:
+          description: Whether it takes no new jobs.
+          type: bool
+        stale:
+          description: Whether it is older than what is installed.
+          type: bool
+        reload_pending:
+          description: Whether systemd has yet to read the unit file anew.
+          type: bool
+        restarts:
+          description: How often systemd has started it again by itself.
+          type: int
+    after:
+      description: As the task left it.
+      type: dict
+      contains: *service
+deployed:
+  description: Whether the application has been deployed.
+  returned: always
+  type: bool
+  sample: true
+sidekiq_version:
+  description: The Sidekiq of the deployed application, from its Gemfile.lock.
+  returned: always
+  type: str
+  sample: 6.4.1
+rolled_back:
+  description: Whether everything was put back as it was.
+  returned: on failure
+  type: bool
+  sample: true
+warnings:
+  description: What you may want to know or to look at.
+  returned: if there are any
+  type: list
+  elements: str
+"""

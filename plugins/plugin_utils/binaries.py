@@ -1,0 +1,69 @@
+# Copyright (c) curationexperts
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The compiled programs that the collection ships, one for each architecture, and their digests.
+
+Nothing here talks to a host.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from ansible.errors import AnsibleActionFail
+
+_DIRECTORY = Path(__file__).parent / "_bin"
+
+# What `uname -sm` says, and what Go calls it.
+_ARCHITECTURES = {
+    "Linux x86_64": "amd64",
+    "Linux aarch64": "arm64",
+    "Linux ppc64le": "ppc64le",
+    "Linux s390x": "s390x",
+    "Linux riscv64": "riscv64",
+}
+
+
+class Binaries:
+    """The builds of one program. Their digests are those of SHA256SUMS, which is written when they are built."""
+
+    def __init__(self, program: str, directory: Path = _DIRECTORY) -> None:
+        self._program = program
+        self._directory = directory
+        self._digests = self._read_digests()
+
+    @property
+    def digests(self) -> list[str]:
+        """The digests of all architectures' builds."""
+        return sorted(self._digests.values())
+
+    def find(self, machine: str) -> tuple[Path, str]:
+        """The file and the digest of the build for a host whose `uname -sm` says machine; the file is as it was built."""
+        name = f"{self._program}_linux_{_ARCHITECTURES.get(machine, '')}"
+        if name not in self._digests:
+            raise AnsibleActionFail(
+                f"{self._program} has no program for a host that is \"{machine}\", only for: {', '.join(sorted(self._digests))}. "
+                "`make build ARCHS=...` in a checkout of the collection builds it for others."
+            )
+        path = self._directory / name
+        if not path.is_file():
+            raise self._not_built(path)
+        if hashlib.sha256(path.read_bytes()).hexdigest() != self._digests[name]:
+            raise AnsibleActionFail(
+                f"{path} is not the program that was built: its digest is not the one in SHA256SUMS. It is not run. Install the collection anew."
+            )
+        return path, self._digests[name]
+
+    def _read_digests(self) -> dict[str, str]:
+        sums = self._directory / "SHA256SUMS"
+        if not sums.is_file():
+            raise self._not_built(sums)
+        rows = (line.split() for line in sums.read_text(encoding="ascii").splitlines())
+        return {name: digest for digest, name in rows if name.startswith(f"{self._program}_linux_")}
+
+    def _not_built(self, missing: Path) -> AnsibleActionFail:
+        return AnsibleActionFail(
+            f"The compiled program of {self._program} is missing: there is no {missing}. The collection was probably installed from git, "
+            "which does not hold it: install the release tarball, or run `make build` in the checkout (needs Go)."
+        )
