@@ -119,7 +119,8 @@ class CompiledModule(ActionBase):
             raise NotThisWay("remote files are to be kept")
         if not connection.has_pipelining:
             raise NotThisWay(f"a {connection.transport} connection passes no standard input")
-        if become and (become.require_tty or not become.pipelining):
+        # Only from ansible-core 2.19 on do become methods say that they need one; su does.
+        if become and (become.require_tty or not getattr(become, "pipelining", become.name != "su")):
             raise NotThisWay(f"{become.name} needs a terminal")
         if become and connection.transport == "local" and self.get_become_option("become_pass"):
             raise NotThisWay("a local connection that gives a password passes no standard input")

@@ -1,0 +1,232 @@
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action plugin, over Ansible's real local connection, with shell scripts in place of the compiled programs.
+
+The commands that ask the host what it is and who owns a file (uname, id, stat) are replaced by ones on PATH, so that the tests need
+not be root and can be any host.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import shutil
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.play_context import PlayContext
+from ansible.playbook.task import Task
+from ansible.plugins import loader as plugins
+from ansible.template import Templar
+
+from ansible_collections.curationexperts.sidekiq.plugins.action.sidekiq_service import ActionModule
+from ansible_collections.curationexperts.sidekiq.plugins.plugin_utils import binaries, run
+
+# Prints its arguments, and whether they came over standard input.
+PROGRAM = """#!/bin/sh
+arguments=$(cat "$1")
+printf 'noise before the result\\n{"changed": false, "arguments": %s, "from": "%s", "ansible_facts": {}, "_ansible_x": 1}\\n' "$arguments" "$1"
+"""
+
+
+class Host:
+    """This machine, as the host that a task runs on."""
+
+    def __init__(self, path, monkeypatch):
+        self.path, self.monkeypatch = path, monkeypatch
+        self.cache = path / "cache"
+        self.commands = []
+        self.is_called("Linux x86_64", 0)
+        self.has("stat", 'echo "${OWNER:-0:drwx------}"')
+        self.ships({"amd64": PROGRAM, "arm64": PROGRAM + "# arm64\n"})
+        monkeypatch.setenv("PATH", str(path / "bin"), prepend=":")
+        monkeypatch.setenv("ANSIBLE_REMOTE_TMP", str(path / "tmp"))
+        monkeypatch.setattr(ActionModule, "cache", str(self.cache))
+
+    def has(self, command, script):
+        file = self.path / "bin" / command
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"#!/bin/sh\n{script}\n")
+        file.chmod(0o755)
+
+    def is_called(self, machine, uid):
+        self.has("uname", f"echo {machine}")
+        self.has("id", f"echo {uid}")
+
+    def ships(self, programs):
+        directory = self.path / "_bin"
+        directory.mkdir(exist_ok=True)
+        sums = ""
+        for architecture, text in programs.items():
+            name = f"sidekiq_service_linux_{architecture}"
+            (directory / name).write_text(text)
+            sums += f"{hashlib.sha256(text.encode()).hexdigest()}  {name}\n"
+        (directory / "SHA256SUMS").write_text(sums)
+        self.monkeypatch.setattr(run, "Binaries", lambda program: binaries.Binaries(program, directory))
+
+    def run(self, arguments=None, variables=None, keyword=None, **connection_attributes):
+        loader = DataLoader()
+        task = Task.load({"action": "curationexperts.sidekiq.sidekiq_service", **(keyword or {})}, loader=loader)
+        task.args = arguments or {}
+        play_context = PlayContext()
+        connection = plugins.connection_loader.get("local", play_context, None)  # until 2.15 it wants a standard input
+        connection.set_options(var_options={})
+        for name, value in connection_attributes.items():
+            setattr(connection, name, value)
+        exec_command = connection.exec_command
+        connection.exec_command = lambda cmd, **kwargs: self.commands.append(cmd) or exec_command(cmd, **kwargs)
+        action = ActionModule(task, connection, play_context, loader, Templar(loader=loader), None)
+        self.commands.clear()
+        return action.run(task_vars=variables or {})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plugins():
+    getattr(plugins, "init_plugin_loader", lambda paths: None)([])  # not needed before ansible-core 2.15
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    return Host(tmp_path, monkeypatch)
+
+
+def test_a_host_with_the_program_takes_one_command(host):
+    host.run()
+    assert host.run({"name": "sidekiq"})["from"] == "-"
+    assert len(host.commands) == 1
+
+
+def test_a_host_without_the_program_takes_two(host):
+    result = host.run({"name": "sidekiq"})
+    assert (result["from"], result["arguments"]["name"]) == ("-", "sidekiq")
+    assert len(host.commands) == 2
+
+
+def test_no_command_line_holds_an_argument(host):
+    host.run({"env": {"TOKEN": "geheim"}})
+    host.run({"env": {"TOKEN": "geheim"}}, {"sidekiq_service_fast": False})
+    assert not any("geheim" in command for command in host.commands)
+
+
+def test_arguments_arrive_as_they_are(host):
+    value = "a 'b' \"c\" \\n \\\\ $HOME `id` %s ü \u2028 \n end"
+    for _ in ("brings the program", "has it"):
+        assert host.run({"env": {"A": value}})["arguments"]["env"]["A"] == value
+    assert host.run({"env": {"A": value}}, {"sidekiq_service_fast": False})["arguments"]["env"]["A"] == value
+
+
+def test_long_arguments_arrive(host):
+    value = "x" * 200_000
+    for _ in ("brings the program", "has it"):
+        assert host.run({"env": {"A": value}})["arguments"]["env"]["A"] == value
+
+
+def test_a_new_version_replaces_the_old(host):
+    host.run()
+    host.ships({"amd64": PROGRAM + "# new\n"})
+    host.run()
+    assert [file.read_text() for file in host.cache.iterdir()] == [PROGRAM + "# new\n"]
+
+
+def test_each_architecture_gets_its_program(host):
+    host.is_called("Linux aarch64", 0)
+    host.run()
+    assert [file.read_text() for file in host.cache.iterdir()] == [PROGRAM + "# arm64\n"]
+
+
+def test_a_host_without_gzip_gets_the_program_as_it_is(host, monkeypatch):
+    for command in ("cat", "chmod", "mkdir", "mv", "rm", "sha256sum", "sh", "sleep"):
+        (host.path / "bin" / command).symlink_to(shutil.which(command))
+    monkeypatch.setenv("PATH", str(host.path / "bin"))
+    assert host.run()["from"] == "-"
+
+
+def test_ordinary_transfer_when_asked_for(host):
+    assert host.run(variables={"sidekiq_service_fast": "no"})["from"].startswith(str(host.path / "tmp"))
+    assert not host.cache.exists() and not list((host.path / "tmp").iterdir())
+
+
+def test_ordinary_transfer_over_a_connection_without_standard_input(host):
+    assert host.run(has_pipelining=False)["from"] != "-"
+
+
+def test_ordinary_transfer_when_others_may_write_the_directory(host, monkeypatch):
+    monkeypatch.setenv("OWNER", "0:drwxrwxr-x")
+    assert host.run()["from"] != "-"
+    assert not list(host.cache.iterdir())
+
+
+def test_ordinary_transfer_when_the_program_is_damaged_on_the_way(host):
+    host.has("gzip", "cat >/dev/null; echo something else")
+    assert host.run()["from"] != "-"
+    assert not list(host.cache.iterdir())
+
+
+def test_ordinary_transfer_when_the_kept_program_does_not_run(host):
+    host.run()
+    next(host.cache.iterdir()).chmod(0o600)
+    assert host.run()["from"] != "-"
+
+
+def test_only_what_belongs_to_the_module_is_returned(host):
+    assert set(host.run()) == {"changed", "arguments", "from"}
+
+
+def test_check_mode_and_diff_are_passed_on(host):
+    passed = host.run(keyword={"check_mode": True, "diff": True})["arguments"]
+    assert passed["_ansible_check_mode"] is True and passed["_ansible_diff"] is True
+
+
+def test_values_that_are_not_json_are_made_so():
+    value = {"date": datetime.date(2024, 1, 2), "set": {"b", "a"}, "tuple": (1, None), "deep": [{"t": datetime.datetime(2024, 1, 2, 3)}]}
+    assert json.dumps(run._plain(value)) == (
+        '{"date": "2024-01-02", "set": ["a", "b"], "tuple": [1, null], "deep": [{"t": "2024-01-02T03:00:00"}]}'
+    )
+
+
+@pytest.mark.parametrize("fast", [True, False])
+class TestError:
+    """Each error is the same in both ways."""
+
+    def fails(self, host, fast, *parts, **kwargs):
+        with pytest.raises(AnsibleActionFail) as error:
+            host.run(variables={"sidekiq_service_fast": fast}, **kwargs)
+        for part in parts:
+            assert part in str(error.value)
+
+    def test_not_root(self, host, fast):
+        host.is_called("Linux x86_64", 1000)
+        self.fails(host, fast, "user id 1000", "become: true")
+
+    def test_asynchronous(self, host, fast):
+        self.fails(host, fast, "asynchronously", keyword={"async": 10})
+
+    def test_installed_from_git(self, host, fast):
+        (host.path / "_bin" / "SHA256SUMS").unlink()
+        self.fails(host, fast, "git", "release tarball", "make build")
+
+    def test_architecture_without_a_program(self, host, fast):
+        host.is_called("Linux mips64", 0)
+        self.fails(host, fast, "Linux mips64", "linux_amd64", "make build")
+
+    def test_changed_binary(self, host, fast):
+        (host.path / "_bin" / "sidekiq_service_linux_amd64").write_text("changed")
+        self.fails(host, fast, "SHA256SUMS")
+
+    def test_no_result(self, host, fast):
+        host.ships({"amd64": "#!/bin/sh\ncat >/dev/null\necho out; echo err >&2; exit 3\n"})
+        self.fails(host, fast, "status 3", "out", "err")
+
+    def test_long_output_without_a_result_is_cut(self, host, fast):
+        host.ships({"amd64": "#!/bin/sh\nhead -c 100000 /dev/zero | tr '\\0' x\n"})
+        with pytest.raises(AnsibleActionFail) as error:
+            host.run(variables={"sidekiq_service_fast": fast})
+        assert len(str(error.value)) < 3000
+
+
+def test_remote_tmp_without_programs_is_named(host):
+    host.ships({"amd64": "#!/nonexistent\n"})
+    with pytest.raises(AnsibleActionFail, match="126|127|ansible_remote_tmp"):
+        host.run(variables={"sidekiq_service_fast": False})
