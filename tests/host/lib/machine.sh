@@ -77,6 +77,9 @@ machine_kill_cgroup() {
   machine_until 100 cgroup_is_empty "$1" || die "cannot end the processes of $1"
   find "$1" -depth -type d -exec rmdir {} +
   rmdir --ignore-fail-on-non-empty "$(dirname "$1")"
+  # Where version 1 is mounted too, nspawn makes the same path in its systemd hierarchy.
+  [[ ! -d /sys/fs/cgroup/systemd/sidekiq-hosts ]] ||
+    find /sys/fs/cgroup/systemd/sidekiq-hosts -depth -type d -exec rmdir --ignore-fail-on-non-empty {} + 2>/dev/null || true
 }
 
 cgroup_is_empty() { grep -q 'populated 0' "$1/cgroup.events"; }
@@ -128,6 +131,8 @@ machine_remove() {
   dir=$(host_dir "$name")
   machine_kill "$name"
   network_down "$name"
+  # nspawn leaves these behind when it is killed.
+  rm -rf "/run/systemd/nspawn/propagate/$name" "/run/systemd/nspawn/unix-export/$name"
   ! mountpoint -q "$dir/root" || umount "$dir/root" 2>/dev/null || umount -l "$dir/root"
   rm -rf --one-file-system "$dir"
 }
