@@ -1,0 +1,54 @@
+# What one does with this checkout. `make help` tells; the scripts do it.
+
+ARCHS ?= amd64 arm64
+BIN := plugins/plugin_utils/_bin
+LINK := .cache/ansible_collections/curationexperts/sidekiq
+SETUP := .venv/complete $(LINK)
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache
+
+help: ## tell what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build $(SETUP) ## see Sidekiq run under systemd on a throw-away host, by one play
+	scripts/demo
+
+demo-clean: ## remove the demo's host
+	scripts/demo clean
+
+test: build $(SETUP) ## lint, unit tests and every scenario, on a throw-away host
+	scripts/test lint unit scenarios
+
+test-all: build $(SETUP) ## the same on Debian 11, 12 and 13
+	SUITES="bullseye bookworm trixie" scripts/test lint unit scenarios
+
+lint: $(SETUP) ## only look at the sources
+	scripts/test lint
+
+bench: build $(SETUP) ## measure how long a task takes
+	benchmarks/bench
+
+build: $(BIN)/SHA256SUMS ## compile the program for ARCHS (amd64 arm64)
+
+collection: build ## make the release tarball
+	scripts/collection
+
+requirements: .venv/complete ## pin the newest Python packages that requirements/test.in allows
+	scripts/pin-requirements
+
+clean: demo-clean ## remove the demo's host and everything that was built
+	rm -rf .ansible .cache .venv $(BIN) *.tar.gz
+
+$(BIN)/SHA256SUMS: $(shell find module_src -name '*.go' -not -name '*_test.go') go.mod go.sum scripts/build
+	scripts/build $(BIN) $(ARCHS)
+
+.venv/complete: requirements/test.txt scripts/setup-python
+	scripts/setup-python $< $@
+
+# The collection is found under its name, wherever the checkout is.
+$(LINK):
+	mkdir -p $(@D)
+	ln -sfn ../../.. $@
+
+.PHONY: help demo demo-clean test test-all lint bench build collection requirements clean
