@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
+)
+
+// maxSeconds bounds every duration: a week.
+const maxSeconds = 7 * 24 * 60 * 60
+
+// plain says whether s can stand in a file or a command line at all. Line
+// ends, and to systemd CR and NUL are such too, would start another line.
+// U+FFFD is what becomes of bytes that are not UTF-8.
+func plain(s string) error {
+	for _, r := range s {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return fmt.Errorf("holds a control character, %U", r)
+		}
+		if r == unicode.ReplacementChar {
+			return errors.New("holds bytes that are not UTF-8")
+		}
+	}
+	return nil
+}
+
+// bare says whether a unit file can hold s as a value that is not quoted:
+// blanks around it would be lost, and a backslash at its end would join the
+// next line to it.
+func bare(s string) error {
+	switch {
+	case s == "":
+		return errors.New("is empty")
+	case strings.TrimSpace(s) != s:
+		return errors.New("starts or ends with a blank")
+	case strings.HasSuffix(s, `\`):
+		return errors.New("ends with a backslash, which would join the next line of the unit file to it")
+	}
+	return plain(s)
+}
+
+// onlyRunes reports whether s is made of letters and digits of ASCII and of
+// the characters in more, and is not empty.
+func onlyRunes(s, more string) bool {
+	for _, r := range s {
+		if !isAlnum(r) && !strings.ContainsRune(more, r) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isAlnum(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || isDigit(r)
+}
+
+func isDigit(r rune) bool { return '0' <= r && r <= '9' }
+
+// isNumber reports whether s is nothing but digits.
+func isNumber(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
+// unitStem is a unit's name without .service.
+func (p *parser) unitStem(option string) string {
+	name := p.String(option)
+	switch {
+	case !onlyRunes(name, "_.-"):
+		p.Add(option, "must be letters, digits, and the characters _ . -, got %q", name)
+	case !isAlnum(rune(name[0])) && name[0] != '_':
+		p.Add(option, "must start with a letter or a digit, got %q", name)
+	case strings.HasSuffix(name, ".service"):
+		p.Add(option, "must be without .service, got %q", name)
+	case len(name) > 200:
+		p.Add(option, "must have at most 200 characters, got %d", len(name))
+	default:
+		return name
+	}
+	return p.fallback(option)
+}
+
+// fallback stands in for a value that is refused, so that one mistake is not
+// reported twice.
+func (p *parser) fallback(option string) string {
+	for _, o := range Options() {
+		if s, ok := o.Default.(string); ok && o.Name == option {
+			return s
+		}
+	}
+	return ""
+}
+
+// unitTypes are the suffixes of units that can be waited for or wanted.
+var unitTypes = [...]string{
+	".service", ".socket", ".target", ".mount", ".automount", ".path", ".timer", ".device", ".swap", ".slice", ".scope",
+}
+
+// unitName completes the name of another unit as systemctl does: redis is
+// redis.service.
+func unitName(name string) (string, error) {
+	if !onlyRunes(name, ":_.@-") || name[0] == '.' || name[0] == '-' || len(name) > 200 {
+		return "", fmt.Errorf("must be the name of a unit, got %q", name)
+	}
+	for _, t := range unitTypes {
+		if strings.HasSuffix(name, t) && name != t {
+			return name, nil
+		}
+	}
+	return name + ".service", nil
+}
+
+func (p *parser) units(option string) []string {
+	var units []string
+	for _, name := range p.Strings(option) {
+		unit, err := unitName(name)
+		if err != nil {
+			p.Add(option, "%v", err)
+			continue
+		}
+		units = appendNew(units, unit)
+	}
+	return units
+}
+
+func (p *parser) redisUnit(option string) string {
+	name := p.String(option)
+	if name == "auto" || name == "none" {
+		return name
+	}
+	unit, err := unitName(name)
+	if err == nil && !strings.HasSuffix(unit, ".service") {
+		err = fmt.Errorf("must be a service, got %q", name)
+	}
+	if err != nil {
+		p.Add(option, "%v", err)
+		return p.fallback(option)
+	}
+	return unit
+}
+
+func (p *parser) projectName(option string) string {
+	name := p.String(option)
+	if name == "" {
+		return ""
+	}
+	if !onlyRunes(name, "_.-") || strings.Trim(name, ".") == "" || name[0] == '-' {
+		p.Add(option, "must be letters, digits, and the characters _ . -, got %q", name)
+		return ""
+	}
+	return name
+}
+
+// absolute is an absolute path, cleaned, or "" where none is given.
+func (p *parser) absolute(option string) string {
+	s := p.String(option)
+	if s == "" {
+		return ""
+	}
+	if !path.IsAbs(s) {
+		p.Add(option, "must be an absolute path, got %q", s)
+		return p.fallback(option)
+	}
+	if err := bare(s); err != nil {
+		p.Add(option, "%v: %q", err, s)
+		return p.fallback(option)
+	}
+	if path.Clean(s) == "/" {
+		p.Add(option, "must not be the root directory")
+		return p.fallback(option)
+	}
+	return path.Clean(s)
+}
+
+// path is an absolute path, or one below the working directory.
+func (p *parser) path(option string) string {
+	s := p.String(option)
+	if s == "" {
+		return ""
+	}
+	err := bare(s)
+	if err == nil && (s[0] == '-' || s[0] == '~') {
+		err = errors.New("must be absolute or below the working directory")
+	}
+	if err == nil && strings.HasSuffix(s, "/") {
+		err = errors.New("must be a file")
+	}
+	if err != nil {
+		p.Add(option, "%v: %q", err, s)
+		return p.fallback(option)
+	}
+	return path.Clean(s)
+}
+
+// word is one word of a command line that must not be taken for a flag.
+func (p *parser) word(option string) string {
+	s := p.String(option)
+	if !onlyRunes(s, "_.-") || s[0] == '-' {
+		p.Add(option, "must be letters, digits, and the characters _ . -, got %q", s)
+		return p.fallback(option)
+	}
+	return s
+}
+
+func (p *parser) bundle(option string, loginShell bool) string {
+	s := p.String(option)
+	switch {
+	case s == "" && loginShell:
+		return "bundle" // which the shell finds
+	case s == "":
+		return "/usr/local/bin/bundle"
+	case loginShell && onlyRunes(s, "_.-") && s[0] != '-':
+		return s
+	}
+	return p.program(option, p.absolute(option))
+}
+
+// program is an absolute path that systemd runs as it stands. systemd reads a
+// dollar sign there one way in the path and another in argv[0].
+func (p *parser) program(option, s string) string {
+	if strings.Contains(s, "$") {
+		p.Add(option, "the path of a program must not hold a dollar sign: %q", s)
+	}
+	return s
+}
+
+func (p *parser) user(option string) string { return p.account(option, "user") }
+
+func (p *parser) group(option string) string { return p.account(option, "group") }
+
+// account is the name of a user or a group as systemd takes it:
+// systemd.exec(5), User=, and systemd.io/USER_NAMES.
+func (p *parser) account(option, kind string) string {
+	s := p.String(option)
+	if s == "" {
+		return ""
+	}
+	err := accountName(s)
+	if err == nil && s == "root" {
+		err = fmt.Errorf("must not be root: the deploy user owns the code, and would become root by changing it")
+	}
+	if err != nil {
+		p.Add(option, "%v; want the name of a %s, got %q", err, kind, s)
+		return p.fallback(option)
+	}
+	return s
+}
+
+func accountName(s string) error {
+	switch {
+	case isNumber(strings.TrimPrefix(s, "-")):
+		return errors.New("must be a name, not a number")
+	case s[0] == '-' || s == "." || s == "..":
+		return errors.New("is no name")
+	case strings.ContainsAny(s, ":/"):
+		return errors.New("must not hold a colon or a slash")
+	}
+	return bare(s)
+}
+
+// sudoName reports whether sudo and sudo-rs read a name alike: sudoers has
+// prefixes of its own (%group, +netgroup, #uid, !not, @include), ALL is
+// everybody, and a backslash in quotes is read in different ways.
+func sudoName(s string) bool {
+	if s == "" || s == "ALL" || strings.ContainsRune("%+#!@-", rune(s[0])) {
+		return false
+	}
+	for _, r := range s {
+		if r < ' ' || r > '~' || strings.ContainsRune(`"\:/,=()*?[]^`, r) {
+			return false
+		}
+	}
+	return accountName(s) == nil
+}
+
+func (p *parser) sudoNames(option string) []string {
+	names := p.Strings(option)
+	for _, name := range names {
+		if !sudoName(name) {
+			p.Add(option, "%q is no name that sudo and sudo-rs read alike (not ALL, no alias, no number, no leading %% + # ! @, "+
+				"printable ASCII without quotes, backslashes or sudo's own characters)", name)
+		}
+	}
+	return unique(names)
+}
+
+// sudoersFile is a file that sudo does read. It skips those with a dot or a
+// tilde at the end in their name: sudoers(5), "Including other files".
+func (p *parser) sudoersFile(option, stem string) string {
+	file, named := p.absolute(option), option
+	if file == "" {
+		file, named = "/etc/sudoers.d/"+stem+"-restart-users", "name"
+	}
+	base := path.Base(file)
+	if strings.Contains(base, ".") || strings.HasSuffix(base, "~") {
+		p.Add(named, "sudo ignores files with a dot or a tilde in their name, such as %q", file)
+	} else if !onlyRunes(base, "_-+@") {
+		p.Add(named, "the name of a sudoers file must be letters, digits, and the characters _ - + @, got %q", file)
+	}
+	if file == "/etc/sudoers" || strings.HasPrefix(file, "/etc/sudoers/") {
+		p.Add(named, "must not be the host's own policy, %q", "/etc/sudoers")
+	}
+	return file
+}
+
+func (p *parser) umask(option string) string {
+	s := p.String(option)
+	n, err := strconv.ParseUint(s, 8, 32)
+	switch {
+	case err == nil && s[0] == '0' && n <= 0o777:
+		return s
+	case isNumber(s) && s[0] != '0':
+		p.Add(option, "must be an octal number in quotes that starts with 0, got %q; YAML makes 23 of 0027 without quotes", s)
+	default:
+		p.Add(option, "must be an octal number from 0000 to 0777 in quotes, got %q", s)
+	}
+	return p.fallback(option)
+}
+
+func (p *parser) processes(option string) int {
+	n := p.Int(option)
+	if n < 1 || n > 100 {
+		p.Add(option, "must be from 1 to 100, got %d", n)
+	} else if n > 1 {
+		p.Add(option, "more than 1 is not supported yet, got %d", n)
+	}
+	return n
+}
+
+func (p *parser) seconds(option string, least int) int {
+	n := p.Int(option)
+	if n < least || n > maxSeconds {
+		p.Add(option, "must be from %d to %d seconds, got %d", least, maxSeconds, n)
+	}
+	return n
+}
+
+// secondsIfGiven is 0 where the option is not given.
+func (p *parser) secondsIfGiven(option string) int {
+	if !p.Given(option) {
+		return 0
+	}
+	return p.seconds(option, 1)
+}
+
+// positiveIfGiven is 0 where the option is not given.
+func (p *parser) positiveIfGiven(option string, most int) int {
+	n := p.Int(option)
+	if p.Given(option) && (n < 1 || n > most) {
+		p.Add(option, "must be from 1 to %d, got %d", most, n)
+	}
+	return n
+}
+
+// queues are names with an optional weight, as Sidekiq's -q takes them.
+func (p *parser) queues(option string) []string {
+	queues := p.Strings(option)
+	for _, q := range queues {
+		name, weight, weighted := strings.Cut(q, ",")
+		switch {
+		case isNumber(name):
+			p.Add(option, "%q is a weight without its queue; write a list, [\"name,%s\"]", q, q)
+		case name == "" || name[0] == '-' || bare(name) != nil || strings.ContainsAny(name, " ,"):
+			p.Add(option, "must be \"name\" or \"name,weight\", got %q", q)
+		case weighted && (!isNumber(weight) || len(weight) > 6):
+			p.Add(option, "the weight of a queue must be a number, got %q", q)
+		}
+	}
+	return queues
+}
+
+// variables are the environment, sorted by name. No message holds a value.
+func (p *parser) variables(option string) []Variable {
+	var list []Variable
+	members := p.Dict(option)
+	for _, name := range sortedKeys(members) {
+		if !variableName(name) {
+			p.Add(option, "the name of a variable must be letters, digits and _, and not start with a digit, got %q", name)
+			continue
+		}
+		value, err := scalar(members[name], "true", "false")
+		if err == nil {
+			err = plain(value)
+		}
+		if err != nil {
+			p.Add(option, "the value of %q %v", name, err)
+			continue
+		}
+		list = append(list, Variable{Name: name, Value: value})
+	}
+	return list
+}
+
+func variableName(s string) bool {
+	return onlyRunes(s, "_") && !isDigit(rune(s[0]))
+}
+
+// scalar is the text of a member of a dict. Unlike an option, a boolean there
+// is in the words given: YAML's true is no Python's True.
+func scalar(v any, yes, no string) (string, error) {
+	if b, ok := v.(bool); ok {
+		if b {
+			return yes, nil
+		}
+		return no, nil
+	}
+	return ansible.Text(v)
+}
+
+func (p *parser) envFiles(option string) []string {
+	files := p.Strings(option)
+	for _, f := range files {
+		name := strings.TrimPrefix(f, "-")
+		if err := bare(name); err != nil {
+			p.Add(option, "%v: %q", err, f)
+		} else if !path.IsAbs(name) {
+			p.Add(option, "must be absolute paths, each with an optional - before it, got %q", f)
+		} else if strings.ContainsAny(name, `*?[\`) {
+			p.Add(option, "systemd takes *, ?, [ and backslashes for a pattern: %q", f)
+		}
+	}
+	return files
+}

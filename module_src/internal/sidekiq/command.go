@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// commandLine reads the option exec_start, a command line of the user's own.
+// It is split as a POSIX shell splits it, and nothing in it is expanded,
+// neither by a shell nor by systemd.
+func (p *parser) commandLine(option string) []string {
+	line := p.String(option)
+	if line == "" {
+		return nil
+	}
+	if err := plain(line); err != nil {
+		p.Add(option, "%v: %q", err, line)
+		return nil
+	}
+	words, err := splitWords(line)
+	switch {
+	case err != nil:
+		p.Add(option, "%v: %q", err, line)
+	case len(words) == 0:
+		p.Add(option, "must be a command, got %q", line)
+	case !path.IsAbs(words[0]):
+		p.Add(option, "must start with the absolute path of a program, without systemd's prefixes such as - or +, got %q", words[0])
+	case strings.HasSuffix(words[0], "/"):
+		p.Add(option, "must start with the path of a program, got the directory %q", words[0])
+	default:
+		p.program(option, words[0])
+	}
+	return words
+}
+
+// words are the command line of the service's main process.
+func (s Service) words() []string {
+	if s.LoginShell && s.ExecStart == nil {
+		// exec, so that the main process is Sidekiq and not a shell that
+		// signals do not get through: sidekiq/sidekiq#4401.
+		script := "exec " + shellLine(s.sidekiqWords())
+		if s.LogFile != "" {
+			script += " >>" + shellWord(s.LogFile) + " 2>&1"
+		}
+		return []string{"/bin/bash", "-lc", script}
+	}
+	words := s.ExecStart
+	if words == nil {
+		words = s.sidekiqWords()
+	}
+	if s.LogFile == "" {
+		return words
+	}
+	// The shell opens the log file as the service's user. systemd's append:
+	// opens it as root and follows the links that the user plants there.
+	return append([]string{"/bin/sh", "-c", `exec "$@" >>"$0" 2>&1`, s.LogFile}, words...)
+}
+
+// sidekiqWords are Sidekiq's own command line. Sidekiq 6 has no -L, -d and -P.
+func (s Service) sidekiqWords() []string {
+	words := []string{s.Bundle, "exec", "sidekiq", "-e", s.AppEnv, "-C", s.ConfigFile}
+	if s.Concurrency > 0 {
+		words = append(words, "-c", strconv.Itoa(s.Concurrency))
+	}
+	for _, q := range s.Queues {
+		words = append(words, "-q", q)
+	}
+	return words
+}
+
+// runsSidekiq reports whether the command line starts Sidekiq's own program,
+// which is what speaks to systemd. Other launchers may not.
+func (s Service) runsSidekiq() bool {
+	if s.ExecStart == nil {
+		return true
+	}
+	return slices.ContainsFunc(allWords(s.ExecStart), func(w string) bool { return path.Base(w) == "sidekiq" })
+}
+
+// allWords are the words of a command line and those of the scripts in it.
+func allWords(words []string) []string {
+	var all []string
+	for _, w := range words {
+		all = append(all, strings.Fields(w)...)
+	}
+	return all
+}
+
+// flag finds the value of a flag in a command line: -t 30, -t30, --timeout 30
+// or --timeout=30. The last one counts.
+func flag(words []string, short, long string) (value string, found bool) {
+	words = allWords(words)
+	for i, w := range words {
+		rest, attached := strings.CutPrefix(w, short)
+		after, equals := strings.CutPrefix(w, long+"=")
+		switch {
+		case w == short || w == long:
+			if i+1 < len(words) {
+				value, found = words[i+1], true
+			}
+		case equals:
+			value, found = after, true
+		case attached && !strings.HasPrefix(w, "--"):
+			value, found = rest, true
+		}
+	}
+	return value, found
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// stopSec is TimeoutStopSec. A Sidekiq that is killed before its own timeout
+// is over cannot give its unfinished jobs back to Redis.
+func (w *wanting) stopSec() int {
+	least := w.timeout() + 5
+	if w.StopSec == 0 {
+		return max(90, least)
+	}
+	if w.StopSec < least {
+		w.warn("timeout_stop_sec is %d, and Sidekiq's own timeout is %d: give it %d or more, or jobs may be lost when it stops",
+			w.StopSec, least-5, least)
+	}
+	return w.StopSec
+}
+
+// timeout is how many seconds Sidekiq gives running jobs when it stops. Its
+// default, 25, is what counts where nothing says otherwise.
+func (w *wanting) timeout() int {
+	if value, ok := flag(w.ExecStart, "-t", "--timeout"); ok {
+		if n, err := strconv.Atoi(value); err == nil && n > 0 && n < maxSeconds {
+			return n
+		}
+	}
+	n, err := configTimeout(w.facts.Config, w.env())
+	if err != nil && w.StopSec == 0 {
+		w.warn("cannot tell Sidekiq's timeout from %s: %v; where it is more than 85 seconds, set timeout_stop_sec to 5 more",
+			w.configFile(), err)
+	}
+	return cmp.Or(n, 25)
+}
+
+// env is the environment that Sidekiq runs in.
+func (w *wanting) env() string {
+	if name, ok := flag(w.ExecStart, "-e", "--environment"); ok {
+		return name
+	}
+	return w.AppEnv
+}
+
+// configTimeout reads the timeout in a sidekiq.yml, 0 where there is none. The
+// section of the environment goes before the top level.
+//
+// Sidekiq itself runs the file through ERB, which is code of the deploy user.
+// Here nothing is run: a file with ERB is an error.
+func configTimeout(config Text, env string) (int, error) {
+	if config.Problem != "" {
+		return 0, errors.New(config.Problem)
+	}
+	if strings.Contains(config.Content, "<%") {
+		return 0, errors.New("it holds ERB, which only Sidekiq itself can evaluate")
+	}
+	root, err := parseYAML(config.Content)
+	if err != nil {
+		return 0, err
+	}
+	if n := member(member(root, env, 0), "timeout", 0); n != nil {
+		return seconds(n)
+	}
+	return seconds(member(root, "timeout", 0))
+}
+
+// parseYAML reads a document into nodes. Aliases stay what they are, so that a
+// document is never larger in memory than a multiple of its text.
+func parseYAML(text string) (root *yaml.Node, err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("it is not YAML")
+		}
+	}()
+	var document yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &document); err != nil {
+		return nil, errors.New("it is not YAML") // the parser's words may repeat the file's
+	}
+	if len(document.Content) == 0 {
+		return nil, nil
+	}
+	return document.Content[0], nil
+}
+
+// member is the value of a key of a mapping, which Ruby people write as name
+// or as :name, or nil. Merged mappings (<<) count, the mapping's own keys
+// first. depth ends chains of aliases.
+func member(n *yaml.Node, name string, depth int) *yaml.Node {
+	n = target(n)
+	if n == nil || n.Kind != yaml.MappingNode || depth > 8 {
+		return nil
+	}
+	var merged *yaml.Node
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		switch n.Content[i].Value {
+		case name, ":" + name:
+			return target(n.Content[i+1])
+		case "<<":
+			merged = n.Content[i+1]
+		}
+	}
+	return member(merged, name, depth+1)
+}
+
+// target follows an alias.
+func target(n *yaml.Node) *yaml.Node {
+	if n != nil && n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
+func seconds(n *yaml.Node) (int, error) {
+	if n == nil {
+		return 0, nil
+	}
+	value, err := strconv.Atoi(strings.ReplaceAll(n.Value, "_", ""))
+	if n.Kind != yaml.ScalarNode || err != nil || value < 0 || value > maxSeconds {
+		return 0, fmt.Errorf("the timeout in line %d is no number of seconds up to a week", n.Line)
+	}
+	return value, nil
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+// Conflicts says what on the host stands in the way of the service. The error
+// names each path and what can be done about it; the warnings are about what
+// has its effect beside the service's own files.
+func (s Service) Conflicts(have converge.State) (warnings []string, err error) {
+	var wrong []string
+	for _, file := range []struct{ option, path string }{{"name", s.UnitPath()}, {"sudoers_file", s.SudoersFile}} {
+		if f, ok := have.File(file.path); ok {
+			if err := s.taken(f, file.option); err != nil {
+				wrong = append(wrong, err.Error())
+			}
+		}
+	}
+	if u, ok := have.Unit(s.Unit()); ok {
+		if err := s.hidden(u); err != nil {
+			wrong = append(wrong, err.Error())
+		}
+		warnings = append(warnings, s.besides(u)...)
+	}
+	if len(wrong) > 0 {
+		return warnings, errors.New(strings.Join(wrong, "; "))
+	}
+	return warnings, nil
+}
+
+// taken says whether a file at one of our paths is not ours to write.
+func (s Service) taken(f converge.File, option string) error {
+	verb := "write"
+	if s.State == Absent {
+		verb = "remove"
+	}
+	if f.Irregular != "" {
+		return fmt.Errorf("cannot %s %s: it is %s; remove it first", verb, f.Path, f.Irregular)
+	}
+	if !f.Exists || s.Replace {
+		return nil
+	}
+	project, form := Owner(f.Content)
+	switch {
+	case form == Ours && (s.owns(project) || s.State == Absent && s.Project == ""):
+		return nil
+	case form == OldRole && s.State != Absent && (project == "" || s.owns(project)):
+		return nil
+	case form == OldRole && s.State == Absent:
+		return fmt.Errorf("cannot remove %s: this collection did not write it; set replace: true if it is to go", f.Path)
+	case form == Foreign:
+		return fmt.Errorf("cannot %s %s: something else wrote it; set another %s, or replace: true to take it over", verb, f.Path, option)
+	}
+	return fmt.Errorf("cannot %s %s: it is of the project %q; set another name for a second application, "+
+		"or replace: true to take it over", verb, f.Path, project)
+}
+
+// owns reports whether a file of project is this service's. A file that was
+// written before the project had a name is known by the directory.
+func (s Service) owns(project string) bool {
+	return project == s.Project || s.Dir != "" && (project == s.Dir || project == projectOf(s.Dir))
+}
+
+// hidden says whether the manager would use something else than our unit file.
+func (s Service) hidden(u converge.Unit) error {
+	if u.LoadState == "masked" {
+		if s.State == Absent {
+			return nil
+		}
+		return fmt.Errorf("cannot manage %s: it is masked; unmask it with: systemctl unmask %s", u.Name, u.Name)
+	}
+	if u.Fragment == "" || sameUnitPath(u.Fragment, s.UnitPath()) {
+		return nil
+	}
+	if s.State == Absent {
+		return fmt.Errorf("cannot remove %s: it is described by %s, which is not the file of this service", u.Name, u.Fragment)
+	}
+	if precedence(path.Dir(u.Fragment)) < precedence(s.UnitDir) {
+		return fmt.Errorf("cannot manage %s: %s takes precedence over %s; remove it, or set unit_dir to %s",
+			u.Name, u.Fragment, s.UnitPath(), path.Dir(u.Fragment))
+	}
+	return nil
+}
+
+// sameUnitPath compares the paths of two unit files on hosts where /lib may be
+// a link to /usr/lib. Where it is not, the manager reads both, and names the
+// one that it uses; then the difference is found when our file is there.
+func sameUnitPath(a, b string) bool {
+	return strings.TrimPrefix(a, "/usr") == strings.TrimPrefix(b, "/usr")
+}
+
+// precedence is the place of a directory in the manager's search path, the
+// first wins: systemd.unit(5), "Unit File Load Path".
+func precedence(dir string) int {
+	order := []string{
+		"/etc/systemd/system.control", "/run/systemd/system.control", "/run/systemd/transient", "/run/systemd/generator.early",
+		"/etc/systemd/system", "/etc/systemd/system.attached", "/run/systemd/system", "/run/systemd/system.attached",
+		"/run/systemd/generator", "/usr/local/lib/systemd/system", "/lib/systemd/system", "/run/systemd/generator.late",
+	}
+	if dir == "/usr/lib/systemd/system" {
+		dir = "/lib/systemd/system"
+	}
+	if i := slices.Index(order, dir); i >= 0 {
+		return i
+	}
+	return len(order)
+}
+
+// besides warns of what changes the service and is not ours.
+func (s Service) besides(u converge.Unit) []string {
+	var own []string
+	for _, d := range u.DropIns {
+		if path.Base(path.Dir(d)) == s.Unit()+".d" { // not those for all services
+			own = append(own, d)
+		}
+	}
+	if len(own) == 0 || s.State == Absent {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s is changed by drop-ins, which are left as they are: %s", u.Name, strings.Join(own, ", "))}
+}

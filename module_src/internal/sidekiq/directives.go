@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"fmt"
+	"strings"
+)
+
+// owner says which option a directive belongs to. Setting it by directives
+// would be a second way to say the same; removing it is allowed, except for
+// those in forbidden.
+func owner(section, name string) string {
+	switch section + "." + name {
+	case "Unit.After":
+		return "after"
+	case "Unit.Wants":
+		return "wants"
+	case "Install.WantedBy":
+		return "wanted_by"
+	case "Service.Type":
+		return "type"
+	case "Service.WorkingDirectory":
+		return "working_directory"
+	case "Service.ExecStart":
+		return "exec_start"
+	case "Service.UMask":
+		return "umask"
+	case "Service.Environment":
+		return "env"
+	case "Service.EnvironmentFile":
+		return "env_files"
+	case "Service.Restart":
+		return "restart"
+	case "Service.RestartSec":
+		return "restart_sec"
+	case "Service.TimeoutStartSec":
+		return "start_timeout"
+	case "Service.TimeoutStopSec":
+		return "timeout_stop_sec"
+	case "Service.TimeoutSec":
+		return "start_timeout and timeout_stop_sec"
+	case "Service.WatchdogSec":
+		return "watchdog_sec"
+	case "Service.SyslogIdentifier":
+		return "name"
+	}
+	return ""
+}
+
+// forbidden says why a directive must be neither set nor removed: the service
+// would run, or do something, as another user than the option user says.
+func forbidden(section, name string) string {
+	switch section + "." + name {
+	case "Service.User", "Service.DynamicUser":
+		return "the option user says who runs the service, and it is never root"
+	case "Service.Group":
+		return "the option group says it"
+	case "Service.PermissionsStartOnly":
+		return "it would run commands as root"
+	case "Service.ExecStart":
+		return "the option exec_start says it"
+	case "Service.RootDirectoryStartOnly":
+		return "it would run commands outside of the service's own root"
+	case "Install.Also", "Install.DefaultInstance":
+		return "it would enable other units"
+	}
+	return ""
+}
+
+// directives reads the option of that name: section -> name -> value, list of
+// values, or null. A value is systemd's own syntax and goes into the unit file
+// as it stands, specifiers and all. It may be a secret (SetCredential), so no
+// message holds one.
+func (p *parser) directives(option string) []Directive {
+	var list []Directive
+	sections := p.Dict(option)
+	for _, section := range sortedKeys(sections) {
+		names, ok := sections[section].(map[string]any)
+		if section != "Unit" && section != "Service" && section != "Install" {
+			p.Add(option, "want the sections Unit, Service and Install, got %q", section)
+		} else if !ok && sections[section] != nil && sections[section] != "" {
+			p.Add(option, "the section %q must be a dict of names and values", section)
+		}
+		for _, name := range sortedKeys(names) {
+			d, err := newDirective(section, name, names[name])
+			if err != nil {
+				p.Add(option, "%s.%s: %v", section, name, err)
+				continue
+			}
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+func newDirective(section, name string, value any) (Directive, error) {
+	d := Directive{Section: section, Name: name}
+	if !onlyRunes(name, "-") || isDigit(rune(name[0])) || name[0] == '-' {
+		return d, fmt.Errorf("the name of a directive must be letters and digits, got %q", name)
+	}
+	if why := forbidden(section, name); why != "" {
+		return d, fmt.Errorf("not allowed here, since %s", why)
+	}
+	if value == nil {
+		return d, nil
+	}
+	if option := owner(section, name); option != "" {
+		return d, fmt.Errorf("use the option %s; only null, which removes it, is allowed here", option)
+	}
+	values, ok := value.([]any)
+	if !ok {
+		values = []any{value}
+	}
+	for _, v := range values {
+		s, err := directiveValue(name, v)
+		if err != nil {
+			return d, err
+		}
+		d.Values = append(d.Values, s)
+	}
+	return d, nil
+}
+
+// directiveValue is one value. An empty one is systemd's way to reset a list.
+func directiveValue(name string, v any) (string, error) {
+	s, err := scalar(v, "yes", "no")
+	switch {
+	case err != nil:
+		return "", err
+	case s == "":
+		return "", nil
+	}
+	if err := bare(s); err != nil {
+		return "", fmt.Errorf("a value %w", err)
+	}
+	if strings.HasPrefix(name, "Exec") && name != "ExecSearchPath" {
+		return s, privilegedCommand(s)
+	}
+	if strings.HasPrefix(name, "Standard") {
+		return s, openedByRoot(s)
+	}
+	return s, nil
+}
+
+// privilegedCommand refuses commands that systemd runs as root in spite of
+// User=: those with + or ! among the prefixes of systemd.service(5). One value
+// may hold several commands with a lone semicolon between them, each with
+// prefixes of its own, so it may not.
+func privilegedCommand(s string) error {
+	for _, word := range strings.Fields(s) {
+		if word == ";" {
+			return fmt.Errorf("a value must be one command; give a list for several")
+		}
+	}
+	prefixes := s[:len(s)-len(strings.TrimLeft(s, "@-:+!|"))]
+	if strings.ContainsAny(prefixes, "+!") {
+		return fmt.Errorf("a command with %q would run with root's rights", prefixes)
+	}
+	return nil
+}
+
+// openedByRoot refuses streams that systemd opens as root before it becomes
+// the service's user, following links that the user may have planted.
+func openedByRoot(s string) error {
+	for _, scheme := range []string{"append:", "file:", "truncate:"} {
+		if strings.HasPrefix(s, scheme) {
+			return fmt.Errorf("systemd opens %s as root, through links of the service's user; use the option log_file", strings.TrimSuffix(scheme, ":"))
+		}
+	}
+	return nil
+}

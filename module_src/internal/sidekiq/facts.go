@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import "path"
+
+// Questions are what [Service.Want] must know about a host.
+type Questions struct {
+	Users  []string // looked up by name
+	Groups []string
+	Units  []string // installed? enabled?
+
+	Paths []string // files which may belong to a package of the distribution
+
+	// Dir is the working directory: the application is deployed when it is
+	// there. Empty: nothing is asked about the application.
+	Dir string
+
+	// Lock and Config are the application's Gemfile.lock and sidekiq.yml,
+	// absolute. They belong to Reader and are read with that user's rights
+	// only.
+	Lock, Config string
+	Reader       string
+}
+
+// Facts are the answers. A map without an entry says that there is no such
+// user, group, unit or package.
+type Facts struct {
+	Systemd   int    // version
+	Systemctl string // absolute path
+	Sudo      Sudo
+
+	Users    map[string]User
+	Groups   map[string]Group
+	Units    map[string]Installed
+	Packaged map[string]string // path to the name of the package that owns the file
+
+	Deployed     bool
+	Lock, Config Text
+}
+
+// Sudo is the sudo of a host.
+type Sudo struct {
+	Present bool
+	RS      bool   // it is sudo-rs
+	Version string // as it says itself: 1.9.13p3, 0.2.13
+	Visudo  string // absolute path; empty: none
+}
+
+// User is a user of a host.
+type User struct {
+	UID, GID int
+	Group    string // name of the primary group; empty: it has none
+}
+
+// Group is a group of a host.
+type Group struct {
+	GID int
+}
+
+// Installed is a unit that the manager of the host knows.
+type Installed struct {
+	Enabled bool // at boot, in any way
+}
+
+// Text is a text file of the application.
+type Text struct {
+	Content string
+	Found   bool
+	Problem string // why it could not be read, although there is something; empty: it could
+}
+
+// Questions says what [Service.Want] must know about the host. The answers of
+// another service's questions do not do.
+func (s Service) Questions() Questions {
+	q := Questions{Paths: []string{s.UnitPath(), s.SudoersFile}}
+	if s.State == Absent {
+		return q
+	}
+	q.Users = append(q.Users, s.User)
+	if s.Group != "" {
+		q.Groups = append(q.Groups, s.Group)
+	}
+	if s.Sudo {
+		q.Users = appendNew(q.Users, s.SudoUsers...)
+		q.Groups = appendNew(q.Groups, s.SudoGroups...)
+	}
+	switch s.RedisUnit {
+	case "none":
+	case "auto":
+		q.Units = append(q.Units, redisUnits()...)
+	default:
+		q.Units = append(q.Units, s.RedisUnit)
+	}
+	q.Dir, q.Reader = s.Dir, s.User
+	q.Lock, q.Config = s.lockFile(), s.configFile()
+	return q
+}
+
+// lockFile is where Bundler finds out which Sidekiq to run.
+func (s Service) lockFile() string {
+	for _, v := range s.Env {
+		if v.Name == "BUNDLE_GEMFILE" && v.Value != "" {
+			return s.inDir(v.Value + ".lock")
+		}
+	}
+	return s.inDir("Gemfile.lock")
+}
+
+// configFile is where Sidekiq finds its configuration, or "" where a command
+// line of one's own names none.
+func (s Service) configFile() string {
+	if s.ExecStart == nil {
+		return s.inDir(s.ConfigFile)
+	}
+	if name, ok := flag(s.ExecStart, "-C", "--config"); ok {
+		return s.inDir(name)
+	}
+	return s.inDir("config/sidekiq.yml") // its own default
+}
+
+// inDir makes name absolute as the service will see it.
+func (s Service) inDir(name string) string {
+	if path.IsAbs(name) {
+		return path.Clean(name)
+	}
+	return path.Join(s.Dir, name)
+}
+
+// appendNew appends what list does not have yet.
+func appendNew(list []string, more ...string) []string {
+	for _, m := range more {
+		if !contains(list, m) {
+			list = append(list, m)
+		}
+	}
+	return list
+}

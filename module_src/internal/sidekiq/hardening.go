@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"path"
+	"strings"
+)
+
+// measure is one directive of a preset, known to systemd since a version.
+type measure struct {
+	since       int
+	name, value string
+}
+
+// harden writes the preset of the option hardening.
+func (w *wanting) harden(u *unitFile) {
+	var preset []measure
+	switch w.Hardening {
+	case "basic":
+		preset = basic()
+	case "strict":
+		preset = strict()
+	}
+	for _, m := range preset {
+		if w.facts.Systemd >= m.since {
+			u.add("Service", m.name, m.value)
+		}
+	}
+	if w.Hardening == "strict" && w.facts.Systemd >= 232 {
+		w.writable(u)
+	}
+}
+
+// basic has only what leaves NoNewPrivileges off for a service with a User=,
+// so that jobs can still use sudo and sendmail. /tmp is shared, since uploads
+// are handed over there, and home directories are readable. systemd.exec(5)
+// lists what implies NoNewPrivileges=; nothing of that list is here.
+func basic() []measure {
+	return []measure{
+		{214, "ProtectSystem", "full"},
+		{232, "ProtectControlGroups", "yes"},
+	}
+}
+
+// strict is what a Ruby application with ImageMagick and the like can bear.
+// Not in it: MemoryDenyWriteExecute (breaks YJIT and libffi), ProcSubset (hides
+// /proc/meminfo and the CPU count), PrivateUsers, RemoveIPC.
+func strict() []measure {
+	return []measure{
+		{187, "NoNewPrivileges", "yes"},
+		{209, "SystemCallArchitectures", "native"},
+		{214, "PrivateTmp", "yes"},
+		{214, "PrivateDevices", "yes"},
+		{214, "ProtectHome", "read-only"},
+		{232, "ProtectSystem", "strict"},
+		{211, "RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6 AF_NETLINK"},
+		{214, "CapabilityBoundingSet", ""},
+		{231, "RestrictRealtime", "yes"},
+		{232, "ProtectControlGroups", "yes"},
+		{232, "ProtectKernelModules", "yes"},
+		{232, "ProtectKernelTunables", "yes"},
+		{233, "RestrictNamespaces", "yes"},
+		{235, "LockPersonality", "yes"},
+		{239, "SystemCallFilter", "@system-service"},
+		{239, "SystemCallErrorNumber", "EPERM"},
+		{242, "ProtectHostname", "yes"},
+		{242, "RestrictSUIDSGID", "yes"},
+		{244, "ProtectKernelLogs", "yes"},
+		{245, "ProtectClock", "yes"},
+		{247, "ProtectProc", "invisible"},
+	}
+}
+
+// writable names what stays writable under ProtectSystem=strict: the
+// application with what Capistrano keeps beside current, and the log's
+// directory. Each may be missing still.
+func (w *wanting) writable(u *unitFile) {
+	paths := []string{strings.TrimSuffix(w.Dir, "/current")}
+	if path.IsAbs(w.LogFile) {
+		paths = appendNew(paths, path.Dir(w.LogFile))
+	}
+	for _, p := range paths {
+		// systemd keeps backslashes in these words, so quotes in them cannot
+		// be written: config_parse_namespace_path_strv.
+		if strings.ContainsAny(p, `"'\`) {
+			w.fail("hardening", "strict cannot keep %q writable, because of its quotes or backslashes", p)
+			continue
+		}
+		u.add("Service", "ReadWritePaths", quoted(specifierless("-"+p)))
+	}
+}

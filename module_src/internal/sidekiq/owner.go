@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"strings"
+)
+
+// Form says whose a file is by its content.
+type Form string
+
+// Forms.
+const (
+	Ours    Form = "ours"     // this collection wrote it
+	OldRole Form = "old role" // the role sidekiq of ansible-samvera wrote it, or somebody by hand after the same guide
+	Foreign Form = "foreign"  // anything else
+)
+
+const (
+	markerStart = "Written by curationexperts.sidekiq for "
+	markerEnd   = "; changes here are overwritten."
+)
+
+// marker is the first line of each of our files, as a comment.
+func marker(project string) string { return markerStart + project + markerEnd }
+
+// Owner says who wrote a unit file or a sudoers file, and for which project. A
+// sudoers file of the old role does not say for which; then project is empty.
+func Owner(content string) (project string, form Form) {
+	first, _, _ := strings.Cut(content, "\n")
+	if rest, ok := strings.CutPrefix(first, "# "+markerStart); ok {
+		if project, ok := strings.CutSuffix(rest, markerEnd); ok {
+			return project, Ours
+		}
+	}
+	if project, ok := oldUnit(content); ok {
+		return project, OldRole
+	}
+	if oldSudoers(content) {
+		return "", OldRole
+	}
+	return "", Foreign
+}
+
+// oldUnit recognises the old role's unit by its directives: none but those
+// that it had, and a Sidekiq that they run.
+func oldUnit(content string) (project string, ok bool) {
+	var dir, command string
+	for _, l := range readUnit(content) {
+		switch l.key {
+		case "":
+			continue
+		case "WorkingDirectory":
+			dir = l.value
+		case "ExecStart":
+			command += l.value
+		case "Description", "After", "Type", "User", "Group", "UMask", "Restart", "RestartSec",
+			"StandardOutput", "StandardError", "SyslogIdentifier", "WantedBy":
+		default:
+			return "", false
+		}
+	}
+	return projectOf(dir), dir != "" && strings.Contains(command, "sidekiq")
+}
+
+// oldSudoers recognises the old role's sudoers file, or one that somebody made
+// by the same guide: nothing but systemctl's verbs for one unit.
+func oldSudoers(content string) bool {
+	found := false
+	for line := range strings.Lines(content) {
+		f := strings.Fields(line)
+		if len(f) == 0 || f[0][0] == '#' {
+			continue
+		}
+		if len(f) != 6 || f[1] != "ALL=(ALL)" || f[2] != "NOPASSWD:" ||
+			f[3] != "/bin/systemctl" && f[3] != "/usr/bin/systemctl" ||
+			!contains([]string{"start", "stop", "restart", "status", "reload"}, f[4]) ||
+			!strings.Contains(f[5], "sidekiq") {
+			return false
+		}
+		found = true
+	}
+	return found
+}
+
+// unitLine is one logical line of an existing unit file.
+type unitLine struct {
+	raw        string // as it is, with its line end and those that continue it
+	key, value string // empty for comments, section headers and blank lines
+}
+
+// readUnit splits a unit file into logical lines as systemd.syntax(7) says: a
+// backslash at the end of a line joins the next one to it, comments in
+// between are skipped. Joining the raw lines gives the file again.
+func readUnit(content string) []unitLine {
+	var lines []unitLine
+	var raw, text string
+	for line := range strings.Lines(content) {
+		raw += line
+		trimmed := strings.TrimRight(line, "\r\n")
+		if comment := strings.TrimLeft(trimmed, " \t"); comment != "" && strings.ContainsRune("#;", rune(comment[0])) {
+			if text == "" {
+				lines = append(lines, unitLine{raw: raw})
+				raw = ""
+			}
+			continue
+		}
+		joined, more := continued(trimmed)
+		text += joined
+		if more {
+			continue
+		}
+		lines = append(lines, newUnitLine(raw, text))
+		raw, text = "", ""
+	}
+	if raw != "" {
+		lines = append(lines, newUnitLine(raw, text))
+	}
+	return lines
+}
+
+// continued reports whether a line ends with a backslash that is not itself
+// escaped; systemd reads a blank in its place.
+func continued(line string) (string, bool) {
+	slashes := len(line) - len(strings.TrimRight(line, `\`))
+	if slashes%2 == 0 {
+		return line, false
+	}
+	return line[:len(line)-1] + " ", true
+}
+
+func newUnitLine(raw, text string) unitLine {
+	key, value, ok := strings.Cut(text, "=")
+	if !ok || strings.HasPrefix(strings.TrimSpace(text), "[") {
+		return unitLine{raw: raw}
+	}
+	return unitLine{raw: raw, key: strings.TrimSpace(key), value: strings.TrimSpace(value)}
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"strings"
+)
+
+// RedactUnit hides the values of environment variables in a unit file before
+// and after a change, as a diff shows it: the names stay, and a line of a
+// variable that changes still differs.
+func RedactUnit(before, after string) (string, string) {
+	was, is := environment(before), environment(after)
+	return redact(before, is, "(hidden, before)"), redact(after, was, "(hidden, after)")
+}
+
+// redact rewrites each Environment= line. A value that the other file does not
+// have alike is shown as changed.
+func redact(content string, other map[string]string, changed string) string {
+	var b strings.Builder
+	for _, l := range readUnit(content) {
+		if l.key != "Environment" {
+			b.WriteString(l.raw)
+			continue
+		}
+		var shown []string
+		for _, a := range assignments(l.value) {
+			name, value, _ := strings.Cut(a, "=")
+			hidden := "(hidden)"
+			if was, ok := other[name]; !ok || was != value {
+				hidden = changed
+			}
+			shown = append(shown, `"`+safeName(name)+"="+hidden+`"`)
+		}
+		b.WriteString("Environment=" + strings.Join(shown, " ") + "\n")
+	}
+	return b.String()
+}
+
+// safeName is the name of a variable, or a stand-in where a file that is not
+// ours has something there that may be a part of a value.
+func safeName(name string) string {
+	if variableName(name) {
+		return name
+	}
+	return "(unreadable)"
+}
+
+// environment are the variables of a unit file by name, the last one counting,
+// each with its value as it is written.
+func environment(content string) map[string]string {
+	vars := map[string]string{}
+	for _, l := range readUnit(content) {
+		if l.key == "Environment" {
+			for _, a := range assignments(l.value) {
+				name, value, _ := strings.Cut(a, "=")
+				vars[name] = value
+			}
+		}
+	}
+	return vars
+}
+
+// assignments splits the value of Environment= into its assignments. Quotes
+// are taken away, escapes are left as they are: this is for comparing.
+func assignments(value string) []string {
+	var list []string
+	var word strings.Builder
+	var quote rune
+	inWord, escaped := false, false
+	for _, r := range value {
+		switch {
+		case escaped:
+			escaped = false
+			word.WriteRune(r)
+		case r == '\\':
+			escaped, inWord = true, true
+			word.WriteRune(r)
+		case quote != 0 && r == quote:
+			quote = 0
+		case quote == 0 && (r == '"' || r == '\''):
+			quote, inWord = r, true
+		case quote == 0 && (r == ' ' || r == '\t'):
+			if inWord {
+				list = append(list, word.String())
+			}
+			word.Reset()
+			inWord = false
+		default:
+			inWord = true
+			word.WriteRune(r)
+		}
+	}
+	if inWord {
+		list = append(list, word.String())
+	}
+	return list
+}
+
+// secrets warns of variables that look as if nobody else should read them.
+// systemd shows the environment of a service to every user of the host.
+func (w *wanting) secrets() {
+	var names []string
+	for _, v := range w.Env {
+		if secret(v) {
+			names = append(names, v.Name)
+		}
+	}
+	if len(names) > 0 {
+		w.warn("every user of the host can read the variables in env, and these look secret: %s; put them into a file and name it in env_files",
+			strings.Join(names, ", "))
+	}
+}
+
+// secret judges a variable by its name and, for a URL, by a password in it.
+func secret(v Variable) bool {
+	if v.Value == "" {
+		return false
+	}
+	name := strings.ToUpper(v.Name)
+	for _, part := range []string{"PASSWORD", "PASSWD", "PASSPHRASE", "TOKEN", "SECRET", "CREDENTIAL", "APIKEY", "DATABASE_URL"} {
+		if strings.Contains(name, part) {
+			return true
+		}
+	}
+	for part := range strings.SplitSeq(name, "_") {
+		if part == "KEY" || part == "PASS" {
+			return true
+		}
+	}
+	_, rest, url := strings.Cut(v.Value, "://")
+	login, _, at := strings.Cut(rest, "@")
+	return url && at && strings.Contains(login, ":") && !strings.Contains(login, "/")
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+// sudoersFile is the sudoers file's row. Without the option sudo the file is
+// not there.
+func (w *wanting) sudoersFile() converge.File {
+	f := converge.File{Path: w.SudoersFile, Kind: converge.SudoersFile}
+	if !w.Sudo {
+		return f
+	}
+	switch {
+	case !w.facts.Sudo.Present:
+		w.miss("sudo", "there is no sudo on the host; install it, or set sudo: false")
+	case w.facts.Sudo.Visudo == "":
+		w.miss("sudo", "there is no visudo on the host, without which a sudoers file cannot be checked; install it, or set sudo: false")
+	}
+	if !onlyRunes(w.facts.Systemctl, "/_.-") {
+		w.fail("sudo", "cannot grant %q, which is not where systemctl usually is", w.facts.Systemctl)
+	}
+	rules := w.rules()
+	f.Exists, f.Mode = true, 0o440
+	f.Content = encodeSudoers(marker(w.Project), rules)
+	for _, r := range rules {
+		f.Grants = append(f.Grants, r.grants()...)
+	}
+	return f
+}
+
+// rule is one line of a sudoers file: what one user or one group may run as
+// root without a password.
+type rule struct {
+	user, group string // one of them
+	noExec      bool
+	commands    [][]string
+}
+
+func (r rule) grants() []converge.Grant {
+	grants := make([]converge.Grant, len(r.commands))
+	for i, c := range r.commands {
+		grants[i] = converge.Grant{User: r.user, Group: r.group, Args: c, NoExec: r.noExec}
+	}
+	return grants
+}
+
+// rules are the lines, by user or group, then command.
+func (w *wanting) rules() []rule {
+	var rules []rule
+	for _, verb := range []string{"start", "stop", "restart", "reload", "status", "kill_tstp"} {
+		if !contains(w.SudoCommands, verb) {
+			continue
+		}
+		for _, name := range w.SudoUsers {
+			rules = append(rules, w.rule(verb, rule{user: name}))
+		}
+		for _, name := range w.SudoGroups {
+			rules = append(rules, w.rule(verb, rule{group: name}))
+		}
+	}
+	slices.SortStableFunc(rules, func(a, b rule) int { return w.rank(a) - w.rank(b) })
+	return rules
+}
+
+// rank orders the rules as the options name users and groups.
+func (w *wanting) rank(r rule) int {
+	if r.group != "" {
+		return len(w.SudoUsers) + slices.Index(w.SudoGroups, r.group)
+	}
+	return slices.Index(w.SudoUsers, r.user)
+}
+
+// rule grants a verb for both spellings of the unit, since sudo compares word
+// by word: Capistrano says sidekiq, capistrano-sidekiq sidekiq.service.
+//
+// The pager of `systemctl status` would give a root shell on systemd before
+// 247 (CVE-2023-26604); NOEXEC keeps systemctl from starting one.
+func (w *wanting) rule(verb string, r rule) rule {
+	r.noExec = verb == "status" && w.facts.Sudo.noExec()
+	words := []string{w.facts.Systemctl, verb}
+	if verb == "kill_tstp" {
+		words = []string{w.facts.Systemctl, "kill", "-s", "TSTP"}
+	}
+	for _, name := range []string{w.Name, w.Unit()} {
+		r.commands = append(r.commands, append(slices.Clone(words), name))
+	}
+	return r
+}
+
+// noExec reports whether the host's sudo knows NOEXEC. sudo-rs does since
+// 0.2.7 and skips the whole line before, with an error at each call. It has
+// never been shipped with a systemd before 257, whose pager is safe by itself.
+func (s Sudo) noExec() bool {
+	return !s.RS || slices.Compare(numbers(s.Version), []int{0, 2, 7}) >= 0
+}
+
+// encodeSudoers writes rules as sudoers(5) says.
+func encodeSudoers(comment string, rules []rule) string {
+	var b strings.Builder
+	b.WriteString("# " + comment + "\n")
+	for _, r := range rules {
+		tags := "NOPASSWD:"
+		if r.noExec {
+			tags += " NOEXEC:"
+		}
+		var commands []string
+		for _, c := range r.commands {
+			commands = append(commands, sudoCommand(c))
+		}
+		b.WriteString(r.who() + " ALL=(root) " + tags + " " + strings.Join(commands, ", ") + "\n")
+	}
+	return b.String()
+}
+
+func (r rule) who() string {
+	if r.group != "" {
+		return sudoWord("%" + r.group)
+	}
+	return sudoWord(r.user)
+}
+
+// sudoWord writes a name, in quotes where it could be read as something else:
+// a word in capitals is an alias. Quotes in it cannot be; see sudoName.
+func sudoWord(s string) string {
+	name := strings.TrimPrefix(s, "%")
+	if onlyRunes(name, "_.-") && strings.ToLower(name) == name && name != "list" {
+		return s
+	}
+	return `"` + s + `"`
+}
+
+// sudoCommand writes a command. Arguments escape what would end or join them:
+// sudoers(5), "Other special characters and reserved words".
+func sudoCommand(words []string) string {
+	out := make([]string, len(words))
+	for i, w := range words {
+		out[i] = sudoEscaper.Replace(w)
+	}
+	return strings.Join(out, " ")
+}
+
+var sudoEscaper = strings.NewReplacer(`\`, `\\`, `,`, `\,`, `:`, `\:`, `=`, `\=`)

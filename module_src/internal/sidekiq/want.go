@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+// UnmetError says that the host lacks what an earlier task of the same play
+// may be about to make: a user, a group, sudo, a Redis. In check mode that is
+// no mistake; the wanted State that comes with the error is complete.
+type UnmetError struct {
+	Reasons []string
+}
+
+func (e *UnmetError) Error() string { return strings.Join(e.Reasons, "; ") }
+
+// Want is what the host should have, and what the user should know about it.
+// f are the answers to [Service.Questions]. The error is an [*UnmetError]
+// where nothing else is wrong.
+func (s Service) Want(f Facts) (want converge.State, warnings []string, err error) {
+	w := wanting{Service: s, facts: f}
+	w.packages()
+	if s.State == Absent {
+		return w.gone(), w.warnings, w.err()
+	}
+	w.accounts()
+	want.Files = append(want.Files, w.unitFile())
+	want.Files = append(want.Files, w.sudoersFile())
+	want.Units = append(want.Units, w.redis()...)
+	want.Units = append(want.Units, w.unit())
+	w.secrets()
+	return want, w.warnings, w.err()
+}
+
+// wanting is a Service on a certain host, and what is to be said about it.
+type wanting struct {
+	Service
+	facts    Facts
+	unmet    []string
+	wrong    []string
+	warnings []string
+}
+
+func (w *wanting) miss(option, format string, args ...any) {
+	w.unmet = append(w.unmet, fmt.Sprintf("option %q: ", option)+fmt.Sprintf(format, args...))
+}
+
+func (w *wanting) fail(option, format string, args ...any) {
+	w.wrong = append(w.wrong, fmt.Sprintf("option %q: ", option)+fmt.Sprintf(format, args...))
+}
+
+func (w *wanting) warn(format string, args ...any) {
+	w.warnings = append(w.warnings, fmt.Sprintf(format, args...))
+}
+
+func (w *wanting) err() error {
+	switch {
+	case len(w.wrong) > 0:
+		return errors.New(strings.Join(append(w.wrong, w.unmet...), "; "))
+	case len(w.unmet) > 0:
+		return &UnmetError{Reasons: w.unmet}
+	}
+	return nil
+}
+
+// packages refuses to touch a file that the distribution's package manager
+// would bring back at its next upgrade.
+func (w *wanting) packages() {
+	if name := w.facts.Packaged[w.UnitPath()]; name != "" {
+		w.fail("unit_dir", "%s belongs to the package %s and is not touched; set unit_dir to /etc/systemd/system, or another name",
+			w.UnitPath(), name)
+	}
+	if name := w.facts.Packaged[w.SudoersFile]; name != "" {
+		w.fail("sudoers_file", "%s belongs to the package %s and is not touched; set another file", w.SudoersFile, name)
+	}
+}
+
+// accounts are the users and groups that must be there.
+func (w *wanting) accounts() {
+	if u, ok := w.facts.Users[w.User]; !ok {
+		w.miss("user", "there is no user %q on the host", w.User)
+	} else if u.UID == 0 {
+		w.fail("user", "%q has the user id 0 and so is root", w.User)
+	}
+	if w.Group != "" {
+		if g, ok := w.facts.Groups[w.Group]; !ok {
+			w.miss("group", "there is no group %q on the host", w.Group)
+		} else if g.GID == 0 {
+			w.fail("group", "%q has the group id 0 and so is root's", w.Group)
+		}
+	}
+	if !w.Sudo {
+		return
+	}
+	for _, name := range w.SudoUsers {
+		if _, ok := w.facts.Users[name]; !ok && name != w.User {
+			w.miss("sudo_users", "there is no user %q on the host", name)
+		}
+	}
+	for _, name := range w.SudoGroups {
+		if _, ok := w.facts.Groups[name]; !ok {
+			w.miss("sudo_groups", "there is no group %q on the host", name)
+		}
+	}
+}
+
+// gone is a host without the service. What else is there is left: Redis, the
+// application, and what the files replaced when they were first written.
+func (w *wanting) gone() converge.State {
+	return converge.State{
+		Files: []converge.File{
+			{Path: w.UnitPath(), Kind: converge.UnitFile, Units: []string{w.Unit()}},
+			{Path: w.SudoersFile, Kind: converge.SudoersFile},
+		},
+		Units: []converge.Unit{
+			{Name: w.Unit(), Enabled: converge.Off, Links: []converge.Link{}, Activity: converge.Down},
+		},
+	}
+}
+
+// unit is the service's own row.
+func (w *wanting) unit() converge.Unit {
+	u := converge.Unit{
+		Name:      w.Unit(),
+		Enabled:   converge.Off,
+		Links:     []converge.Link{},
+		Activity:  w.activity(),
+		KeepStale: !w.RestartOnChange,
+		Proof: converge.Proof{
+			Timeout: w.StartTimeout,
+			Titled:  w.ExecStart == nil,
+			Window:  min(w.StartTimeout, time.Minute),
+		},
+	}
+	if w.Enabled {
+		u.Enabled, u.Links = converge.On, w.links()
+	}
+	if w.StartTimeout == 0 && (u.Activity == converge.Up || u.Activity == converge.Fresh) {
+		w.warn("start_timeout is 0: nothing shows whether %s really comes up", w.Unit())
+	}
+	return u
+}
+
+// activity is what the main process should do. Before the first deploy there
+// is nothing to start.
+func (w *wanting) activity() converge.Activity {
+	if w.State == Stopped {
+		return converge.Down
+	}
+	if w.State == Present {
+		return converge.Any
+	}
+	if !w.facts.Deployed {
+		w.warn("%s is not there yet, so %s is prepared but not started; the first deploy has to start it: sudo systemctl restart %s",
+			w.Dir, w.Unit(), w.Name)
+		return converge.Any
+	}
+	switch w.State {
+	case Restarted:
+		return converge.Fresh
+	case Quiet:
+		return converge.Quiet
+	}
+	return converge.Up
+}
