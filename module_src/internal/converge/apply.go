@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -67,42 +68,78 @@ func (p Plan) Apply(ctx context.Context, h Host, then OnFailure) (warnings []str
 	if failed == nil {
 		return warnings, nil
 	}
+	if ctx.Err() != nil && !errors.Is(failed.Err, context.Cause(ctx)) {
+		failed.Err = fmt.Errorf("%w (%w)", context.Cause(ctx), failed.Err)
+	}
 	if failed.Unit != "" {
 		failed.Words = h.LastWords(context.WithoutCancel(ctx), failed.Unit, began)
 	}
 	if then == Keep {
 		return warnings, failed
 	}
-	p.undo(context.WithoutCancel(ctx), h, done, failed)
+	undo(context.WithoutCancel(ctx), h, done, failed)
 	return warnings, failed
 }
 
-// carryOut returns the steps that were begun, the failed one included.
+// carryOut returns the steps that were begun, the failed one included. The
+// grants are proven before any process is touched, so that one that does not
+// hold costs no restart.
 func (p Plan) carryOut(ctx context.Context, h Host) (done []Step, warnings []string, failed *Failure) {
-	for _, s := range p.Steps {
+	i := slices.IndexFunc(p.Steps, func(s Step) bool { return s.phase() >= running })
+	if i < 0 {
+		i = len(p.Steps)
+	}
+	if done, failed = carryOut(ctx, h, p.Steps[:i]); failed != nil {
+		return done, nil, failed
+	}
+	if failed = p.proveGrants(ctx, h); failed != nil {
+		return done, nil, failed
+	}
+	ran, failed := carryOut(ctx, h, p.Steps[i:])
+	done = append(done, ran...)
+	if failed != nil {
+		return done, nil, failed
+	}
+	warnings, failed = p.prove(ctx, h)
+	return done, warnings, failed
+}
+
+func carryOut(ctx context.Context, h Host, steps []Step) (done []Step, failed *Failure) {
+	for _, s := range steps {
 		if ctx.Err() != nil {
-			return done, warnings, &Failure{Step: s.String(), Err: context.Cause(ctx)}
+			return done, &Failure{Step: s.String(), Err: context.Cause(ctx)}
 		}
 		done = append(done, s)
 		if err := s.do(ctx, h); err != nil {
-			return done, warnings, failedStep(s, err)
+			return done, failedStep(s, err)
 		}
 	}
+	return done, nil
+}
+
+func (p Plan) proveGrants(ctx context.Context, h Host) *Failure {
 	for _, f := range p.Files() {
+		if len(f.Grants) == 0 {
+			continue
+		}
 		if err := h.ProveGrants(ctx, f.Grants); err != nil {
-			return done, warnings, &Failure{Step: "let the deploy user manage the service", Err: err}
+			return &Failure{Step: "let the deploy user manage the service", Err: err}
 		}
 	}
+	return nil
+}
+
+func (p Plan) prove(ctx context.Context, h Host) (warnings []string, failed *Failure) {
 	for _, u := range p.Proofs {
 		warning, err := Prove(ctx, h, u)
 		if err != nil {
-			return done, warnings, &Failure{Step: "bring " + u.Name + " up", Err: err, Unit: u.Name}
+			return warnings, &Failure{Step: "bring " + u.Name + " up", Err: err, Unit: u.Name}
 		}
 		if warning != "" {
 			warnings = append(warnings, warning)
 		}
 	}
-	return done, warnings, nil
+	return warnings, nil
 }
 
 // failedStep names the unit when it is the unit's own fault.
@@ -121,74 +158,11 @@ func failedStep(s Step, err error) *Failure {
 // It cannot promise that a program which was stopped comes back as it was:
 // jobs that were interrupted go back to Redis, and the old service may be
 // unable to start for reasons of its own. That is said, not hidden.
-func (p Plan) undo(ctx context.Context, h Host, done []Step, failed *Failure) {
+func undo(ctx context.Context, h Host, done []Step, failed *Failure) {
 	for _, s := range inverse(done) {
 		if err := withDeadline(ctx, func(ctx context.Context) error { return s.do(ctx, h) }); err != nil {
 			failed.undone(s, err)
-			continue
-		}
-		if run, ok := s.(RunUnit); ok && run.Verb != Stop {
-			failed.reviveNote(ctx, h, run, p)
 		}
 	}
 	failed.RolledBack = len(failed.Left) == 0
-}
-
-// inverse is the plan that undoes steps, in a plan's order.
-func inverse(done []Step) []Step {
-	var steps []Step
-	reload := false
-	for i := len(done) - 1; i >= 0; i-- {
-		s, needed := done[i].invert()
-		if _, ok := s.(ReloadManager); ok {
-			needed, reload = needed && !reload, true
-		}
-		if needed {
-			steps = append(steps, s)
-		}
-	}
-	return inOrder(steps)
-}
-
-func withDeadline(ctx context.Context, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, undoTime)
-	defer cancel()
-	return do(ctx)
-}
-
-// undone records a step of the rollback that failed. A job's failure is no
-// such thing: the unit's files are as before, and so is what they can do.
-func (f *Failure) undone(s Step, err error) {
-	var job *JobError
-	if errors.As(err, &job) && job.Verb != Stop {
-		f.Notes = append(f.Notes, notThisChange(job.Unit))
-		return
-	}
-	f.Left = append(f.Left, fmt.Sprintf("cannot %s: %v", s, err))
-}
-
-// reviveNote proves that a service which was up before is up again. What was
-// not up before is not waited for.
-func (f *Failure) reviveNote(ctx context.Context, h Host, run RunUnit, p Plan) {
-	was, proof := p.before(run.Unit)
-	if was != Up && was != Draining && was != Quiet {
-		return
-	}
-	if _, err := Prove(ctx, h, Unit{Name: run.Unit, Proof: proof}); err != nil {
-		f.Notes = append(f.Notes, fmt.Sprintf("%s (%v)", notThisChange(run.Unit), err))
-	}
-}
-
-func notThisChange(unit string) string {
-	return fmt.Sprintf("%s does not come up with its old files either, so the cause is not this change", unit)
-}
-
-// before says what a unit did before the plan, and how it is proven up.
-func (p Plan) before(unit string) (Activity, Proof) {
-	for _, s := range p.Steps {
-		if run, ok := s.(RunUnit); ok && run.Unit == unit {
-			return run.Was.Activity, run.Proof
-		}
-	}
-	return Any, Proof{}
 }

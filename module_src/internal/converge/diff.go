@@ -4,6 +4,7 @@ package converge
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 )
@@ -18,9 +19,17 @@ func Diff(want, have State) Plan {
 		reload = reload || f.Kind == UnitFile
 	}
 	for _, w := range want.Units {
-		h, _ := have.Unit(w.Name)
-		h.Name = w.Name
-		reload = p.diffEnabled(w, h) || reload || h.Reload
+		h, ok := have.Unit(w.Name)
+		if !ok {
+			h = Unit{Name: w.Name, Enabled: Off, Activity: Down}
+		}
+		reload = p.diffEnabled(w, h) || reload
+		if !want.describes(w.Name) {
+			// Whether another's unit was changed is not this run's business.
+			h.Stale = nil
+		} else {
+			reload = reload || h.Reload || unknown(h, want, have)
+		}
 		p.diffActivity(w, h, staleFiles(w, h, changed))
 	}
 	if reload {
@@ -30,7 +39,16 @@ func Diff(want, have State) Plan {
 	return p
 }
 
-// diffFiles plans the files and returns those whose content changes.
+// describes reports whether one of the files is the unit's own.
+func (s State) describes(unit string) bool {
+	return slices.ContainsFunc(s.Files, func(f File) bool {
+		return slices.Contains(f.Units, unit) || path.Base(f.Path) == unit
+	})
+}
+
+// diffFiles plans the files and returns those whose content changes. A file
+// that gets another mode or owner only keeps its time, or its unit would look
+// stale.
 func (p *Plan) diffFiles(want, have State) (changed []File) {
 	for _, w := range want.Files {
 		h, ok := have.File(w.Path)
@@ -40,12 +58,24 @@ func (p *Plan) diffFiles(want, have State) (changed []File) {
 		if w.Same(h) {
 			continue
 		}
-		p.Steps = append(p.Steps, PutFile{Was: h, Want: w})
 		if w.Content != h.Content || w.Exists != h.Exists {
 			changed = append(changed, w)
+		} else {
+			w.ModTime = h.ModTime
 		}
+		p.Steps = append(p.Steps, PutFile{Was: h, Want: w})
 	}
 	return changed
+}
+
+// unknown reports whether the manager says that there is no such unit although
+// its file is there: it has looked before the file came. Newer versions look
+// again when the unit is started, older ones only when they are told to.
+func unknown(h Unit, want, have State) bool {
+	return h.LoadState == "not-found" && slices.ContainsFunc(want.Files, func(w File) bool {
+		f, _ := have.File(w.Path)
+		return f.Exists && w.Exists && w.Kind == UnitFile && slices.Contains(w.Units, h.Name)
+	})
 }
 
 // diffEnabled reports whether it planned anything.
@@ -86,13 +116,16 @@ func (a Activity) running() bool {
 func (p *Plan) diffActivity(w, h Unit, stale []string) {
 	run := func(v Verb, why string) {
 		p.Steps = append(p.Steps, RunUnit{Unit: w.Name, Verb: v, Was: h, Why: why, Proof: w.Proof})
+		if v == Start || v == Restart {
+			p.Proofs = append(p.Proofs, w)
+		}
 	}
 	switch w.Activity {
 	case Up:
 		if v, why := p.bringUp(w, h, stale); v != "" {
 			run(v, why)
-		} else if h.Activity != Starting {
-			return
+		} else if h.Activity == Starting {
+			p.Proofs = append(p.Proofs, w)
 		}
 	case Fresh:
 		run(Restart, "")
@@ -102,27 +135,22 @@ func (p *Plan) diffActivity(w, h Unit, stale []string) {
 		} else {
 			p.warn("%s is not running, so there is nothing to quiet.", w.Name)
 		}
-		return
 	case Down:
 		if h.Activity != Down {
 			run(Stop, "")
 		}
-		return
 	case Any:
-		p.leave(w, h, stale)
-		return
+		if p.outdated(w, h, stale) {
+			run(Restart, olderThan(stale))
+		}
 	}
-	p.Proofs = append(p.Proofs, w)
 }
 
 // bringUp decides how a unit gets up; no verb means that it is up, or on its
 // way without us.
 func (p *Plan) bringUp(w, h Unit, stale []string) (v Verb, why string) {
-	if len(stale) > 0 && h.Activity.running() {
-		if !w.KeepStale {
-			return Restart, "it is older than " + strings.Join(stale, ", ")
-		}
-		p.warnStale(w, stale)
+	if p.outdated(w, h, stale) {
+		return Restart, olderThan(stale)
 	}
 	switch h.Activity {
 	case Down, Stopping:
@@ -137,25 +165,19 @@ func (p *Plan) bringUp(w, h Unit, stale []string) (v Verb, why string) {
 	return "", ""
 }
 
-// leave plans nothing for a process that is left as it is, but for a restart
-// that its changed files call for.
-func (p *Plan) leave(w, h Unit, stale []string) {
+// outdated reports whether the unit's process is to be replaced by one that
+// its present files describe.
+func (p *Plan) outdated(w, h Unit, stale []string) bool {
 	if len(stale) == 0 || !h.Activity.running() {
-		return
+		return false
 	}
 	if w.KeepStale {
-		p.warnStale(w, stale)
-		return
+		p.warn("%s runs on, older than %s; restart it to bring the change into effect.", w.Name, strings.Join(stale, ", "))
 	}
-	p.Steps = append(p.Steps, RunUnit{
-		Unit: w.Name, Verb: Restart, Was: h, Why: "it is older than " + strings.Join(stale, ", "),
-	})
-	p.Proofs = append(p.Proofs, w)
+	return !w.KeepStale
 }
 
-func (p *Plan) warnStale(w Unit, stale []string) {
-	p.warn("%s runs on, older than %s; restart it to bring the change into effect.", w.Name, strings.Join(stale, ", "))
-}
+func olderThan(stale []string) string { return "it is older than " + strings.Join(stale, ", ") }
 
 func (p *Plan) warn(format string, args ...any) {
 	p.Warnings = append(p.Warnings, fmt.Sprintf(format, args...))

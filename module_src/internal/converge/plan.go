@@ -70,10 +70,9 @@ type Step interface {
 
 	do(ctx context.Context, h Host) error
 
-	// invert is the step that restores what was before; ok is false where
-	// nothing has to be done. An inverted step may find its work done
-	// already, since the step may have failed before it changed anything.
-	invert() (s Step, ok bool)
+	// invert gives the steps that restore what was before. They look before
+	// they act, since the step may have failed before it changed anything.
+	invert() []Step
 }
 
 // phase orders the steps of a plan. What is going away is stopped before its
@@ -87,6 +86,8 @@ const (
 	enabling
 	reloading
 	running
+	dating   // of a rollback only, see restoreTime
+	settling // likewise
 )
 
 // inOrder sorts steps by phase and keeps the order within a phase.
@@ -124,29 +125,9 @@ func (s PutFile) attributes() string {
 
 func (s PutFile) phase() phase { return installing }
 
-func (s PutFile) do(ctx context.Context, h Host) error { return h.Put(ctx, s.Want) }
-
-func (s PutFile) invert() (Step, bool) { return restoreFile{PutFile{Was: s.Want, Want: s.Was}}, true }
-
-// restoreFile puts a file back as it was, its time included. It writes only
-// where something is different, so that a file system that refused the change
-// is not asked to take it back.
-type restoreFile struct{ PutFile }
-
-func (s restoreFile) String() string {
-	if !s.Want.Exists {
-		return "remove " + s.Want.Path + " again"
-	}
-	return "restore " + s.Want.Path
-}
-
-func (s restoreFile) do(ctx context.Context, h Host) error {
-	now, err := h.File(ctx, s.Want.Path)
-	if err != nil {
-		return err
-	}
-	if now.Same(s.Want) && now.ModTime.Equal(s.Want.ModTime) {
-		return nil
+func (s PutFile) do(ctx context.Context, h Host) error {
+	if s.Was.Irregular != "" {
+		return fmt.Errorf("it is %s", s.Was.Irregular)
 	}
 	return h.Put(ctx, s.Want)
 }
@@ -188,21 +169,12 @@ func (s SetEnabled) phase() phase {
 
 func (s SetEnabled) do(ctx context.Context, h Host) error { return h.Enable(ctx, s.Want) }
 
-func (s SetEnabled) invert() (Step, bool) {
-	want := s.Was
-	if want.Links == nil {
-		want.Links = []Link{}
-	}
-	return SetEnabled{Was: s.Want, Want: want}, true
-}
-
 // ReloadManager makes the manager read its unit files again.
 type ReloadManager struct{}
 
-func (ReloadManager) String() string                        { return "reload the systemd manager" }
-func (ReloadManager) phase() phase                          { return reloading }
-func (ReloadManager) do(ctx context.Context, h Host) error  { return h.Reload(ctx) }
-func (s ReloadManager) invert() (inverse Step, needed bool) { return s, true }
+func (ReloadManager) String() string                       { return "reload the systemd manager" }
+func (ReloadManager) phase() phase                         { return reloading }
+func (ReloadManager) do(ctx context.Context, h Host) error { return h.Reload(ctx) }
 
 // RunUnit starts, stops, restarts or quiets a unit.
 type RunUnit struct {
@@ -254,18 +226,4 @@ func (s RunUnit) ended(ctx context.Context, h Host, err error) error {
 		return err
 	}
 	return &NotUp{Unit: s.Unit, Why: job.words(p), TimedOut: job.Result == "timeout" || p.Result == "timeout", Process: p, Job: job}
-}
-
-// invert brings back what the unit did before: a unit that was running, or
-// kept trying to, is started again, and any other is stopped, so that nothing
-// is left that would be restarted for ever.
-func (s RunUnit) invert() (Step, bool) {
-	inverse := RunUnit{Unit: s.Unit, Was: Unit{Name: s.Unit}, Why: "as it was before"}
-	switch s.Was.Activity {
-	case Any, Down, Stopping:
-		inverse.Verb = Stop
-	default:
-		inverse.Verb = Restart
-	}
-	return inverse, true
 }

@@ -4,7 +4,6 @@ package converge
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -55,7 +54,7 @@ func Prove(ctx context.Context, h Host, u Unit) (warning string, err error) {
 			return why, nil
 		}
 		if err := h.Sleep(ctx, lookEvery); err != nil {
-			return "", errors.Join(fmt.Errorf("interrupted while waiting for %s", u.Name), context.Cause(ctx))
+			return "", fmt.Errorf("interrupted while waiting for %s: %w", u.Name, context.Cause(ctx))
 		}
 	}
 }
@@ -73,7 +72,7 @@ type watch struct {
 	unit     Unit
 	began    time.Time
 	last     Process
-	since    time.Time // when the present main process was first seen running
+	since    time.Time // when the present main process started
 	restarts int       // automatic restarts before this run's business with it
 	seen     bool
 	timedOut bool
@@ -90,6 +89,9 @@ func (w *watch) look(p Process, now time.Time) (verdict, string) {
 	}
 	if !w.seen || p.MainPID != w.last.MainPID || p.Invocation != w.last.Invocation {
 		w.since = now
+		if !p.Started.IsZero() && p.Started.Before(now) {
+			w.since = p.Started
+		}
 	}
 	w.seen, w.last = true, p
 
@@ -98,6 +100,8 @@ func (w *watch) look(p Process, now time.Time) (verdict, string) {
 		return dead, fmt.Sprintf("its main process %s; systemd starts it again and again", p.Ending())
 	case !p.JobPending && (p.ActiveState == "failed" || p.ActiveState == "inactive"):
 		return dead, fmt.Sprintf("its main process %s", p.Ending())
+	case p.ActiveState == "active" && p.SubState == "exited":
+		return alive, "" // a oneshot unit that remains active: its job was the proof
 	case p.ActiveState == "active" && p.SubState == "running":
 		if v, why := w.running(p, now); v != undecided {
 			return v, why

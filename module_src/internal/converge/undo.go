@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package converge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// inverse is the plan that undoes steps, in a plan's order. Each of its steps
+// looks first and leaves alone what is as it was: a file system that refused
+// the change is not asked to take it back, and a process that was never
+// stopped is not restarted.
+func inverse(done []Step) []Step {
+	var steps []Step
+	for _, s := range slices.Backward(done) {
+		for _, i := range s.invert() {
+			if once(i) && slices.Contains(steps, i) {
+				continue
+			}
+			steps = append(steps, i)
+		}
+	}
+	return inOrder(steps)
+}
+
+// once reports whether a rollback needs a step of this kind only once.
+func once(s Step) bool {
+	switch s.(type) {
+	case ReloadManager, reloadAgain:
+		return true
+	}
+	return false
+}
+
+// invert puts the file back. A unit file that was there before is put back in
+// two steps: first as a new file, and only when the manager and the process
+// are back, with its old time. If the rollback itself is killed in between,
+// the file's time shows the next run that the manager has yet to read it and
+// that the process is older than it; with its old time at once, a process of
+// the file that was taken back would look well for ever.
+func (s PutFile) invert() []Step {
+	back := PutFile{Was: s.Want, Want: s.Was}
+	if s.Want.Kind != UnitFile {
+		return []Step{restoreFile{back}}
+	}
+	if !s.Was.Exists {
+		return []Step{restoreFile{back}, ReloadManager{}}
+	}
+	// Before 240, systemd compared times for being equal, not for being newer.
+	return []Step{restoreContent{back}, ReloadManager{}, restoreTime{back}, reloadAgain{}}
+}
+
+// restoreFile puts a file back as it was, its time included.
+type restoreFile struct{ PutFile }
+
+func (s restoreFile) String() string {
+	if !s.Want.Exists {
+		return "remove " + s.Want.Path + " again"
+	}
+	return "restore " + s.Want.Path
+}
+
+func (s restoreFile) do(ctx context.Context, h Host) error {
+	now, err := h.File(ctx, s.Want.Path)
+	if err != nil {
+		return err
+	}
+	if now.Same(s.Want) && now.ModTime.Equal(s.Want.ModTime) {
+		return nil
+	}
+	return h.Put(ctx, s.Want)
+}
+
+// restoreContent puts a file back, but for its time.
+type restoreContent struct{ PutFile }
+
+func (s restoreContent) String() string { return "restore " + s.Want.Path }
+
+func (s restoreContent) do(ctx context.Context, h Host) error {
+	now, err := h.File(ctx, s.Want.Path)
+	if err != nil {
+		return err
+	}
+	if now.Same(s.Want) {
+		return nil
+	}
+	fresh := s.Want
+	fresh.ModTime = time.Time{}
+	return h.Put(ctx, fresh)
+}
+
+// restoreTime gives a file that has been put back its old time.
+type restoreTime struct{ PutFile }
+
+func (s restoreTime) String() string { return "restore the time of " + s.Want.Path }
+
+func (s restoreTime) phase() phase { return dating }
+
+func (s restoreTime) do(ctx context.Context, h Host) error { return restoreFile(s).do(ctx, h) }
+
+// reloadAgain has the manager see the restored times.
+type reloadAgain struct{ ReloadManager }
+
+func (reloadAgain) String() string { return "reload the systemd manager again" }
+func (reloadAgain) phase() phase   { return settling }
+
+func (s SetEnabled) invert() []Step {
+	want := s.Was
+	if want.Links == nil {
+		want.Links = []Link{}
+	}
+	return []Step{restoreEnabled{SetEnabled{Was: s.Want, Want: want}}}
+}
+
+// restoreEnabled gives a unit back the links that it had.
+type restoreEnabled struct{ SetEnabled }
+
+func (s restoreEnabled) do(ctx context.Context, h Host) error {
+	now, err := h.Unit(ctx, s.Want.Name)
+	if err != nil {
+		return err
+	}
+	if now.Enabled == s.Want.Enabled && slices.Equal(now.Links, s.Want.Links) {
+		return nil
+	}
+	return h.Enable(ctx, s.Want)
+}
+
+func (s ReloadManager) invert() []Step { return []Step{s} }
+
+func (s RunUnit) invert() []Step {
+	verb := Restart
+	switch s.Was.Activity {
+	case Any, Down, Stopping:
+		verb = Stop
+	}
+	return []Step{restoreUnit{RunUnit{Unit: s.Unit, Verb: verb, Was: s.Was, Proof: s.Proof}}}
+}
+
+// restoreUnit brings back what a unit did before: one that was running, or
+// kept trying to, is started again, and any other is stopped, so that nothing
+// is left that would be restarted for ever. A service that was up before is
+// proven to be up again; what was not up is not waited for.
+type restoreUnit struct{ RunUnit }
+
+func (s restoreUnit) String() string {
+	if s.Verb == Stop {
+		return "stop " + s.Unit + " again"
+	}
+	return "start " + s.Unit + " again"
+}
+
+func (s restoreUnit) do(ctx context.Context, h Host) error {
+	now, err := h.Process(ctx, s.Unit)
+	if err != nil {
+		return err
+	}
+	if now.untouchedSince(s.Was.Process) {
+		return nil
+	}
+	if err := s.ended(ctx, h, h.Run(ctx, s.Unit, s.Verb)); err != nil {
+		return err
+	}
+	switch s.Was.Activity {
+	case Up, Draining, Quiet:
+		_, err = Prove(ctx, h, Unit{Name: s.Unit, Proof: s.proofOfOld()})
+	}
+	return err
+}
+
+// untouchedSince reports whether nothing has happened to the unit since an
+// earlier look: not stopped, not started, not quieted, and no job is on its way.
+func (p Process) untouchedSince(before Process) bool {
+	return p.ActiveState == before.ActiveState && p.SubState == before.SubState &&
+		p.MainPID == before.MainPID && p.Invocation == before.Invocation &&
+		p.JobPending == before.JobPending && p.Quiet == before.Quiet
+}
+
+// proofOfOld is how the old program is proven up: by its title only if it was
+// seen to have one.
+func (s restoreUnit) proofOfOld() Proof {
+	proof := s.Proof
+	proof.Titled = s.Was.Process.Ready || s.Was.Process.Quiet
+	return proof
+}
+
+// withDeadline bounds one step of a rollback.
+func withDeadline(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, undoTime)
+	defer cancel()
+	return do(ctx)
+}
+
+// undone records a step of the rollback that failed. That the old program does
+// not come up is no such thing: its files are as before, and so is what they
+// can do.
+func (f *Failure) undone(s Step, err error) {
+	var dead *NotUp
+	if errors.As(err, &dead) {
+		f.Notes = append(f.Notes, fmt.Sprintf("%s does not come up with its old files either, so the cause is not this change (%v)", dead.Unit, dead))
+		return
+	}
+	f.Left = append(f.Left, fmt.Sprintf("cannot %s: %v", s, err))
+}
