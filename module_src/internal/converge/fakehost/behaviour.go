@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package fakehost
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Behaviour is what a program does when it is run.
+type Behaviour struct {
+	Boot     time.Duration // until it is ready, says so and shows it in its title
+	Life     time.Duration // until it dies by itself; zero is for ever
+	Exit     int           // its exit status then
+	Exec     int           // the status with which it cannot even be run, 203 for example
+	Stop     time.Duration // until it ends when it is told to
+	Untitled bool          // shows nothing in its title
+	Mute     bool          // never tells the manager that it is ready
+}
+
+// Behave reads a behaviour from the X-Fake= line of a unit: the words of it
+// are boot=3s, life=2s, exit=1, exec=203, stop=5s, untitled and mute. systemd
+// ignores keys that start with X-. Without it, a program is ready after a
+// second and lives for ever.
+func Behave(content string) Behaviour {
+	b := Behaviour{Boot: time.Second, Exit: 1}
+	for _, word := range strings.Fields(setting(content, "X-Fake", "")) {
+		key, value, _ := strings.Cut(word, "=")
+		switch key {
+		case "boot":
+			b.Boot = span(value)
+		case "life":
+			b.Life = span(value)
+		case "stop":
+			b.Stop = span(value)
+		case "exit":
+			b.Exit = number(value)
+		case "exec":
+			b.Exec = number(value)
+		case "untitled":
+			b.Untitled = true
+		case "mute":
+			b.Mute = true
+		default:
+			panic(fmt.Sprintf("X-Fake= does not know %q", word))
+		}
+	}
+	return b
+}
+
+// setting is the value that the last line of a key has in a unit's content.
+func setting(content, key, otherwise string) string {
+	value := otherwise
+	for line := range strings.Lines(content) {
+		if v, ok := strings.CutPrefix(strings.TrimSpace(line), key+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
+// settings are the words of all lines of a key.
+func settings(content, key string) []string {
+	var words []string
+	for line := range strings.Lines(content) {
+		if v, ok := strings.CutPrefix(strings.TrimSpace(line), key+"="); ok {
+			words = append(words, strings.Fields(v)...)
+		}
+	}
+	return words
+}
+
+// span reads a time span as systemd does, as far as units here have them:
+// seconds without a unit, "infinity", or what Go reads too.
+func span(text string) time.Duration {
+	if text == "infinity" {
+		return 1 << 60
+	}
+	if d, err := time.ParseDuration(text); err == nil {
+		return d
+	}
+	return time.Duration(number(text)) * time.Second
+}
+
+func number(text string) int {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		panic(fmt.Sprintf("not a number: %q", text))
+	}
+	return n
+}

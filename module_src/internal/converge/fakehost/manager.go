@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package fakehost
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+// unit is what the manager knows of a unit, and its process.
+type unit struct {
+	name  string
+	known *definition // as loaded; nil while the manager does not have it in memory
+	proc  converge.Process
+	from  string // what the process was started from
+	quiet time.Time
+	life  int // grows whenever the process becomes another
+	job   *job
+}
+
+// definition is a unit as it was read from disk at one time.
+type definition struct {
+	fragment string
+	dropIns  []string
+	content  string
+	read     map[string]time.Time // the times of the files that it was read from
+}
+
+type job struct{ result string }
+
+func (j *job) end(result string) {
+	if j != nil && j.result == "" {
+		j.result = result
+	}
+}
+
+func (u *unit) alive() bool {
+	switch u.proc.ActiveState {
+	case "active", "activating":
+		return true
+	}
+	return false
+}
+
+func (h *Host) unit(name string) *unit {
+	u, ok := h.units[name]
+	if !ok {
+		u = &unit{name: name, proc: converge.Process{ActiveState: "inactive", SubState: "dead"}}
+		h.units[name] = u
+	}
+	return u
+}
+
+// unitDirs are where units are looked for, those that take precedence first.
+var unitDirs = []string{etcUnits, "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
+
+var instance = regexp.MustCompile(`@[^.]+\.`)
+
+// fragment is the path of a unit's file, its template's for an instance, or
+// "" when there is none.
+func (h *Host) fragment(name string) string {
+	for _, base := range []string{name, instance.ReplaceAllString(name, "@.")} {
+		for _, dir := range unitDirs {
+			if p := path.Join(dir, base); h.files[p].Exists {
+				return p
+			}
+		}
+	}
+	return ""
+}
+
+// onDisk is a unit as it would be loaded now.
+func (h *Host) onDisk(name string) definition {
+	d := definition{fragment: h.fragment(name), read: map[string]time.Time{}}
+	if d.fragment == "" {
+		return d
+	}
+	for _, p := range slices.Sorted(maps.Keys(h.files)) {
+		if path.Dir(p) == path.Join(etcUnits, name+".d") && strings.HasSuffix(p, ".conf") {
+			d.dropIns = append(d.dropIns, p)
+		}
+	}
+	for _, p := range append([]string{d.fragment}, d.dropIns...) {
+		d.content += h.files[p].Content
+		d.read[p] = h.files[p].ModTime
+	}
+	return d
+}
+
+// known is a unit as the manager has it in memory, or would have when asked.
+func (h *Host) known(u *unit) definition {
+	if u.known != nil {
+		return *u.known
+	}
+	return h.onDisk(u.name)
+}
+
+// load has the manager read a unit that it does not have in memory.
+func (h *Host) load(u *unit) {
+	if h.Forgetful && u.proc.ActiveState == "inactive" {
+		u.known = nil
+	}
+	if u.known == nil {
+		d := h.onDisk(u.name)
+		u.known = &d
+	}
+}
+
+// reload has the manager read all units again that it has in memory.
+func (h *Host) reload() {
+	for _, u := range h.units {
+		u.known = nil
+		h.load(u)
+	}
+}
+
+// needReload is NeedDaemonReload=.
+func (h *Host) needReload(u *unit) bool {
+	if u.known == nil || u.known.fragment == "" {
+		return false
+	}
+	disk := h.onDisk(u.name)
+	if !slices.Equal(disk.dropIns, u.known.dropIns) {
+		return true
+	}
+	for p, read := range u.known.read {
+		now := h.files[p]
+		if !now.Exists || now.ModTime.After(read) || h.ExactTimes && !now.ModTime.Equal(read) {
+			return true
+		}
+	}
+	return false
+}
+
+// Reload is one effect.
+func (h *Host) Reload(context.Context) error { return h.effect("daemon-reload", h.reload) }
+
+// Unit looks at a unit.
+func (h *Host) Unit(_ context.Context, name string) (converge.Unit, error) {
+	u := h.unit(name)
+	h.load(u)
+	look := converge.Unit{
+		Name: name, Enabled: converge.Off, Links: h.linksOf(name),
+		LoadState: "loaded", Fragment: u.known.fragment, DropIns: u.known.dropIns,
+		Reload: h.needReload(u), Process: h.process(u), Activity: h.activity(u),
+	}
+	if u.known.fragment == "" {
+		look.LoadState = "not-found"
+	}
+	if len(look.Links) > 0 && h.fragment(name) != "" {
+		look.Enabled = converge.On
+	}
+	if u.proc.MainPID != 0 {
+		look.Age = h.now.Sub(u.proc.Started)
+		look.Stale = h.stale(u)
+	}
+	return look, nil
+}
+
+// Process looks at the main process of a unit.
+func (h *Host) Process(ctx context.Context, name string) (converge.Process, error) {
+	h.Looks++
+	return h.process(h.unit(name)), ctx.Err()
+}
+
+func (h *Host) process(u *unit) converge.Process {
+	p := u.proc
+	p.JobPending = u.job != nil && u.job.result == ""
+	return p
+}
+
+func (h *Host) activity(u *unit) converge.Activity {
+	p := u.proc
+	switch {
+	case p.SubState == "auto-restart":
+		return converge.Looping
+	case p.ActiveState == "activating":
+		return converge.Starting
+	case p.ActiveState == "deactivating":
+		return converge.Stopping
+	case p.ActiveState != "active":
+		return converge.Down
+	case p.Quiet && h.now.Sub(u.quiet) < span(setting(u.from, "TimeoutStopSec", "90")):
+		return converge.Draining
+	case p.Quiet:
+		return converge.Quiet
+	case p.Ready, p.Type == "notify", p.SubState == "exited":
+		return converge.Up
+	}
+	return converge.Starting
+}
+
+func (h *Host) stale(u *unit) []string {
+	var newer []string
+	names := append([]string{u.known.fragment}, u.known.dropIns...)
+	for _, p := range append(names, settings(u.known.content, "EnvironmentFile")...) {
+		if t := h.files[p].ModTime; t.After(u.proc.Started) && t.Before(h.now) {
+			newer = append(newer, p)
+		}
+	}
+	if len(newer) == 0 && h.needReload(u) {
+		newer = append(newer, u.known.fragment)
+	}
+	return newer
+}
+
+// Run is one effect, but for a restart, which is a stop and a start. The wait
+// for the job is none: it goes on when nobody waits any more.
+func (h *Host) Run(ctx context.Context, name string, v converge.Verb) error {
+	u := h.unit(name)
+	h.load(u)
+	if u.known.fragment == "" && v != converge.Stop && !u.alive() {
+		return fmt.Errorf("cannot %s %s: there is no such unit", v, name)
+	}
+	if v == converge.Stop || v == converge.Restart {
+		if err := h.effect("stop "+name, func() { h.stop(u) }); err != nil {
+			return err
+		}
+		if err := h.wait(ctx, u, v); err != nil {
+			return err
+		}
+	}
+	switch v {
+	case converge.Start, converge.Restart:
+		if err := h.effect("start "+name, func() { h.start(u) }); err != nil {
+			return err
+		}
+	case converge.Hush:
+		if err := h.effect("quiet "+name, func() { h.hush(u) }); err != nil {
+			return err
+		}
+	}
+	return h.wait(ctx, u, v)
+}
+
+// wait waits for the end of the unit's job.
+func (h *Host) wait(ctx context.Context, u *unit, v converge.Verb) error {
+	j := u.job
+	for j != nil && j.result == "" {
+		if err := h.Sleep(ctx, 100*time.Millisecond); err != nil {
+			return fmt.Errorf("interrupted while waiting for %s to %s: %w", u.name, v, context.Cause(ctx))
+		}
+	}
+	if j == nil || j.result == "done" {
+		return nil
+	}
+	return &converge.JobError{Unit: u.name, Verb: v, Result: j.result}
+}
+
+// start starts a unit by hand. One that is up is left alone; one that waits
+// for its automatic restart is waited for.
+func (h *Host) start(u *unit) {
+	h.load(u)
+	switch {
+	case u.proc.ActiveState == "active":
+		u.job = nil
+	case u.proc.SubState == "auto-restart":
+		u.job = &job{}
+	case u.proc.ActiveState == "activating":
+	case u.proc.ActiveState == "deactivating":
+		u.job.end("canceled")
+		u.job = &job{}
+		h.end(u)
+		h.spawn(u)
+	default:
+		u.job = &job{}
+		u.proc.Restarts = 0
+		h.spawn(u)
+	}
+}
+
+// spawn runs the unit's program as the manager has it in memory.
+func (h *Host) spawn(u *unit) {
+	h.pids++
+	u.life++
+	u.from = u.known.content
+	u.proc = converge.Process{
+		ActiveState: "active", SubState: "running", Result: "success", Type: setting(u.from, "Type", "simple"),
+		MainPID: h.pids, Invocation: fmt.Sprintf("%032x", h.pids), Started: h.now, Restarts: u.proc.Restarts,
+	}
+	b := h.Behave(u.name, u.from)
+	if b.Exec != 0 {
+		b.Life, b.Exit = time.Millisecond, b.Exec
+	}
+	if b.Life > 0 {
+		h.later(u, b.Life, func() { h.die(u, 1, b.Exit, "exit-code") })
+	}
+	switch u.proc.Type {
+	case "oneshot":
+		h.oneshot(u)
+		return
+	case "notify":
+		u.proc.ActiveState, u.proc.SubState = "activating", "start"
+		if limit := span(setting(u.from, "TimeoutStartSec", "90")); limit > 0 {
+			h.later(u, limit, func() {
+				if u.proc.ActiveState == "activating" {
+					h.die(u, 2, 15, "timeout")
+				}
+			})
+		}
+	case "exec":
+		if b.Exec != 0 {
+			break
+		}
+		u.job.end("done")
+	default:
+		u.job.end("done")
+	}
+	h.later(u, b.Boot, func() { h.booted(u, b) })
+}
+
+// booted has the program say that it is ready.
+func (h *Host) booted(u *unit, b Behaviour) {
+	if u.proc.Type == "notify" {
+		if b.Mute {
+			return
+		}
+		u.proc.ActiveState, u.proc.SubState = "active", "running"
+	}
+	u.job.end("done")
+	if !b.Untitled {
+		u.proc.Ready, u.proc.Title = true, "sidekiq 7.3.2 app [0 of 5 busy]"
+	}
+}
+
+// oneshot runs a program that ends at once and leaves the unit active: one
+// that starts other units, for example.
+func (h *Host) oneshot(u *unit) {
+	u.proc.MainPID, u.proc.SubState = 0, "exited"
+	u.job.end("done")
+	for _, word := range settings(u.from, "ExecStart") {
+		if word != u.name && strings.HasSuffix(word, ".service") {
+			h.start(h.unit(word))
+		}
+	}
+}
+
+// die ends a process that nobody told to end.
+func (h *Host) die(u *unit, code, status int, result string) {
+	h.log[u.name] = append(h.log[u.name], fmt.Sprintf("%s: main process %d ended: code %d, status %d (%s)", u.name, u.proc.MainPID, code, status, result))
+	u.life++
+	u.job.end("failed")
+	u.proc.MainPID, u.proc.Title, u.proc.Ready, u.proc.Quiet = 0, "", false, false
+	u.proc.ExitCode, u.proc.ExitStatus, u.proc.Result = code, status, result
+	if setting(u.from, "Restart", "no") != "always" {
+		u.proc.ActiveState, u.proc.SubState = "failed", "failed"
+		return
+	}
+	u.proc.ActiveState, u.proc.SubState = "activating", "auto-restart"
+	h.later(u, span(setting(u.from, "RestartSec", "100ms")), func() {
+		h.load(u)
+		u.proc.Restarts++
+		h.spawn(u)
+	})
+}
+
+// stop ends a process, or a loop of them, and what is part of the unit.
+func (h *Host) stop(u *unit) {
+	for _, part := range h.units {
+		if part != u && slices.Contains(settings(h.known(part).content, "PartOf"), u.name) {
+			h.stop(part)
+		}
+	}
+	u.job.end("canceled")
+	u.job = nil
+	wait := h.Behave(u.name, u.from).Stop
+	if u.proc.MainPID == 0 || wait == 0 {
+		h.end(u)
+		return
+	}
+	u.life++
+	u.job = &job{}
+	u.proc.ActiveState, u.proc.SubState = "deactivating", "stop-sigterm"
+	h.later(u, wait, func() { h.end(u) })
+}
+
+// end leaves a unit without a process.
+func (h *Host) end(u *unit) {
+	u.life++
+	u.job.end("done")
+	u.proc = converge.Process{ActiveState: "inactive", SubState: "dead", Result: "success", Type: u.proc.Type}
+}
+
+// hush tells a process to take no more jobs. One that has not set its signal
+// handlers yet is suspended by that, and never becomes ready.
+func (h *Host) hush(u *unit) {
+	if u.proc.MainPID == 0 {
+		return
+	}
+	u.quiet = h.now
+	if !u.proc.Ready && u.proc.Title == "" && !h.Behave(u.name, u.from).Untitled {
+		u.life++
+		return
+	}
+	u.proc.Quiet, u.proc.Ready, u.proc.Title = true, false, "sidekiq 7.3.2 app [0 of 5 busy] stopping"
+}

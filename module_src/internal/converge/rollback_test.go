@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package converge_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge/fakehost"
+)
+
+var every = flag.Bool("every", false, "try every case with every kind of systemd and service, not with two of eight")
+
+// everyCase calls f with every host and goal, and with kinds of systemd and
+// service that take turns.
+func everyCase(t *testing.T, f func(t *testing.T, c testCase)) {
+	for i, b := range befores {
+		for j, g := range goals {
+			t.Run(b.name+"/"+g.name, func(t *testing.T) {
+				t.Parallel()
+				for k := range 8 {
+					if *every || (i+j+k)%4 == 0 {
+						f(t, testCase{b, g, []string{"simple", "notify"}[k/4], managers[k%4]})
+					}
+				}
+			})
+		}
+	}
+}
+
+type testCase struct {
+	before
+	goal
+	kind string
+	manager
+}
+
+func (c testCase) String() string {
+	return fmt.Sprintf("Type=%s, exact times %t, forgetful %t", c.kind, c.exactTimes, c.forgetful)
+}
+
+// attempt is one run with faults.
+type attempt struct {
+	host     *fakehost.Host
+	was, is  fakehost.Snapshot
+	touched  bool // the service's process, by what came before the first fault
+	restarts int  // jobs of the service, from the first fault on
+	err      error
+	reached  bool // whether there was a fault at all
+}
+
+func (c testCase) attempt(t *testing.T, fault func(n int, what string) fakehost.Outcome, then converge.OnFailure) attempt {
+	t.Helper()
+	a := attempt{host: c.host(c.kind, c.manager)}
+	want := c.want(c.kind)
+	plan := look(t, a.host, want)
+	a.was = a.host.Snapshot()
+	a.host.Fault = func(n int, what string) fakehost.Outcome {
+		outcome := fault(n, what)
+		if job := strings.HasSuffix(what, " "+service) && !strings.Contains(what, "link "); job {
+			if a.reached {
+				a.restarts++
+			}
+			a.touched = a.touched || outcome != fakehost.Refused
+		}
+		a.reached = a.reached || outcome != fakehost.Done
+		return outcome
+	}
+	_, a.err = plan.Apply(context.Background(), a.host, then)
+	a.is = a.host.Snapshot()
+	a.touched = a.touched || c.before.name == "crash-looping" // by itself
+	return a
+}
+
+// leftNamed fails the test for what is different and not said to be left.
+func leftNamed(t *testing.T, a attempt, f *converge.Failure) {
+	t.Helper()
+	left := strings.Join(f.Left, "\n")
+	for path := range a.was.Files {
+		if !identical(a.was.Files[path], a.is.Files[path]) && !strings.Contains(left, path) {
+			t.Errorf("nothing is said of %s in:\n%s", path, left)
+		}
+	}
+	for path := range a.is.Files {
+		if _, ok := a.was.Files[path]; !ok && !strings.Contains(left, path) {
+			t.Errorf("nothing is said of %s in:\n%s", path, left)
+		}
+	}
+	if !maps.Equal(a.was.Links, a.is.Links) && !strings.Contains(left, "able "+service) {
+		t.Errorf("nothing is said of the links in:\n%s", left)
+	}
+	was, is := a.was.Units[service], a.is.Units[service]
+	if was.Alive != is.Alive && !strings.Contains(left, service+" again") {
+		t.Errorf("nothing is said of the process in:\n%s", left)
+	}
+}
+
+func outcomes(n int) map[string]func(int, string) fakehost.Outcome {
+	only := func(o fakehost.Outcome) func(int, string) fakehost.Outcome {
+		return func(i int, _ string) fakehost.Outcome {
+			if i == n {
+				return o
+			}
+			return fakehost.Done
+		}
+	}
+	return map[string]func(int, string) fakehost.Outcome{
+		"refused": only(fakehost.Refused),
+		"botched": only(fakehost.Botched),
+	}
+}
+
+func faultless(int, string) fakehost.Outcome { return fakehost.Done }
+
+func TestAFailureAtAnyEffectLeavesTheHostAsItWas(t *testing.T) {
+	everyCase(t, func(t *testing.T, c testCase) {
+		if c.attempt(t, faultless, converge.Rollback).err != nil {
+			return
+		}
+		for n := 1; ; n++ {
+			reached := false
+			for how, fault := range outcomes(n) {
+				a := c.attempt(t, fault, converge.Rollback)
+				reached = reached || a.reached
+				if !a.reached {
+					continue
+				}
+				f := failure(t, a.err)
+				if !f.RolledBack || len(f.Left) > 0 || !errors.Is(f, fakehost.ErrFault) {
+					t.Fatalf("%v, effect %d %s: %v", c, n, how, f)
+				}
+				if d := differences(a.was, a.is, a.touched); d != "" {
+					t.Fatalf("%v, effect %d %s: before (-) and after (+):\n%s\n%v", c, n, how, d, a.host.Effects)
+				}
+				if !a.touched && a.restarts > 0 {
+					t.Fatalf("%v, effect %d %s: the process is restarted although nothing had happened to it:\n%v", c, n, how, a.host.Effects)
+				}
+			}
+			if !reached {
+				return
+			}
+		}
+	})
+}
+
+func TestAUnitThatDoesNotComeUpLeavesTheHostAsItWas(t *testing.T) {
+	everyCase(t, func(t *testing.T, c testCase) {
+		a := c.attempt(t, faultless, converge.Rollback)
+		if !c.fails && a.err == nil {
+			return
+		}
+		f := failure(t, a.err)
+		if !f.RolledBack {
+			t.Fatalf("%v: %v", c, f)
+		}
+		if d := differences(a.was, a.is, true); d != "" {
+			t.Fatalf("%v: before (-) and after (+):\n%s\n%v", c, d, a.host.Effects)
+		}
+		if f.Unit != service {
+			t.Errorf("%v: the failure is put down to the unit %q", c, f.Unit)
+		}
+	})
+}
+
+func TestWhatCannotBeUndoneIsNamed(t *testing.T) {
+	everyCase(t, func(t *testing.T, c testCase) {
+		for n := 1; ; n++ {
+			var a attempt
+			for _, o := range []fakehost.Outcome{fakehost.Botched, fakehost.Refused} {
+				a = c.attempt(t, func(i int, _ string) fakehost.Outcome {
+					if i >= n {
+						return o
+					}
+					return fakehost.Done
+				}, converge.Rollback)
+				if a.err == nil {
+					continue
+				}
+				f := failure(t, a.err)
+				if f.RolledBack != (len(f.Left) == 0) {
+					t.Fatalf("rolled back %t, left %q", f.RolledBack, f.Left)
+				}
+				d := differences(a.was, a.is, a.touched)
+				if f.RolledBack && d != "" {
+					t.Fatalf("%v, effects from %d on: said to be rolled back, but before (-) and after (+):\n%s\n%v", c, n, d, a.host.Effects)
+				}
+				leftNamed(t, a, f)
+				if o == fakehost.Refused && d == "" && slices.ContainsFunc(f.Left, func(s string) bool { return !strings.Contains(s, "reload") }) {
+					t.Errorf("%v, effects from %d on: nothing is left, but %q", c, n, f.Left)
+				}
+			}
+			if !a.reached {
+				return
+			}
+		}
+	})
+}
+
+func TestAFailureIsKeptWhereThatIsWanted(t *testing.T) {
+	h := befores[0].host("simple", managers[0])
+	want := wanted(converge.Up, unitFile(unitText("new", "simple", "life=50ms exec=203")), sudoFile("new\n"))
+	_, err := run(context.Background(), t, h, want, converge.Keep)
+	f := failure(t, err)
+	if f.RolledBack || len(f.Left) > 0 {
+		t.Errorf("rolled back: %t, left: %q", f.RolledBack, f.Left)
+	}
+	if !strings.Contains(f.Error(), "what was done before that is kept") {
+		t.Errorf("message: %v", f)
+	}
+	s := h.Snapshot()
+	if s.Files[unitAt].Content != want.Files[0].Content || !s.Units[service].Alive || len(s.Links) != 1 {
+		t.Errorf("not kept: %+v", s)
+	}
+}
+
+func TestCancelledBetweenAnyTwoEffectsIsRolledBack(t *testing.T) {
+	hungUp := errors.New("hung up")
+	everyCase(t, func(t *testing.T, c testCase) {
+		for n := 1; ; n++ {
+			h := c.host(c.kind, c.manager)
+			plan := look(t, h, c.want(c.kind))
+			was := h.Snapshot()
+			ctx, cancel := context.WithCancelCause(context.Background())
+			touched, reached := c.before.name == "crash-looping", false
+			h.OnEffect = func(i int, what string) {
+				if reached {
+					return
+				}
+				touched = touched || strings.HasPrefix(what, "st") || strings.HasPrefix(what, "quiet ")
+				if i == n {
+					reached = true
+					cancel(hungUp)
+				}
+			}
+			_, err := plan.Apply(ctx, h, converge.Rollback)
+			cancel(nil)
+			if !reached {
+				return
+			}
+			if err == nil {
+				settled(t, h, c.want(c.kind)) // it came during the last step
+				continue
+			}
+			f := failure(t, err)
+			var dead *converge.NotUp
+			if !f.RolledBack || !errors.As(f, &dead) && !errors.Is(f, hungUp) {
+				t.Fatalf("%v, after effect %d: %v", c, n, f)
+			}
+			if d := differences(was, h.Snapshot(), touched); d != "" {
+				t.Fatalf("%v, after effect %d: before (-) and after (+):\n%s\n%v", c, n, d, h.Effects)
+			}
+		}
+	})
+}
+
+func TestCancelledWhileTheServiceComesUpIsRolledBack(t *testing.T) {
+	hungUp := errors.New("hung up")
+	for _, kind := range []string{"simple", "notify"} {
+		for at := 500 * time.Millisecond; at < 20*time.Second; at += time.Second {
+			h := befores[1].host(kind, managers[0])
+			want := wanted(converge.Up, unitFile(unitText("new", kind, "boot=20s")))
+			plan := look(t, h, want)
+			was := h.Snapshot()
+			ctx, cancel := context.WithCancelCause(context.Background())
+			h.After(at, func() { cancel(hungUp) })
+			_, err := plan.Apply(ctx, h, converge.Rollback)
+			cancel(nil)
+			f := failure(t, err)
+			if !f.RolledBack || !errors.Is(f, hungUp) {
+				t.Errorf("Type=%s, after %s: %v", kind, at, f)
+			}
+			if strings.Contains(f.Error(), "\n") {
+				t.Errorf("a message of several lines: %q", f.Error())
+			}
+			if d := differences(was, h.Snapshot(), true); d != "" {
+				t.Errorf("Type=%s, after %s: before (-) and after (+):\n%s", kind, at, d)
+			}
+		}
+	}
+}
+
+func TestADeniedGrantCostsNoRestart(t *testing.T) {
+	h := befores[1].host("simple", managers[0])
+	h.Denied = errors.New("a later rule asks for a password")
+	was := h.Snapshot()
+	_, err := run(context.Background(), t, h, goals[0].want("simple"), converge.Rollback)
+	f := failure(t, err)
+	if !f.RolledBack || !errors.Is(f, h.Denied) {
+		t.Error(f)
+	}
+	if d := differences(was, h.Snapshot(), false); d != "" {
+		t.Errorf("before (-) and after (+):\n%s", d)
+	}
+}
+
+func TestAnOldServiceThatDoesNotComeBackIsNotBlamedOnTheChange(t *testing.T) {
+	for _, kind := range []string{"simple", "notify"} {
+		h := befores[1].host(kind, managers[0])
+		h.Behave = func(string, string) fakehost.Behaviour { // Redis is down
+			return fakehost.Behaviour{Boot: 2 * time.Second, Life: time.Second, Exit: 1}
+		}
+		_, err := run(context.Background(), t, h, goals[0].want(kind), converge.Rollback)
+		f := failure(t, err)
+		if !f.RolledBack || len(f.Notes) != 1 || !strings.Contains(f.Notes[0], "the cause is not this change") {
+			t.Errorf("Type=%s: rolled back %t, notes %q", kind, f.RolledBack, f.Notes)
+		}
+		if len(f.Words) == 0 {
+			t.Errorf("Type=%s: no last words", kind)
+		}
+	}
+}
+
+func TestAnOldProgramWithoutATitleIsProvenByItsWindow(t *testing.T) {
+	h := fakehost.New()
+	installed(h, "simple", "untitled")
+	h.Systemctl(converge.Start, service)
+	h.Pass(time.Hour)
+	want := wanted(converge.Up, unitFile(unitText("new", "simple", "life=50ms")))
+	_, err := run(context.Background(), t, h, want, converge.Rollback)
+	if f := failure(t, err); !f.RolledBack || len(f.Notes) > 0 {
+		t.Error(f)
+	}
+}
+
+func TestRollbackToNothingLeavesNothingRestarting(t *testing.T) {
+	h := befores[0].host("simple", managers[0])
+	_, err := run(context.Background(), t, h, wanted(converge.Up, unitFile(unitText("new", "simple", "life=1s boot=2s"))), converge.Rollback)
+	if f := failure(t, err); !f.RolledBack {
+		t.Error(f)
+	}
+	pids := h.Snapshot().Units[service]
+	h.Pass(time.Hour)
+	if is := h.Snapshot().Units[service]; is.Alive || pids.Alive {
+		t.Errorf("still there: %+v", is)
+	}
+}
+
+func TestNothingIsWrittenOverALink(t *testing.T) {
+	h := fakehost.New()
+	h.Link(unitAt, "/dev/null")
+	_, err := run(context.Background(), t, h, goals[0].want("simple"), converge.Rollback)
+	if f := failure(t, err); !f.RolledBack || !strings.Contains(f.Error(), "a symbolic link to /dev/null") {
+		t.Error(f)
+	}
+	for _, e := range h.Effects {
+		if strings.Contains(e, unitAt) {
+			t.Errorf("effect %q", e)
+		}
+	}
+}
