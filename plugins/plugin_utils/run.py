@@ -107,7 +107,7 @@ class CompiledModule(ActionBase):
         reply = self._ask(bring, request + (gzip.compress(program) if can_unpack else program))
         cannot = _CANNOT.search(reply["stdout"])
         if cannot:
-            raise NotThisWay(cannot.group(1).strip())
+            raise NotThisWay(f"cannot {cannot.group(1).strip()}")
         return reply
 
     def _require_standard_input(self, task_vars: dict[str, Any]) -> None:
