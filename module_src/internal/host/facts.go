@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
+)
+
+// Facts answers a service's questions about this host. Nothing is run for it
+// but getent, and that only for users and groups that are in no file.
+func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, error) {
+	f := sidekiq.Facts{
+		Systemctl: find(systemctlPaths[:]),
+		Sudo:      findSudo(),
+		Packaged:  packaged(q.Paths),
+	}
+	if f.Systemctl == "" {
+		return f, errors.New("cannot find systemctl in /usr/bin or /bin, so there is nothing that sudo could allow")
+	}
+	var err error
+	if f.Systemd, err = h.systemdVersion(); err != nil {
+		return f, err
+	}
+	if f.Users, err = h.users(ctx, q.Users); err != nil {
+		return f, err
+	}
+	if f.Groups, err = h.groups(ctx, q.Groups); err != nil {
+		return f, err
+	}
+	if f.Units, err = h.installed(ctx, q.Units); err != nil {
+		return f, err
+	}
+	h.application(&f, q)
+	return f, nil
+}
+
+// systemdVersion is the leading number of the manager's version, "252" of
+// "252.39-1~deb12u1".
+func (h *Host) systemdVersion() (int, error) {
+	quoted, err := h.conn.GetManagerProperty("Version")
+	if err != nil {
+		return 0, fmt.Errorf("cannot ask systemd for its version: %w", err)
+	}
+	text := strings.TrimPrefix(strings.Trim(quoted, `"`), "systemd ")
+	digits := text[:len(text)-len(strings.TrimLeft(text, "0123456789"))]
+	version, err := strconv.Atoi(digits)
+	if err != nil {
+		return 0, fmt.Errorf("cannot read systemd's version %q", text)
+	}
+	return version, nil
+}
+
+// findSudo finds sudo and tells the two implementations apart by where the
+// links of the distribution lead, without running either.
+func findSudo() sidekiq.Sudo {
+	path := find(sudoPaths[:])
+	if path == "" {
+		return sidekiq.Sudo{}
+	}
+	s := sidekiq.Sudo{Present: true, Visudo: find(visudoPaths[:])}
+	if target := real(path); strings.Contains(target, "sudo-rs") || strings.Contains(target, "/cargo/") {
+		s.RS = true
+	}
+	return s
+}
+
+func (h *Host) users(ctx context.Context, names []string) (map[string]sidekiq.User, error) {
+	users := map[string]sidekiq.User{}
+	for _, name := range names {
+		a, found, err := lookupUser(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			continue
+		}
+		u := sidekiq.User{UID: a.uid, GID: a.gid}
+		g, found, err := lookupGroupID(ctx, a.gid)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			u.Group = g.name
+		}
+		users[name] = u
+	}
+	return users, nil
+}
+
+func (h *Host) groups(ctx context.Context, names []string) (map[string]sidekiq.Group, error) {
+	groups := map[string]sidekiq.Group{}
+	for _, name := range names {
+		g, found, err := lookupGroup(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			groups[name] = sidekiq.Group{GID: g.gid}
+		}
+	}
+	return groups, nil
+}
+
+func (h *Host) installed(ctx context.Context, names []string) (map[string]sidekiq.Installed, error) {
+	units := map[string]sidekiq.Installed{}
+	for _, name := range names {
+		p, err := h.properties(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if p.text("LoadState") != "loaded" {
+			continue
+		}
+		units[name] = sidekiq.Installed{Enabled: strings.HasPrefix(p.text("UnitFileState"), "enabled")}
+	}
+	return units, nil
+}
+
+// application looks at the deployed application with its own user's rights.
+func (h *Host) application(f *sidekiq.Facts, q sidekiq.Questions) {
+	if q.Dir == "" {
+		return
+	}
+	info, err := os.Stat(q.Dir)
+	f.Deployed = err == nil && info.IsDir()
+	reader, known := f.Users[q.Reader]
+	if !f.Deployed || !known {
+		return
+	}
+	who := Identity{UID: reader.UID, GID: reader.GID, Groups: groupsOf(q.Reader)}
+	f.Lock = textOf(who, q.Lock)
+	f.Config = textOf(who, q.Config)
+}
+
+// textOf reads a file of the application. That it cannot be read is a fact
+// like any other.
+func textOf(who Identity, path string) sidekiq.Text {
+	if path == "" {
+		return sidekiq.Text{}
+	}
+	content, err := readAs(who, path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return sidekiq.Text{}
+	case err != nil:
+		return sidekiq.Text{Found: true, Problem: bare(err).Error()}
+	}
+	return sidekiq.Text{Content: string(content), Found: true}
+}
+
+// dpkgInfo holds one list of files for each installed package: dpkg(1).
+const dpkgInfo = "/var/lib/dpkg/info"
+
+// packaged finds which packages own the files at paths. Our own files belong
+// to none, and that spares reading dpkg's lists in every run but the first.
+func packaged(paths []string) map[string]string {
+	owners := map[string]string{}
+	for _, path := range paths {
+		content, err := readRegular(path)
+		if err != nil {
+			continue
+		}
+		if _, form := sidekiq.Owner(string(content)); form == sidekiq.Ours {
+			continue
+		}
+		if name := dpkgOwner(path); name != "" {
+			owners[path] = name
+		}
+	}
+	return owners
+}
+
+// dpkgOwner looks for the package that lists a path, in both spellings of a
+// host whose /lib is a link to /usr/lib.
+func dpkgOwner(path string) string {
+	lists, err := filepath.Glob(dpkgInfo + "/*.list")
+	if err != nil {
+		return ""
+	}
+	spellings := []string{path, strings.TrimPrefix(path, "/usr"), "/usr" + strings.TrimPrefix(path, "/usr")}
+	for _, list := range lists {
+		content, err := os.ReadFile(list)
+		if err != nil {
+			continue
+		}
+		for _, s := range spellings {
+			if strings.Contains(string(content), "\n"+s+"\n") {
+				name, _, _ := strings.Cut(strings.TrimSuffix(filepath.Base(list), ".list"), ":")
+				return name
+			}
+		}
+	}
+	return ""
+}

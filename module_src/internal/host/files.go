@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+// maxFile bounds what is read of any one file, in bytes. Unit and sudoers
+// files are some hundred bytes; what is larger is not one of ours.
+const maxFile = 1 << 20
+
+// File looks at the file at path without following a link at its end.
+func (h *Host) File(_ context.Context, path string) (converge.File, error) {
+	f := converge.File{Path: path}
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return f, nil
+	case err != nil:
+		return f, fmt.Errorf("cannot look at %s: %w", path, bare(err))
+	}
+	f.Exists, f.ModTime, f.Mode = true, info.ModTime(), info.Mode()&0o7777
+	stat := info.Sys().(*syscall.Stat_t)
+	f.UID, f.GID = int(stat.Uid), int(stat.Gid)
+	if !info.Mode().IsRegular() {
+		f.Irregular = describe(path, info)
+		return f, nil
+	}
+	content, err := readRegular(path)
+	if err != nil {
+		return f, fmt.Errorf("cannot read %s: %w", path, bare(err))
+	}
+	f.Content = string(content)
+	return f, nil
+}
+
+// describe says what a file that is not a regular one is.
+func describe(path string, info fs.FileInfo) string {
+	switch {
+	case info.IsDir():
+		return "a directory"
+	case info.Mode()&fs.ModeSymlink != 0:
+		target, err := os.Readlink(path)
+		if err != nil {
+			return "a symbolic link"
+		}
+		return "a symbolic link to " + target
+	}
+	return "neither a file nor a directory"
+}
+
+// readRegular reads a regular file of at most maxFile bytes, and does not hang
+// on anything else that may have taken its place.
+func readRegular(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readBounded(f)
+}
+
+// readBounded reads an open file after making sure that it is a regular one.
+func readBounded(f *os.File) ([]byte, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("not a regular file")
+	}
+	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(content) > maxFile {
+		return nil, fmt.Errorf("larger than %d bytes", maxFile)
+	}
+	return content, nil
+}
+
+// Put installs or removes one file: temporary file in the same directory,
+// mode, owner and time, fsync, rename, fsync of the directory. A reader sees
+// the old file or the new one and nothing between them.
+func (h *Host) Put(_ context.Context, f converge.File) error {
+	dir := filepath.Dir(f.Path)
+	if err := trusted(dir); err != nil {
+		return err
+	}
+	if info, err := os.Lstat(f.Path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("cannot replace %s: it is %s", f.Path, describe(f.Path, info))
+	}
+	act := install
+	if !f.Exists {
+		act = remove
+	}
+	if err := act(f); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+func remove(f converge.File) error {
+	if err := os.Remove(f.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot remove %s: %w", f.Path, bare(err))
+	}
+	return nil
+}
+
+func install(f converge.File) error {
+	// With its own directory given, renameio puts the temporary file there
+	// and does not try $TMPDIR first. Its name starts with a dot and ends in
+	// digits: systemd does not take it for a unit, nor sudo for a sudoers
+	// file, since sudo skips names with a dot.
+	p, err := renameio.NewPendingFile(f.Path, renameio.WithTempDir(filepath.Dir(f.Path)), renameio.WithStaticPermissions(0o600))
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", f.Path, bare(err))
+	}
+	defer func() { _ = p.Cleanup() }()
+	if err := fill(p, f); err != nil {
+		return fmt.Errorf("cannot write %s: %w", f.Path, bare(err))
+	}
+	if err := p.CloseAtomicallyReplace(); err != nil {
+		return fmt.Errorf("cannot write %s: %w", f.Path, bare(err))
+	}
+	return nil
+}
+
+// fill gives a pending file its content, owner, mode and time. The mode comes
+// after the owner, since chown clears set-id bits and a mode that lets others
+// read must not come before the owner is right.
+func fill(p *renameio.PendingFile, f converge.File) error {
+	if _, err := io.WriteString(p, f.Content); err != nil {
+		return err
+	}
+	if err := p.Chown(f.UID, f.GID); err != nil {
+		return err
+	}
+	if err := p.Chmod(f.Mode); err != nil {
+		return err
+	}
+	if f.ModTime.IsZero() {
+		return nil
+	}
+	return os.Chtimes(p.Name(), time.Time{}, f.ModTime)
+}
+
+// syncDir makes a rename or removal in dir survive a power cut. What cannot
+// be synced (EINVAL on some file systems) is as good as it gets.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("cannot open %s: %w", dir, bare(err))
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
+		return fmt.Errorf("cannot sync %s: %w", dir, bare(err))
+	}
+	return nil
+}
+
+// trusted makes sure that nobody but root can change what is in dir or swap a
+// directory on the way to it: each one is owned by root and not writable by
+// others. What others can write, they could replace right
+// after it has been judged.
+func trusted(dir string) error {
+	resolved, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return fmt.Errorf("cannot reach the directory %s: %w", dir, bare(err))
+	}
+	for _, way := range []string{dir, resolved} {
+		if err := trustedWay(way); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func trustedWay(dir string) error {
+	for at := dir; ; at = filepath.Dir(at) {
+		info, err := os.Stat(at)
+		if err != nil {
+			return fmt.Errorf("cannot look at the directory %s: %w", at, bare(err))
+		}
+		if !info.IsDir() {
+			return fmt.Errorf("%s is not a directory", at)
+		}
+		if owner := info.Sys().(*syscall.Stat_t).Uid; owner != 0 {
+			return fmt.Errorf("the directory %s belongs to uid %d, who could replace what root writes below it; it must belong to root", at, owner)
+		}
+		if info.Mode().Perm()&0o022 != 0 {
+			return fmt.Errorf("the directory %s (mode %04o) is writable by others, who could replace what root writes below it; chmod go-w it", at, info.Mode().Perm())
+		}
+		if at == "/" {
+			return nil
+		}
+	}
+}
+
+// bare takes the path out of an error whose message names it anyway.
+func bare(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	var l *os.LinkError
+	if errors.As(err, &l) {
+		return l.Err
+	}
+	return err
+}

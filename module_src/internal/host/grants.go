@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+// policyBefore remembers what visudo has against the whole policy before the
+// files are installed. A foreign file of a wrong mode is enough for a
+// complaint, and is none of our making.
+func (h *Host) policyBefore(ctx context.Context, visudo string) (warnings []string, err error) {
+	complaints, err := policy(ctx, visudo)
+	if err != nil {
+		return nil, err
+	}
+	h.brokenPolicy = map[string]bool{}
+	for _, c := range complaints {
+		h.brokenPolicy[c] = true
+		warnings = append(warnings, "visudo has a complaint about this host's sudoers that was there before: "+c)
+	}
+	return warnings, nil
+}
+
+// policy is what visudo has against the whole policy; nothing, when it is in
+// order.
+func policy(ctx context.Context, visudo string) ([]string, error) {
+	out, err := program{path: visudo, args: []string{"-c"}}.run(ctx)
+	if err != nil || out.status == 0 {
+		return nil, err
+	}
+	var complaints []string
+	for _, l := range lines(out.all()) {
+		if !strings.HasSuffix(l, "parsed OK") {
+			complaints = append(complaints, l)
+		}
+	}
+	return complaints, nil
+}
+
+// ProveGrants shows that the installed files give the grants: the whole policy
+// has no new fault, the last rule that matches each command is a right one,
+// and one of the commands really runs as the user.
+func (h *Host) ProveGrants(ctx context.Context, grants []converge.Grant) error {
+	if len(grants) == 0 {
+		return nil
+	}
+	sudo, visudo := find(sudoPaths[:]), find(visudoPaths[:])
+	if sudo == "" || visudo == "" {
+		return errors.New("cannot find sudo and visudo")
+	}
+	complaints, err := policy(ctx, visudo)
+	if err != nil {
+		return err
+	}
+	for _, c := range complaints {
+		if !h.brokenPolicy[c] {
+			return fmt.Errorf("visudo rejects the host's whole policy with the new file in it: %s", c)
+		}
+	}
+	for who, theirs := range byWho(grants) {
+		if err := h.proveFor(ctx, sudo, who, theirs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// byWho groups grants by the user or %group that they are for.
+func byWho(grants []converge.Grant) map[string][]converge.Grant {
+	by := map[string][]converge.Grant{}
+	for _, g := range grants {
+		who := g.User
+		if who == "" {
+			who = "%" + g.Group
+		}
+		by[who] = append(by[who], g)
+	}
+	return by
+}
+
+// proveFor proves the grants of one user, or those of a group by one of its
+// members. A group that nobody is in yet grants nothing yet.
+func (h *Host) proveFor(ctx context.Context, sudo, who string, grants []converge.Grant) error {
+	if name, isGroup := strings.CutPrefix(who, "%"); isGroup {
+		g, _, err := lookupGroup(ctx, name)
+		if err != nil || len(g.members) == 0 {
+			return err
+		}
+		who = g.members[0]
+	}
+	user, found, err := lookupUser(ctx, who)
+	if err != nil || !found {
+		return err
+	}
+	if !findSudo().RS {
+		// sudo-rs lists rules in another form; there, trying has to do.
+		if err := proveRules(ctx, sudo, user.name, grants); err != nil {
+			return err
+		}
+	}
+	return try(ctx, sudo, user, grants)
+}
+
+// proveRules asks sudo for the user's rules and finds the one that decides
+// over each command. "sudo -l COMMAND" would not do: it also succeeds where a
+// password is asked for.
+func proveRules(ctx context.Context, sudo, user string, grants []converge.Grant) error {
+	out, err := program{path: sudo, args: []string{"-ll", "-U", user}}.run(ctx)
+	if err != nil {
+		return err
+	}
+	if out.status != 0 {
+		return fmt.Errorf("cannot list what %s may do by sudo: %s", user, strings.Join(lines(out.all()), "; "))
+	}
+	entries := parseSudoList(out.stdout)
+	for _, g := range grants {
+		command := strings.Join(g.Args, " ")
+		rule, found := decides(entries, g)
+		if !found {
+			return fmt.Errorf("no sudo rule lets %s run %q; is the directory of the sudoers file included by /etc/sudoers (\"@includedir /etc/sudoers.d\")?", user, command)
+		}
+		if lack := rule.missing(g); lack != "" {
+			return fmt.Errorf("another sudo rule wins over ours, since it comes later, and %s: for %q as %s the last matching rule is: %s", lack, command, user, rule)
+		}
+	}
+	return nil
+}
+
+// try runs the status command as the user, without a terminal, as a deploy
+// does: it changes nothing.
+func try(ctx context.Context, sudo string, user account, grants []converge.Grant) error {
+	for _, g := range grants {
+		if len(g.Args) < 2 || g.Args[1] != "status" {
+			continue
+		}
+		out, err := program{path: sudo, args: append([]string{"-n", "--"}, g.Args...), as: user.credential()}.run(ctx)
+		if err != nil {
+			return err
+		}
+		if strings.HasPrefix(out.stderr, "sudo:") || strings.Contains(out.stderr, "\nsudo:") {
+			return fmt.Errorf("cannot run %q as %s by sudo without a password: %s", strings.Join(g.Args, " "), user.name, strings.Join(lines(out.stderr), "; "))
+		}
+		return nil
+	}
+	return nil
+}
+
+// credential is the identity to run a program with as that user.
+func (a account) credential() *syscall.Credential {
+	c := &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)}
+	for _, g := range groupsOf(a.name) {
+		c.Groups = append(c.Groups, uint32(g))
+	}
+	return c
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+// Package host is the one package that touches the machine: its files, the
+// systemd manager over D-Bus, the tools that judge unit and sudoers files, and
+// the journal. It implements [converge.Host].
+//
+// It decides nothing. What should be there, and in which order it gets there,
+// is the business of the packages that import it; the words it gives back are
+// those of systemd and sudo themselves.
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/dbus"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+
+// ErrNoSystemd says that systemd does not run as the machine's init, as in a
+// chroot or a container with another init.
+var ErrNoSystemd = errors.New("systemd does not run here as PID 1 (/run/systemd/system is missing); " +
+	"a service can only be set up on a booted host, not in a chroot or an image")
+
+// Options are what a Host needs to know before it can look at anything.
+type Options struct {
+	// UnitDir is where the unit files are, as the user spelled it. Links to a
+	// unit file in this directory are reported with this spelling, however
+	// systemd wrote them (/lib or /usr/lib).
+	UnitDir string
+
+	// Check says that nothing will be applied, so that what cannot be judged
+	// yet, because an earlier task of the play would have installed it, is a
+	// warning instead of an error.
+	Check bool
+
+	// Undeployed says that the application is yet to be deployed, so that a
+	// unit's program may be missing while the unit is verified.
+	Undeployed bool
+}
+
+// Host is the machine that the program runs on.
+type Host struct {
+	Options
+	conn *dbus.Conn
+
+	// brokenPolicy is what visudo had against the whole sudoers policy before
+	// anything was changed; see [Host.Verify].
+	brokenPolicy map[string]bool
+}
+
+var _ converge.Host = (*Host)(nil)
+
+// New connects to systemd: by its private socket, which root may use and which
+// is there without a D-Bus daemon, else by the system bus.
+//
+// The error is [ErrNoSystemd] where systemd does not run, and one that
+// os.ErrPermission matches for anyone but root.
+func New(ctx context.Context, o Options) (*Host, error) {
+	if os.Geteuid() != 0 {
+		return nil, fmt.Errorf("this must run as root (in a play: become: true): %w", os.ErrPermission)
+	}
+	// sd_booted(3)
+	if _, err := os.Lstat("/run/systemd/system"); errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNoSystemd
+	}
+	conn, err := dbus.NewSystemdConnectionContext(context.WithoutCancel(ctx))
+	if err != nil {
+		var busErr error
+		if conn, busErr = dbus.NewSystemConnectionContext(context.WithoutCancel(ctx)); busErr != nil {
+			return nil, fmt.Errorf("cannot connect to systemd: %w; nor over the system bus: %w", err, busErr)
+		}
+	}
+	return &Host{Options: o, conn: conn}, nil
+}
+
+// Close ends the connection to systemd.
+func (h *Host) Close() { h.conn.Close() }
+
+// Now is the machine's clock.
+func (h *Host) Now() time.Time { return time.Now() }
+
+// Sleep waits for d, or until ctx is done.
+func (h *Host) Sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

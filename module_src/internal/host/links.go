@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package host
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+// Where units are enabled persistently, and for this boot only: systemd.unit(5).
+const (
+	etcUnits = "/etc/systemd/system"
+	runUnits = "/run/systemd/system"
+)
+
+// links are the symbolic links that enable a unit, sorted by path: those of
+// its name in .wants and .requires directories, and aliases of it.
+func (h *Host) links(unit string) ([]converge.Link, error) {
+	links := []converge.Link{}
+	for _, dir := range []string{etcUnits, runUnits} {
+		entries, err := os.ReadDir(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot list %s: %w", dir, bare(err))
+		}
+		for _, e := range entries {
+			if l, ok := h.linkTo(unit, dir, e); ok {
+				links = append(links, l)
+			}
+		}
+	}
+	slices.SortFunc(links, func(a, b converge.Link) int { return cmp.Compare(a.Path, b.Path) })
+	return links, nil
+}
+
+// linkTo returns the link by which an entry of a unit directory enables the
+// unit, if it does.
+func (h *Host) linkTo(unit, dir string, e fs.DirEntry) (converge.Link, bool) {
+	path := filepath.Join(dir, e.Name())
+	switch {
+	case e.IsDir() && (strings.HasSuffix(e.Name(), ".wants") || strings.HasSuffix(e.Name(), ".requires")):
+		path = filepath.Join(path, unit)
+	case e.Type()&fs.ModeSymlink == 0 || e.Name() == unit:
+		// A link of the unit's own name is a mask or a linked unit file: it
+		// says where the unit is, not when it starts.
+		return converge.Link{}, false
+	}
+	target, err := os.Readlink(path)
+	if err != nil || filepath.Base(target) != unit {
+		return converge.Link{}, false
+	}
+	return converge.Link{Path: path, Target: h.spelled(path, target, unit)}, true
+}
+
+// spelled gives a link's target in the spelling of Options.UnitDir when it is
+// the unit file there. systemd writes /lib or /usr/lib, by its version.
+func (h *Host) spelled(link, target, unit string) string {
+	ours := filepath.Join(h.UnitDir, unit)
+	if !filepath.IsAbs(target) {
+		target = filepath.Join(filepath.Dir(link), target)
+	}
+	if real(filepath.Dir(target)) == real(h.UnitDir) {
+		return ours
+	}
+	return target
+}
+
+// real is a directory without links on the way, or as it is where it does not
+// exist.
+func real(dir string) string {
+	if r, err := filepath.EvalSymlinks(dir); err == nil {
+		return r
+	}
+	return dir
+}
+
+// Enable has systemd enable or disable the unit. Where the links are given it
+// then sees to it that there are exactly these: a rollback may have to restore
+// links that the unit's [Install] section does not ask for.
+func (h *Host) Enable(ctx context.Context, u converge.Unit) error {
+	have, err := h.links(u.Name)
+	if err != nil {
+		return err
+	}
+	if u.Enabled == converge.Off || surplus(have, u.Links) {
+		if err := h.disable(ctx, u.Name, have); err != nil {
+			return err
+		}
+	}
+	if u.Enabled == converge.On {
+		if _, _, err := h.conn.EnableUnitFilesContext(context.WithoutCancel(ctx), []string{u.Name}, false, true); err != nil {
+			return fmt.Errorf("cannot enable %s: %w", u.Name, err)
+		}
+	}
+	if u.Links == nil {
+		return nil
+	}
+	return h.exactly(u)
+}
+
+// surplus reports whether there are links that are not wanted.
+func surplus(have, want []converge.Link) bool {
+	return want != nil && slices.ContainsFunc(have, func(l converge.Link) bool { return !slices.Contains(want, l) })
+}
+
+func (h *Host) disable(ctx context.Context, unit string, have []converge.Link) error {
+	ctx = context.WithoutCancel(ctx)
+	if _, err := h.conn.DisableUnitFilesContext(ctx, []string{unit}, false); err != nil {
+		return fmt.Errorf("cannot disable %s: %w", unit, err)
+	}
+	inRun := func(l converge.Link) bool { return strings.HasPrefix(l.Path, runUnits+"/") }
+	if !slices.ContainsFunc(have, inRun) {
+		return nil
+	}
+	if _, err := h.conn.DisableUnitFilesContext(ctx, []string{unit}, true); err != nil {
+		return fmt.Errorf("cannot disable %s for this boot: %w", unit, err)
+	}
+	return nil
+}
+
+// exactly removes and makes links until they are those of u.
+func (h *Host) exactly(u converge.Unit) error {
+	have, err := h.links(u.Name)
+	if err != nil {
+		return err
+	}
+	for _, l := range have {
+		if slices.Contains(u.Links, l) {
+			continue
+		}
+		if err := os.Remove(l.Path); err != nil {
+			return fmt.Errorf("cannot remove the link %s: %w", l.Path, bare(err))
+		}
+	}
+	for _, l := range u.Links {
+		if slices.Contains(have, l) {
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(l.Path), 0o755); err != nil {
+			return fmt.Errorf("cannot make the directory of the link %s: %w", l.Path, bare(err))
+		}
+		if err := renameio.Symlink(l.Target, l.Path); err != nil {
+			return fmt.Errorf("cannot make the link %s: %w", l.Path, bare(err))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+)
+
+// RunDir is the program's own directory, gone after a reboot: its lock, and
+// files while they are judged.
+const RunDir = "/run/curationexperts.sidekiq"
+
+// lockTime bounds how long one run waits for another. A run may itself wait
+// for an application that takes minutes to boot.
+const lockTime = 15 * time.Minute
+
+// Lock waits until no other run of this program is at work on the host, and
+// keeps others waiting until it is released. The kernel releases it when the
+// program ends in any way.
+func Lock(ctx context.Context) (release func(), err error) {
+	if err := makeRunDir(); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(RunDir+"/lock", os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the lock of this host: %w", err)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, lockTime,
+		fmt.Errorf("another run has been at work on this host for more than %s", lockTime))
+	defer cancel()
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			_ = f.Close()
+			return nil, fmt.Errorf("cannot lock %s: %w", f.Name(), err)
+		}
+		select {
+		case <-ctx.Done():
+			_ = f.Close()
+			return nil, fmt.Errorf("cannot lock %s: %w", f.Name(), context.Cause(ctx))
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// makeRunDir makes RunDir, or makes sure that the one there is root's alone.
+func makeRunDir() error {
+	if err := os.Mkdir(RunDir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("cannot make %s: %w", RunDir, bare(err))
+	}
+	info, err := os.Lstat(RunDir)
+	if err != nil {
+		return fmt.Errorf("cannot look at %s: %w", RunDir, bare(err))
+	}
+	if s := info.Sys().(*syscall.Stat_t); !info.IsDir() || s.Uid != 0 || info.Mode().Perm() != 0o700 {
+		return fmt.Errorf("%s is not a directory of root's with mode 0700; remove it", RunDir)
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package host
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// The programs that are run as children, each at the places where
+// distributions have it, best first.
+var (
+	visudoPaths    = [...]string{"/usr/sbin/visudo", "/usr/bin/visudo", "/usr/local/sbin/visudo"}
+	sudoPaths      = [...]string{"/usr/bin/sudo", "/usr/local/bin/sudo"}
+	analyzePaths   = [...]string{"/usr/bin/systemd-analyze", "/bin/systemd-analyze"}
+	journalPaths   = [...]string{"/usr/bin/journalctl", "/bin/journalctl"}
+	getentPaths    = [...]string{"/usr/bin/getent", "/bin/getent"}
+	systemctlPaths = [...]string{"/usr/bin/systemctl", "/bin/systemctl"}
+)
+
+const (
+	programTime = 60 * time.Second // none of them takes a second
+	maxOutput   = 64 << 10
+)
+
+// find returns the first of paths that is an executable file, or "".
+func find(paths []string) string {
+	for _, p := range paths {
+		if info, err := os.Stat(p); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return p
+		}
+	}
+	return ""
+}
+
+// output is what a program that has ended left behind.
+type output struct {
+	stdout, stderr string
+	status         int // exit status, or 128 and the signal
+}
+
+// all is both outputs, for a message.
+func (o output) all() string { return strings.TrimSpace(o.stderr + o.stdout) }
+
+// program is a child process: an absolute path, its arguments, and the
+// identity to run it with, nil for our own.
+type program struct {
+	path string
+	args []string
+	as   *syscall.Credential
+}
+
+// run runs a program in a small environment and the C locale, with its input
+// empty and its output bounded. The error is about not having been able to run
+// it; its exit status is no error.
+func (p program) run(ctx context.Context) (output, error) {
+	ctx, cancel := context.WithTimeout(ctx, programTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, p.path, p.args...)
+	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD_COLORS=0", "SYSTEMD_PAGER="}
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.as, Setsid: true}
+	cmd.WaitDelay = time.Second
+	stdout, stderr := &bounded{}, &bounded{}
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	err := cmd.Run()
+	out := output{stdout: stdout.String(), stderr: stderr.String()}
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return out, fmt.Errorf("cannot run %s: it did not end within %s", p.path, programTime)
+	case errors.As(err, &exit):
+		out.status = exitStatus(exit)
+	case err != nil:
+		return out, fmt.Errorf("cannot run %s: %w", p.path, bare(err))
+	}
+	return out, nil
+}
+
+func exitStatus(exit *exec.ExitError) int {
+	if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return exit.ExitCode()
+}
+
+// bounded keeps the first maxOutput bytes written to it and drops the rest.
+type bounded struct{ bytes.Buffer }
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if room := maxOutput - b.Len(); room > 0 {
+		b.Buffer.Write(p[:min(room, len(p))])
+	}
+	return len(p), nil
+}

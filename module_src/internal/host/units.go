@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package host
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/dbus"
+	godbus "github.com/godbus/dbus/v5"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+// Unit looks at a unit: what systemd knows of it, the links that enable it,
+// and what its main process says of itself.
+func (h *Host) Unit(ctx context.Context, name string) (converge.Unit, error) {
+	p, err := h.properties(ctx, name)
+	if err != nil {
+		return converge.Unit{}, err
+	}
+	now := h.Now()
+	u := converge.Unit{
+		Name:      name,
+		Enabled:   converge.Off,
+		LoadState: p.text("LoadState"),
+		Fragment:  p.text("FragmentPath"),
+		DropIns:   p.texts("DropInPaths"),
+		Reload:    p.yes("NeedDaemonReload"),
+		Process:   p.process(),
+	}
+	if p.text("UnitFileState") == "enabled" {
+		u.Enabled = converge.On
+	}
+	if u.Links, err = h.links(name); err != nil {
+		return converge.Unit{}, err
+	}
+	u.Activity = activity(u.Process, now, p)
+	if u.Process.MainPID != 0 {
+		u.Age = now.Sub(u.Process.Started)
+		u.Stale = stale(u, p.envFiles(), now)
+	}
+	return u, nil
+}
+
+// Process looks at the main process of a unit.
+func (h *Host) Process(ctx context.Context, unit string) (converge.Process, error) {
+	p, err := h.properties(ctx, unit)
+	if err != nil {
+		return converge.Process{}, err
+	}
+	return p.process(), nil
+}
+
+// activity sums up what a unit does. A service of Type=notify that is active
+// has said itself that it is ready; of any other, "active" says no more than
+// that it was started.
+func activity(p converge.Process, now time.Time, props properties) converge.Activity {
+	switch p.ActiveState {
+	case "activating":
+		if p.SubState == "auto-restart" || p.SubState == "auto-restart-queued" {
+			return converge.Looping
+		}
+		return converge.Starting
+	case "deactivating":
+		return converge.Stopping
+	case "active", "reloading", "refreshing":
+		return running(p, now, props)
+	}
+	if p.JobPending {
+		return converge.Starting
+	}
+	return converge.Down
+}
+
+func running(p converge.Process, now time.Time, props properties) converge.Activity {
+	switch {
+	case p.Quiet && now.Sub(props.when("StateChangeTimestamp")) < props.span("TimeoutStopUSec"):
+		return converge.Draining
+	case p.Quiet:
+		return converge.Quiet
+	case p.Ready, p.Type == "notify", p.Type == "notify-reload", p.SubState == "exited":
+		return converge.Up
+	}
+	return converge.Starting
+}
+
+// stale are the files of a unit that are newer than its main process. One
+// whose time lies in the future is left out, since no restart would cure that.
+// A unit that the manager has yet to read again is stale whatever its times:
+// its process cannot have been started from what is on the disk now.
+func stale(u converge.Unit, envFiles []string, now time.Time) []string {
+	var newer []string
+	for _, path := range slices.Concat([]string{u.Fragment}, u.DropIns, envFiles) {
+		info, err := os.Stat(path)
+		if err != nil {
+			continue
+		}
+		if t := info.ModTime(); t.After(u.Process.Started) && t.Before(now) {
+			newer = append(newer, path)
+		}
+	}
+	if len(newer) == 0 && u.Reload && u.Fragment != "" {
+		newer = append(newer, u.Fragment)
+	}
+	return newer
+}
+
+// Reload makes the manager read its unit files again.
+func (h *Host) Reload(ctx context.Context) error {
+	if err := h.conn.ReloadContext(ctx); err != nil {
+		return fmt.Errorf("cannot reload the systemd manager: %w", err)
+	}
+	return nil
+}
+
+// Run queues a job for the unit and waits for its end. The job itself is never
+// taken back: when ctx is done, only the waiting ends.
+func (h *Host) Run(ctx context.Context, unit string, v converge.Verb) error {
+	if err := h.conn.Subscribe(); err != nil {
+		return fmt.Errorf("cannot subscribe to the jobs of systemd: %w", err)
+	}
+	queue := h.conn.StartUnitContext
+	switch v {
+	case converge.Stop:
+		queue = h.conn.StopUnitContext
+	case converge.Restart:
+		queue = h.conn.RestartUnitContext
+	case converge.Hush:
+		queue = h.conn.ReloadUnitContext
+	}
+	if v == converge.Start || v == converge.Restart {
+		h.forgetFailures(ctx, unit)
+	}
+	result := make(chan string, 1)
+	if _, err := queue(context.WithoutCancel(ctx), unit, "replace", result); err != nil {
+		if v == converge.Hush && isDBus(err, "org.freedesktop.systemd1.JobTypeNotApplicable") {
+			return h.hush(ctx, unit)
+		}
+		if v == converge.Stop && isDBus(err, "org.freedesktop.systemd1.NoSuchUnit") {
+			return nil
+		}
+		return fmt.Errorf("cannot %s %s: %w", v, unit, err)
+	}
+	select {
+	case r := <-result:
+		if r == "done" {
+			return nil
+		}
+		return &converge.JobError{Unit: unit, Verb: v, Result: r}
+	case <-ctx.Done():
+		return fmt.Errorf("interrupted while waiting for %s to %s: %w", unit, v, context.Cause(ctx))
+	}
+}
+
+// forgetFailures takes a unit out of a start limit that it has hit; until
+// then, systemd refuses to start it by hand too. Where there is nothing to
+// forget it does nothing, and where the unit is not known the start will say.
+func (h *Host) forgetFailures(ctx context.Context, unit string) {
+	_ = h.conn.ResetFailedUnitContext(ctx, unit)
+}
+
+// hush quiets a service whose unit knows no reload, as the units that people
+// wrote by hand do not.
+func (h *Host) hush(ctx context.Context, unit string) error {
+	p, err := h.Process(ctx, unit)
+	if err != nil {
+		return err
+	}
+	if p.MainPID == 0 {
+		return fmt.Errorf("cannot quiet %s: it has no main process", unit)
+	}
+	if err := h.conn.KillUnitWithTarget(ctx, unit, dbus.Main, sigTSTP); err != nil {
+		return fmt.Errorf("cannot quiet %s: %w", unit, err)
+	}
+	return nil
+}
+
+// sigTSTP tells Sidekiq to take no more jobs: its wiki, "Signals".
+const sigTSTP = 20
+
+// isDBus reports whether err is the D-Bus error of that name.
+func isDBus(err error, name string) bool {
+	var e godbus.Error
+	return errors.As(err, &e) && e.Name == name
+}
+
+// properties are those of one unit, of all its interfaces:
+// org.freedesktop.systemd1(5).
+type properties map[string]any
+
+func (h *Host) properties(ctx context.Context, unit string) (properties, error) {
+	p, err := h.conn.GetAllPropertiesContext(ctx, unit)
+	if err != nil {
+		return nil, fmt.Errorf("cannot ask systemd about %s: %w", unit, err)
+	}
+	return p, nil
+}
+
+func (p properties) text(name string) string {
+	s, _ := p[name].(string)
+	return s
+}
+
+func (p properties) texts(name string) []string {
+	s, _ := p[name].([]string)
+	return s
+}
+
+func (p properties) yes(name string) bool {
+	b, _ := p[name].(bool)
+	return b
+}
+
+// number reads any of the integer types that properties come in.
+func (p properties) number(name string) int64 {
+	switch n := p[name].(type) {
+	case uint64:
+		return int64(n)
+	case uint32:
+		return int64(n)
+	case int32:
+		return int64(n)
+	case int64:
+		return n
+	}
+	return 0
+}
+
+// when reads a timestamp in microseconds of wall-clock time.
+func (p properties) when(name string) time.Time { return time.UnixMicro(p.number(name)) }
+
+// span reads a duration in microseconds; infinity is a very long one.
+func (p properties) span(name string) time.Duration {
+	usec := p.number(name)
+	if usec < 0 || usec > int64(1<<62)/1000 {
+		return 1 << 62
+	}
+	return time.Duration(usec) * time.Microsecond
+}
+
+// envFiles are the paths of the unit's EnvironmentFile= settings, a(sb).
+func (p properties) envFiles() []string {
+	rows, _ := p["EnvironmentFiles"].([][]any)
+	var paths []string
+	for _, r := range rows {
+		if path, ok := r[0].(string); ok {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// jobPending reads the Job property, (uo), whose id is 0 when there is none.
+func (p properties) jobPending() bool {
+	job, _ := p["Job"].([]any)
+	if len(job) == 0 {
+		return false
+	}
+	id, _ := job[0].(uint32)
+	return id != 0
+}
+
+func (p properties) process() converge.Process {
+	invocation, _ := p["InvocationID"].([]byte)
+	proc := converge.Process{
+		ActiveState: p.text("ActiveState"),
+		SubState:    p.text("SubState"),
+		Result:      p.text("Result"),
+		Type:        p.text("Type"),
+		MainPID:     int(p.number("MainPID")),
+		Invocation:  hex.EncodeToString(invocation),
+		Started:     p.when("ExecMainStartTimestamp"),
+		Restarts:    int(p.number("NRestarts")),
+		JobPending:  p.jobPending(),
+		ExitCode:    int(p.number("ExecMainCode")),
+		ExitStatus:  int(p.number("ExecMainStatus")),
+	}
+	if proc.MainPID != 0 {
+		proc.Title = title(proc.MainPID)
+		proc.Ready, proc.Quiet = busyTitle(proc.Title)
+	}
+	return proc
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+// Verify has systemd-analyze judge unit files and visudo sudoers files, on
+// copies that nobody but root can reach.
+func (h *Host) Verify(ctx context.Context, files []converge.File) (warnings []string, err error) {
+	if len(files) == 0 {
+		return nil, nil
+	}
+	if err := makeRunDir(); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(RunDir, "verify-")
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a directory to verify files in: %w", bare(err))
+	}
+	defer os.RemoveAll(dir)
+
+	units, sudoers, err := lay(dir, files)
+	if err != nil {
+		return nil, err
+	}
+	ofUnits, unitErr := h.analyze(ctx, units)
+	ofSudoers, sudoersErr := h.visudo(ctx, sudoers)
+	return append(ofUnits, ofSudoers...), errors.Join(unitErr, sudoersErr)
+}
+
+// copied is a file and where its copy lies.
+type copied struct {
+	converge.File
+	at string
+}
+
+// lay copies files into dir, each under its own name, which systemd-analyze
+// needs to know what it looks at.
+func lay(dir string, files []converge.File) (units, sudoers []copied, err error) {
+	for _, f := range files {
+		c := copied{File: f, at: filepath.Join(dir, filepath.Base(f.Path))}
+		if err := os.WriteFile(c.at, []byte(f.Content), 0o400); err != nil {
+			return nil, nil, fmt.Errorf("cannot write a copy of %s to verify it: %w", f.Path, bare(err))
+		}
+		if f.Kind == converge.SudoersFile {
+			sudoers = append(sudoers, c)
+		} else {
+			units = append(units, c)
+		}
+	}
+	return units, sudoers, nil
+}
+
+// analyze judges unit files by what systemd-analyze says of them and not by
+// its exit status, which up to systemd 247 is 0 for an unknown key, and 1 for
+// a program that is yet to be deployed in all versions. What it says of other
+// units is none of our business.
+func (h *Host) analyze(ctx context.Context, units []copied) (warnings []string, err error) {
+	if len(units) == 0 {
+		return nil, nil
+	}
+	path := find(analyzePaths[:])
+	if path == "" {
+		return []string{"systemd-analyze is not there, so the unit could not be verified before it was written."}, nil
+	}
+	args := []string{"verify", "--man=no"}
+	for _, u := range units {
+		args = append(args, u.at)
+	}
+	out, err := program{path: path, args: args}.run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var bad []error
+	for _, line := range lines(out.all()) {
+		u, ok := about(units, line)
+		if !ok {
+			continue
+		}
+		line = strings.ReplaceAll(line, u.at, u.Path)
+		switch h.severity(line) {
+		case fatal:
+			bad = append(bad, fmt.Errorf("systemd-analyze rejects %s: %s", u.Path, line))
+		case worthSaying:
+			warnings = append(warnings, "systemd-analyze: "+line)
+		}
+	}
+	return warnings, errors.Join(bad...)
+}
+
+// about returns the unit that a line of systemd-analyze speaks of. An instance
+// of a template is spoken of by the instance's name.
+func about(units []copied, line string) (copied, bool) {
+	for _, u := range units {
+		name := filepath.Base(u.at)
+		if stem, isTemplate := strings.CutSuffix(name, "@.service"); isTemplate {
+			name = stem + "@"
+		}
+		if strings.Contains(line, u.at) || strings.HasPrefix(line, name) {
+			return u, true
+		}
+	}
+	return copied{}, false
+}
+
+type severity int
+
+const (
+	harmless severity = iota
+	worthSaying
+	fatal
+)
+
+func (h *Host) severity(line string) severity {
+	switch {
+	case strings.Contains(line, "is not executable"), strings.Contains(line, "Failed to open") && strings.Contains(line, "EnvironmentFile"):
+		if h.Undeployed {
+			return worthSaying
+		}
+		return fatal
+	case strings.Contains(line, "is obsolete"), strings.Contains(line, "is deprecated"), strings.Contains(line, "compatibility"):
+		return worthSaying
+	}
+	return fatal
+}
+
+// visudo judges sudoers files, each on its own, and remembers what was wrong
+// with the whole policy before, so that a later look can tell what is new.
+func (h *Host) visudo(ctx context.Context, sudoers []copied) (warnings []string, err error) {
+	if len(sudoers) == 0 {
+		return nil, nil
+	}
+	path := find(visudoPaths[:])
+	if path == "" {
+		return h.unverified("sudo is not installed on this host (no visudo), so what the sudoers file grants has no effect; " +
+			"install sudo, or set the option \"sudo\" to false")
+	}
+	var bad []error
+	for _, s := range sudoers {
+		out, err := program{path: path, args: []string{"-cf", s.at}}.run(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if out.status != 0 {
+			bad = append(bad, fmt.Errorf("visudo rejects %s: %s", s.Path, strings.ReplaceAll(strings.Join(lines(out.all()), "; "), s.at, s.Path)))
+		}
+	}
+	if err := errors.Join(bad...); err != nil {
+		return nil, err
+	}
+	return h.policyBefore(ctx, path)
+}
+
+// unverified is a warning in check mode, where an earlier task of the same
+// play may be going to install what is missing, and an error otherwise.
+func (h *Host) unverified(why string) ([]string, error) {
+	if h.Check {
+		return []string{"could not verify: " + why}, nil
+	}
+	return nil, errors.New(why)
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
+)
+
+// result is the report as Ansible gets it.
+func (r *report) result() ansible.Result {
+	out := ansible.Result{
+		Changed:  r.plan.Changes(),
+		Steps:    r.plan.Words(),
+		Unit:     r.service.UnitPath(),
+		Sudoers:  r.service.SudoersFile,
+		Service:  r.states(),
+		Warnings: r.warnings,
+	}
+	if r.request.Diff {
+		out.Diff = r.diffs()
+	}
+	if r.facts != nil {
+		out.Deployed = &r.facts.Deployed
+		if v := r.facts.SidekiqVersion(); v != "" {
+			out.SidekiqVersion = &v
+		}
+	}
+	if r.failed != nil {
+		r.fail(&out)
+	}
+	return out
+}
+
+// fail says in the result what went wrong. A failure before the first step
+// has changed nothing, whatever was planned.
+func (r *report) fail(out *ansible.Result) {
+	out.Failed, out.Msg, out.Changed = true, r.failed.Error(), false
+	var f *converge.Failure
+	if !errors.As(r.failed, &f) {
+		out.Steps = nil
+		return
+	}
+	out.RolledBack = &f.RolledBack
+	out.Changed = !f.RolledBack
+	var notUp *converge.NotUp
+	errors.As(r.failed, &notUp)
+	var last converge.Process
+	if notUp != nil {
+		last = notUp.Process
+	}
+	if cause := sidekiq.Explain(f.Words, last); cause != "" {
+		out.Msg += ". " + cause
+	}
+	if len(f.Words) > 0 {
+		out.Msg += fmt.Sprintf("\nThe last log lines of %s:\n  %s", f.Unit, strings.Join(f.Words, "\n  "))
+	}
+}
+
+// diffs are the planned changes as --diff prints them: the files, and then in
+// words what a file does not show.
+func (r *report) diffs() []ansible.Diff {
+	var diffs []ansible.Diff
+	var words strings.Builder
+	for _, s := range r.plan.Steps {
+		put, ok := s.(converge.PutFile)
+		if !ok || put.Was.Content == put.Want.Content {
+			fmt.Fprintln(&words, s)
+			continue
+		}
+		before, after := sidekiq.RedactUnit(put.Was.Content, put.Want.Content)
+		diffs = append(diffs, ansible.Diff{
+			Before: before, After: after,
+			BeforeHeader: header(put.Was), AfterHeader: header(put.Want),
+		})
+	}
+	if words.Len() > 0 {
+		name := r.service.Unit()
+		diffs = append(diffs, ansible.Diff{After: words.String(), BeforeHeader: name, AfterHeader: name + " (steps)"})
+	}
+	return diffs
+}
+
+// header names a file as the header of a diff does, with its mode and owner.
+func header(f converge.File) string {
+	if !f.Exists {
+		return f.Path + " (absent)"
+	}
+	return fmt.Sprintf("%s (mode %04o, owner %d:%d)", f.Path, f.Mode, f.UID, f.GID)
+}
+
+// states are what was seen of the service before and after.
+func (r *report) states() *ansible.Service {
+	before, ok := r.have.Unit(r.service.Unit())
+	if !ok {
+		return nil
+	}
+	after, ok := r.after.Unit(r.service.Unit())
+	s := &ansible.Service{Before: stateOf(before), After: stateOf(after)}
+	if !ok {
+		s.After = r.expected(s.Before)
+	}
+	return s
+}
+
+func stateOf(u converge.Unit) ansible.ServiceState {
+	return ansible.ServiceState{
+		ActiveState:   u.Process.ActiveState,
+		SubState:      u.Process.SubState,
+		MainPID:       u.Process.MainPID,
+		Enabled:       u.Enabled == converge.On,
+		Quiet:         u.Activity == converge.Quiet || u.Activity == converge.Draining,
+		Stale:         len(u.Stale) > 0,
+		ReloadPending: u.Reload,
+		Restarts:      u.Process.Restarts,
+	}
+}
+
+// expected is what a service would be like after the plan, as far as that can
+// be told without carrying it out.
+func (r *report) expected(s ansible.ServiceState) ansible.ServiceState {
+	for _, step := range r.plan.Steps {
+		switch step := step.(type) {
+		case converge.SetEnabled:
+			if step.Want.Name == r.service.Unit() {
+				s.Enabled = step.Want.Enabled == converge.On
+			}
+		case converge.ReloadManager:
+			s.ReloadPending = false
+		case converge.RunUnit:
+			if step.Unit == r.service.Unit() {
+				s = expectedRun(s, step.Verb)
+			}
+		}
+	}
+	return s
+}
+
+func expectedRun(s ansible.ServiceState, v converge.Verb) ansible.ServiceState {
+	switch v {
+	case converge.Start, converge.Restart:
+		s.ActiveState, s.SubState, s.MainPID, s.Restarts, s.Quiet, s.Stale = "active", "running", 0, 0, false, false
+	case converge.Stop:
+		s.ActiveState, s.SubState, s.MainPID, s.Quiet, s.Stale = "inactive", "dead", 0, false, false
+	case converge.Hush:
+		s.Quiet = true
+	}
+	return s
+}

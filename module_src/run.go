@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/host"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
+)
+
+// run is the whole of one run: read, parse, look, work out, verify, apply.
+func run(ctx context.Context, args []string, stdin io.Reader) ansible.Result {
+	req, err := ansible.ReadRequest(args, stdin)
+	if err != nil {
+		return ansible.Failure(err)
+	}
+	service, err := sidekiq.Parse(req)
+	if err != nil {
+		return ansible.Failure(err)
+	}
+	h, err := host.New(ctx, host.Options{UnitDir: service.UnitDir, Check: req.Check})
+	if err != nil {
+		return ansible.Failure(err)
+	}
+	defer h.Close()
+	if !req.Check {
+		release, err := host.Lock(ctx)
+		if err != nil {
+			return ansible.Failure(err)
+		}
+		defer release()
+	}
+	r := report{request: req, service: service}
+	r.failed = r.converge(ctx, h)
+	return r.result()
+}
+
+// report is what is known at any moment of a run, for its result.
+type report struct {
+	request  ansible.Request
+	service  sidekiq.Service
+	facts    *sidekiq.Facts // nil: not known yet
+	want     converge.State
+	have     converge.State
+	after    converge.State // after the steps; empty where nothing was done
+	plan     converge.Plan
+	warnings []string
+	failed   error
+}
+
+// converge fills the report on the way. It returns at the first error; what
+// it has found out so far is in the report.
+func (r *report) converge(ctx context.Context, h *host.Host) error {
+	if err := r.look(ctx, h); err != nil {
+		return err
+	}
+	h.Undeployed = !r.facts.Deployed
+	warnings, err := h.Verify(ctx, r.plan.Files())
+	r.warn(warnings)
+	if err != nil || r.request.Check || len(r.plan.Steps)+len(r.plan.Proofs) == 0 {
+		return err
+	}
+	then := converge.Keep
+	if r.service.Rollback {
+		then = converge.Rollback
+	}
+	warnings, err = r.plan.Apply(ctx, h, then)
+	r.warn(warnings)
+	after, lookErr := converge.Observe(context.WithoutCancel(ctx), h, r.want)
+	r.after = after
+	if err != nil {
+		return err
+	}
+	return lookErr
+}
+
+// look works out what the host should have, what it has, and the difference.
+func (r *report) look(ctx context.Context, h *host.Host) error {
+	facts, err := h.Facts(ctx, r.service.Questions())
+	if err != nil {
+		return err
+	}
+	r.facts = &facts
+	want, warnings, err := r.service.Want(facts)
+	r.warn(warnings)
+	if err := r.forgive(err); err != nil {
+		return err
+	}
+	r.want = want
+	if r.have, err = converge.Observe(ctx, h, want); err != nil {
+		return err
+	}
+	warnings, err = r.service.Conflicts(r.have)
+	r.warn(warnings)
+	if err != nil {
+		return err
+	}
+	r.plan = converge.Diff(r.want, r.have)
+	r.warn(r.plan.Warnings)
+	return nil
+}
+
+// forgive turns what an earlier task of the play may be about to make into a
+// warning in check mode.
+func (r *report) forgive(err error) error {
+	var unmet *sidekiq.UnmetError
+	if !r.request.Check || !errors.As(err, &unmet) {
+		return err
+	}
+	for _, reason := range unmet.Reasons {
+		r.warnings = append(r.warnings, "could not verify: "+reason)
+	}
+	return nil
+}
+
+func (r *report) warn(warnings []string) { r.warnings = append(r.warnings, warnings...) }
