@@ -3,6 +3,9 @@
 # It has to load under Sidekiq 6.0, 6.4 and 7.3, hence Sidekiq::Worker, the name all of them know.
 require "sidekiq"
 
+# bookworm's Sidekiq calls its Redis library in a way that one finds old-fashioned, every two seconds.
+Redis.silence_deprecations = true if defined?(Redis) && Redis.respond_to?(:silence_deprecations=)
+
 SHARED = "/opt/laevigata/shared"
 
 # A large Rails application takes minutes to boot. A number of seconds in this file stands in for one.

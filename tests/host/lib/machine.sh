@@ -131,8 +131,14 @@ machine_remove() {
   dir=$(host_dir "$name")
   machine_kill "$name"
   network_down "$name"
-  # nspawn leaves these behind when it is killed.
-  rm -rf "/run/systemd/nspawn/propagate/$name" "/run/systemd/nspawn/unix-export/$name"
+  machine_forget "$name"
   ! mountpoint -q "$dir/root" || umount "$dir/root" 2>/dev/null || umount -l "$dir/root"
   rm -rf --one-file-system "$dir"
+}
+
+# nspawn leaves these behind when it is killed.
+machine_forget() {
+  local run=/run/systemd/nspawn
+  rm -rf "$run/propagate/$1" "$run/unix-export/$1"
+  rm -f "$run/locks/inode-$(stat -c '%d:%i' "$(host_root "$1")" 2>/dev/null)"
 }
