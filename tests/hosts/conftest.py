@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tests of the program on booted hosts: real systemd, sudo, Redis and Sidekiq.
+
+A test asks for the fixture `host`. It is a fresh host, made by tests/host and shared by the tests of one module; SIDEKIQ_SUITE says
+which Debian (bookworm). A module that wants another host says so in a variable of its own: HOST_OPTIONS = ["--no-app"].
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = ROOT / "plugins/plugin_utils/_bin/sidekiq_service_linux_amd64"
+SUITE = os.environ.get("SIDEKIQ_SUITE", "bookworm")
+
+UNIT = "/lib/systemd/system/sidekiq.service"
+SUDOERS = "/etc/sudoers.d/sidekiq-restart-users"
+APP = "/opt/laevigata"
+
+
+def tool(*args: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
+    """tests/host/host, the one way hosts are made."""
+    return subprocess.run([ROOT / "tests/host/host", *args], text=True, check=True, **kwargs)
+
+
+@dataclass
+class Host:
+    """A booted host."""
+
+    name: str
+
+    def sh(self, script: str, check: bool = True, timeout: float = 300, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Runs a shell script as root and returns how it ended."""
+        done = subprocess.run(
+            [ROOT / "tests/host/host", "ssh", self.name, script], text=True, input=stdin, capture_output=True, timeout=timeout, check=False
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{script!r} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        return done
+
+    def out(self, script: str, **kwargs: Any) -> str:
+        """What a shell script prints."""
+        return self.sh(script, **kwargs).stdout.strip()
+
+    def converge(self, check: bool = False, prefix: str = "", timeout: float = 600, **options: Any) -> dict[str, Any]:
+        """Runs the program with these options, as the action plugin does, and returns its result. prefix: put before its command."""
+        request = {"project_name": "laevigata", "_ansible_check_mode": check, "_ansible_diff": True, **options}
+        done = self.sh(f"{prefix} /root/sidekiq_service -", check=False, timeout=timeout, stdin=json.dumps(request))
+        try:
+            return json.loads(done.stdout)
+        except ValueError:
+            raise AssertionError(f"no result, status {done.returncode}:\n{done.stdout}{done.stderr}") from None
+
+    def show(self, *properties: str, unit: str = "sidekiq") -> dict[str, str]:
+        """Properties of a unit: systemctl show."""
+        names = ",".join(properties)
+        return dict(line.split("=", 1) for line in self.out(f"systemctl show --property={names} {unit}").splitlines())
+
+    def main_pid(self, unit: str = "sidekiq") -> int:
+        return int(self.show("MainPID", unit=unit)["MainPID"])
+
+    def push(self, job: str, *args: str) -> str:
+        """Pushes a job into Redis as the deploy user, and returns its id."""
+        words = " ".join(map(shlex.quote, (job, *args)))
+        return self.out(f"cd {APP}/current && runuser -u deploy -- bin/push {words}")
+
+    def wait(self, script: str, timeout: float = 60) -> str:
+        """Waits until a shell script succeeds, and returns what it prints."""
+        return until(lambda: (done := self.sh(script, check=False)).returncode == 0 and (done.stdout.strip() or "yes"), timeout, script)
+
+    def snapshot(self) -> str:
+        """All that a run could change: files with content, mode, owner and time; links; the unit's enablement and process."""
+        return self.out(
+            "for f in /lib/systemd/system/sidekiq*.service /etc/systemd/system/sidekiq*.service /etc/sudoers.d/*; do"
+            ' [ -e "$f" ] && stat -c "%n %a %u:%g %y %F" "$f" && sha256sum "$f"; done;'
+            " find /etc/systemd/system /run/systemd/system -name 'sidekiq*' -printf '%p -> %l\\n' | sort;"
+            " systemctl is-enabled sidekiq 2>&1; systemctl show -p MainPID,ActiveState,NRestarts,InvocationID,NeedDaemonReload sidekiq;"
+            " ls -A /run/curationexperts.sidekiq 2>/dev/null | grep -v '^lock$'; true"
+        )
+
+    def reset(self) -> None:
+        """A host without the service, its application as it was made, and Redis running."""
+        self.sh(
+            "systemctl stop 'sidekiq*.service' 2>/dev/null; systemctl disable -q sidekiq 2>/dev/null;"
+            f" rm -rf {UNIT} /lib/systemd/system/sidekiq@.service /etc/systemd/system/sidekiq* {SUDOERS} {APP}/shared/boot_delay"
+            f" {APP}/shared/tmp/*; systemctl daemon-reload; systemctl reset-failed 2>/dev/null;"
+            " systemctl start redis-server; for i in 1 2 3 4 5 6 7 8 9; do redis-cli flushall >/dev/null 2>&1 && break; sleep 0.2; done"
+        )
+
+
+def until(condition: Callable[[], Any], timeout: float, what: str) -> Any:
+    """Waits until condition() is true, and returns what it returned."""
+    end = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < end, f"waited {timeout} s in vain for: {what}"
+        time.sleep(0.2)
+    return value
+
+
+@pytest.fixture(scope="module")
+def machine(request: pytest.FixtureRequest) -> Iterator[Host]:
+    """The host of a test module."""
+    assert PROGRAM.exists(), "make build first"
+    name = f"test-{request.module.__name__.removeprefix('test_').replace('_', '-')[:12]}-{SUITE[:4]}"
+    tool("create", name, "--suite", SUITE, *getattr(request.module, "HOST_OPTIONS", []), capture_output=True)
+    try:
+        host = Host(name)
+        with PROGRAM.open("rb") as program:
+            subprocess.run(
+                [ROOT / "tests/host/host", "ssh", name, "cat >/root/sidekiq_service && chmod 700 /root/sidekiq_service"], stdin=program, check=True
+            )
+        yield host
+    finally:
+        if not os.environ.get("SIDEKIQ_KEEP_HOSTS"):
+            tool("destroy", name, capture_output=True)
+
+
+@pytest.fixture
+def host(machine: Host) -> Host:
+    """The host of the test module, without a service of ours."""
+    machine.reset()
+    return machine

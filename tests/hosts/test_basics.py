@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The main job, and what a run costs that has nothing to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conftest import SUDOERS, UNIT, Host
+
+
+def test_from_nothing_to_running_and_then_unchanged(host: Host) -> None:
+    first = host.converge()
+    assert first["changed"], first
+    assert host.show("ActiveState", "UnitFileState") == {"ActiveState": "active", "UnitFileState": "enabled"}
+    pid = host.main_pid()
+    second = host.converge()
+    assert (second["changed"], second["steps"]) == (False, [])
+    assert host.main_pid() == pid
+    host.push("WriteFile", "/opt/laevigata/shared/tmp/done")
+    host.wait("grep uid=1000 /opt/laevigata/shared/tmp/done")
+
+
+def test_check_mode_prints_both_files_and_changes_nothing(host: Host) -> None:
+    before = host.snapshot()
+    result = host.converge(check=True)
+    assert host.snapshot() == before
+    headers = [d["after_header"].split()[0] for d in result["diff"]]
+    assert headers == [UNIT, SUDOERS, "sidekiq.service"]
+    assert host.converge()["steps"] == result["steps"]
+
+
+def test_a_run_with_nothing_to_change_runs_no_child_and_reloads_nothing(host: Host) -> None:
+    host.converge()
+    traced = host.converge(prefix="strace -f -qq -s 200 -o /root/trace -e trace=execve,fork,vfork,clone,clone3,sendmsg,write")
+    assert not traced["changed"]
+    trace = host.out("cat /root/trace")
+    assert trace.count("execve(") == 1, trace
+    processes = [line for line in trace.splitlines() if "clone" in line and "CLONE_THREAD" not in line and "resumed" not in line]
+    assert not processes
+    assert '"Reload' not in trace
+
+
+BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "unknown option": ({"usr": "deploy"}, ['"usr"', "user"]),
+    "wrong type": ({"concurrency": "many"}, ['"concurrency"']),
+    "all at once": ({"concurrency": "many", "umask": 23, "state": "on"}, ['"concurrency"', '"umask"', '"state"']),
+    "no such user": ({"user": "nobodyhere"}, ['"user"', "nobodyhere"]),
+    "relative directory": ({"working_directory": "opt/x"}, ['"working_directory"']),
+    "control character": ({"app_env": "prod\rUser=root"}, ['"app_env"']),
+    "rejected by systemd-analyze": ({"directives": {"Service": {"NoSuchDirective": "1"}}}, ["systemd-analyze", "NoSuchDirective"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_names_the_option_and_leaves_the_host_alone(host: Host, name: str) -> None:
+    options, words = BAD[name]
+    before = host.snapshot()
+    result = host.converge(**options)
+    assert result.get("failed"), result
+    for word in words:
+        assert word in result["msg"], result["msg"]
+    assert host.snapshot() == before
+
+
+def test_without_systemd_as_pid_1_the_error_says_so(host: Host) -> None:
+    result = host.converge(prefix="unshare --mount sh -c 'mount -t tmpfs none /run/systemd && exec \"$0\" \"$@\"'")
+    assert "PID 1" in result["msg"], result
