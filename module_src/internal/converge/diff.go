@@ -131,6 +131,8 @@ func (p *Plan) diffActivity(w, h Unit, stale []string) {
 		run(Restart, "")
 	case Quiet:
 		if h.Activity.running() {
+			w.KeepStale = true
+			p.outdated(w, h, stale)
 			run(Hush, "")
 		} else {
 			p.warn("%s is not running, so there is nothing to quiet.", w.Name)

@@ -89,5 +89,5 @@ func (e *JobError) words(p Process) string {
 	case p.Result == "protocol":
 		return "its main process ended before it told systemd that it was ready"
 	}
-	return "its main process " + p.Ending() + " before it was ready"
+	return "before it was ready, its main process " + p.Ending()
 }
