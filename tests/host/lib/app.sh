@@ -8,19 +8,21 @@ app_deploy() {
   local name=$1 release=$2 app
   app=$(host_root "$name")/opt/laevigata
   [[ ! -e $app/releases/$release ]] || die "the release $release is there already on \"$name\""
-  app_shared "$app"
+  [[ -d $app ]] || app_skeleton "$app"
   app_release "$app/releases/$release" "$(fact "$name" image)"
-  # As deploy inside the host: numeric ids, since this machine need not know that user.
-  chown -h -R 1000:1000 "$app"
+  app_give "$app/releases/$release"
   ln -sfn "/opt/laevigata/releases/$release" "$app/current.new"
-  chown -h 1000:1000 "$app/current.new"
+  app_give "$app/current.new"
   mv -T "$app/current.new" "$app/current"
 }
 
-app_shared() {
+# The files belong to deploy inside the host: by number, since this machine need not know that user.
+app_give() { chown -h -R 1000:1000 "$1"; }
+
+app_skeleton() {
   mkdir -p "$1"/releases "$1"/shared/{log,tmp,config}
-  [[ -e $1/shared/config/sidekiq.yml ]] ||
-    install -m 0644 "$HERE/app/config/sidekiq.yml" "$1/shared/config/sidekiq.yml"
+  install -m 0644 "$HERE/app/config/sidekiq.yml" "$1/shared/config/sidekiq.yml"
+  app_give "$1"
 }
 
 app_release() {

@@ -55,7 +55,7 @@ image_build_once() {
     status=$?
     set -e
     if [[ $status -ne 0 ]]; then
-      recipe_umount "$building/rootfs"
+      image_discard "$building"
       tail -n 20 "$STATE/images/$key.log" >&2
       die "cannot build the image $key; the whole log is $STATE/images/$key.log"
     fi

@@ -34,14 +34,25 @@ machine_start() {
   dir=$(host_dir "$name")
   machine_mount "$name"
   network_up "$name"
+  machine_inotify
   if machine_has_systemd; then
     systemd-run --quiet --unit="sidekiq-host-$name" --property=Delegate=yes --property=KillSignal=SIGKILL \
       --property=StandardOutput=append:"$dir/console.log" --property=StandardError=inherit \
       "$HERE/supervise" "$name" "$dir/root"
   else
     setsid "$HERE/supervise" "$name" "$dir/root" >>"$dir/console.log" 2>&1 </dev/null &
-    printf '%s\n' "$!" >"$dir/pid"
+    # Or bash would report the end of it.
+    disown
   fi
+}
+
+# A host needs some ten inotify instances, and all hosts count as one user's: the kernel's default of 128
+# is used up by a dozen hosts, and then services in them fail for no visible reason.
+machine_inotify() {
+  local limit=/proc/sys/fs/inotify/max_user_instances wanted=4096
+  [[ $(<"$limit") -ge $wanted ]] && return
+  say "raising fs.inotify.max_user_instances to $wanted, until the next boot of this machine"
+  printf '%s' "$wanted" >"$limit"
 }
 
 machine_has_systemd() { [[ -d /run/systemd/system ]]; }
