@@ -18,10 +18,10 @@ demo-clean: ## remove the demo's host
 	scripts/demo clean
 
 test: build $(SETUP) ## lint, unit tests and every scenario, on a throw-away host
-	scripts/test lint unit scenarios
+	scripts/test lint unit hosts scenarios
 
 test-all: build $(SETUP) ## the same on Debian 11, 12 and 13
-	SUITES="bullseye bookworm trixie" scripts/test lint unit scenarios
+	LONG=1 SUITES="bullseye bookworm trixie" scripts/test lint unit hosts scenarios
 
 lint: $(SETUP) ## only look at the sources
 	scripts/test lint
