@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// measure is one directive of a preset, known to systemd since a version.
+// measure is one directive of a preset, known to systemd since a version. Of
+// two with the same name the later one counts.
 type measure struct {
 	since       int
 	name, value string
@@ -24,7 +25,7 @@ func (w *wanting) harden(u *unitFile) {
 	}
 	for _, m := range preset {
 		if w.facts.Systemd >= m.since {
-			u.add("Service", m.name, m.value)
+			u.set("Service", m.name, []string{m.value})
 		}
 	}
 	if w.Hardening == "strict" && w.facts.Systemd >= 232 {
@@ -53,6 +54,7 @@ func strict() []measure {
 		{214, "PrivateTmp", "yes"},
 		{214, "PrivateDevices", "yes"},
 		{214, "ProtectHome", "read-only"},
+		{214, "ProtectSystem", "full"},
 		{232, "ProtectSystem", "strict"},
 		{211, "RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6 AF_NETLINK"},
 		{214, "CapabilityBoundingSet", ""},

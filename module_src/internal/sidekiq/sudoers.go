@@ -129,7 +129,7 @@ func (r rule) who() string {
 // a word in capitals is an alias. Quotes in it cannot be; see sudoName.
 func sudoWord(s string) string {
 	name := strings.TrimPrefix(s, "%")
-	if onlyRunes(name, "_.-") && strings.ToLower(name) == name && name != "list" {
+	if onlyRunes(name, "_.-") && strings.ToLower(name) == name && name != "list" && !strings.ContainsRune("0123456789.-", rune(name[0])) {
 		return s
 	}
 	return `"` + s + `"`

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
+)
+
+// parse reads a task's options from JSON, as the program does.
+func parse(options string) (Service, error) {
+	r, err := ansible.ReadRequest([]string{"-"}, strings.NewReader(options))
+	if err != nil {
+		return Service{}, err
+	}
+	return Parse(r)
+}
+
+func mustParse(t *testing.T, options string) Service {
+	t.Helper()
+	s, err := parse(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// debian12 is a host with the application deployed, as most are.
+func debian12() Facts {
+	return Facts{
+		Systemd:   252,
+		Systemctl: "/usr/bin/systemctl",
+		Sudo:      Sudo{Present: true, Version: "1.9.13p3", Visudo: "/usr/sbin/visudo"},
+		Users: map[string]User{
+			"deploy": {UID: 1000, GID: 1000, Group: "deploy"},
+			"bess":   {UID: 1001, GID: 1001, Group: "bess"},
+		},
+		Groups:   map[string]Group{"deploy": {1000}, "operators": {2000}, "domain users": {2001}},
+		Units:    map[string]Installed{"redis-server.service": {Enabled: true}, "redis.service": {Enabled: true}},
+		Deployed: true,
+		Lock:     Text{Found: true, Content: "GEM\n  specs:\n    sidekiq (6.4.1)\n      rack (~> 2.0)\n"},
+		Config:   Text{Found: true, Content: ":concurrency: 5\n:queues:\n  - default\n"},
+	}
+}
+
+// on is debian12 with another systemd.
+func on(systemd int) Facts {
+	f := debian12()
+	f.Systemd = systemd
+	return f
+}
+
+// unitOf is the text of the unit that a host should have.
+func unitOf(t *testing.T, options string, f Facts) string {
+	t.Helper()
+	return fileOf(t, options, f, 0)
+}
+
+func sudoersOf(t *testing.T, options string, f Facts) string {
+	t.Helper()
+	return fileOf(t, options, f, 1)
+}
+
+func fileOf(t *testing.T, options string, f Facts, i int) string {
+	t.Helper()
+	want, _, err := mustParse(t, options).Want(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return want.Files[i].Content
+}
+
+// directive is the one value of a directive in a unit's text.
+func directive(t *testing.T, unit, section, name string) string {
+	t.Helper()
+	entries, err := systemdParse(unit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values []string
+	for _, e := range entries {
+		if e.section == section && e.name == name {
+			values = append(values, e.value)
+		}
+	}
+	return strings.Join(values, "|")
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+func quoteJSON(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+var (
+	sudoersName    = `(%?[a-z_][a-z0-9_.-]*|"%?[ -!#-~]+")`
+	sudoersCommand = `(?:/[^\s,:=\\]+)(?: (?:[^\s,:=\\*?\[\]!()"]|\\[,:=\\])+)+`
+	sudoersLine    = regexp.MustCompile(`^` + sudoersName + ` ALL=\(root\) NOPASSWD:( NOEXEC:)? (` + sudoersCommand + `(?:, ` + sudoersCommand + `)*)$`)
+	sudoersEscape  = regexp.MustCompile(`\\([,:=\\])`)
+)
+
+// readSudoers reads a file as both sudo and sudo-rs do (sudoers(5), "User
+// Specification"), and fails at whatever one of them could read differently.
+func readSudoers(text string) ([]converge.Grant, error) {
+	var grants []converge.Grant
+	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
+		if regexp.MustCompile(`^# [^\r\x00]*[^\\]$`).MatchString(line) {
+			continue
+		}
+		m := sudoersLine.FindStringSubmatch(line)
+		if m == nil {
+			return nil, fmt.Errorf("not a plain user specification: %q", line)
+		}
+		name := strings.Trim(m[1], `"`)
+		if name == "ALL" || strings.ContainsAny(name[:1], "+#!") {
+			return nil, fmt.Errorf("not a name: %q", name)
+		}
+		for command := range strings.SplitSeq(m[3], ", ") {
+			g := converge.Grant{User: name, NoExec: m[2] != ""}
+			if group, ok := strings.CutPrefix(name, "%"); ok {
+				g.User, g.Group = "", group
+			}
+			for word := range strings.SplitSeq(command, " ") {
+				g.Args = append(g.Args, sudoersEscape.ReplaceAllString(word, "$1"))
+			}
+			grants = append(grants, g)
+		}
+	}
+	return grants, nil
+}
+
+// FuzzSudoers puts one value into every option that reaches the sudoers file.
+// What sudo reads are exactly the grants of the wanted state, and those are
+// exactly the ones asked for.
+func FuzzSudoers(f *testing.F) {
+	for _, v := range hostile() {
+		f.Add(v)
+	}
+	f.Fuzz(func(t *testing.T, v string) {
+		for option, value := range map[string]any{
+			"name": v, "project_name": v, "user": v, "sudo_users": []string{v}, "sudo_groups": []string{v}, "sudoers_file": "/etc/sudoers.d/" + v,
+		} {
+			task := map[string]any{"project_name": "p", option: value}
+			s, err := parse(quoteJSON(task))
+			if err != nil {
+				if !strings.Contains(err.Error(), `option "`+option+`"`) && !strings.Contains(err.Error(), "arguments") {
+					t.Fatalf("%s is refused without its name: %v", option, err)
+				}
+				continue
+			}
+			checkSudoers(t, option, s)
+		}
+	})
+}
+
+func checkSudoers(t *testing.T, option string, s Service) {
+	t.Helper()
+	want, _, _ := s.Want(debian12())
+	file := want.Files[1]
+	got, err := readSudoers(file.Content)
+	if err != nil {
+		t.Fatalf("%s: %v", option, err)
+	}
+	if d := cmp.Diff(file.Grants, got); d != "" {
+		t.Fatalf("%s: sudo reads other grants (-want +read):\n%s", option, d)
+	}
+	count := (len(s.SudoUsers) + len(s.SudoGroups)) * 5 * 2
+	if len(got) != count {
+		t.Fatalf("%s: %d grants, want %d", option, len(got), count)
+	}
+	for _, g := range got {
+		who := g.User
+		if g.Group != "" {
+			who = g.Group
+		}
+		if !contains(append(s.SudoUsers, s.SudoGroups...), who) || len(g.Args) != 3 || g.Args[0] != "/usr/bin/systemctl" ||
+			g.Args[2] != s.Name && g.Args[2] != s.Unit() || g.NoExec != (g.Args[1] == "status") {
+			t.Fatalf("%s: grant %+v", option, g)
+		}
+	}
+}
+
+func TestSudoersNamesNobodyElse(t *testing.T) {
+	for _, name := range []string{
+		"ALL", "root:x", "%wheel", "+net", "#0", "#1000", "!deploy", "1000", "-x", "a\"b", `DOM\joe`, "a,b", "a:b", "a=b", "a(b", "a*", "@include x", "a\nb ALL=(ALL) ALL", "ä", "",
+	} {
+		if _, err := parse(quoteJSON(map[string]any{"project_name": "p", "sudo_users": []string{name}})); err == nil && name != "" {
+			t.Errorf("%q is accepted", name)
+		}
+	}
+}
+
+func TestUserThatIsNotForSudoersIsFineWithoutSudo(t *testing.T) {
+	if _, err := parse(`{"project_name": "p", "user": "DOM\\joe"}`); err == nil || !strings.Contains(err.Error(), "sudo_users") {
+		t.Errorf("got %v, want an error that names a way out", err)
+	}
+	mustParse(t, `{"project_name": "p", "user": "DOM\\joe", "sudo": false}`)
+	mustParse(t, `{"project_name": "p", "user": "DOM\\joe", "sudo_users": ["deploy"]}`)
+}
+
+func TestSudoersIsReadBySudoRS(t *testing.T) {
+	for version, noExec := range map[string]bool{"": false, "0.2.5": false, "0.2.7": true, "0.2.13": true, "1.0.0": true} {
+		f := on(257)
+		f.Sudo.RS, f.Sudo.Version = true, version
+		if got := strings.Contains(sudoersOf(t, `{"project_name": "p"}`, f), "NOEXEC"); got != noExec {
+			t.Errorf("sudo-rs %q: NOEXEC is %t, want %t", version, got, noExec)
+		}
+	}
+}

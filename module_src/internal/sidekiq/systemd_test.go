@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// This file reads unit files as systemd does. It shares nothing with the code
+// that writes them and follows systemd's own sources: config_parse and
+// parse_line (src/shared/conf-parser.c), extract_first_word
+// (src/basic/extract-word.c), config_parse_exec (src/core/load-fragment.c),
+// replace_env_argv (src/basic/env-util.c), specifier_printf
+// (src/shared/specifier.c). Where it is not sure what systemd would do, it
+// fails rather than guesses.
+
+// systemdEntry is a directive as systemd sees it before it looks at the value.
+type systemdEntry struct{ section, name, value string }
+
+const systemdBlanks = " \t\n\r"
+
+// systemdLines ends lines where any systemd does: at LF everywhere, at CR and
+// NUL from 245 on.
+func systemdLines(text string) []string {
+	return strings.Split(strings.NewReplacer("\r", "\n", "\x00", "\n").Replace(text), "\n")
+}
+
+func systemdParse(text string) ([]systemdEntry, error) {
+	var entries []systemdEntry
+	var section, continuation string
+	continuing := false
+	for _, line := range systemdLines(text) {
+		if bare := strings.TrimLeft(line, systemdBlanks); bare != "" && strings.ContainsRune("#;", rune(bare[0])) {
+			// Old versions join a comment that ends with a backslash.
+			if strings.HasSuffix(line, `\`) {
+				return nil, fmt.Errorf("comment that joins the next line: %q", line)
+			}
+			continue
+		}
+		if continuing {
+			line = continuation + line
+		}
+		escaped := false
+		for _, c := range []byte(line) {
+			escaped = !escaped && c == '\\'
+		}
+		if continuing = escaped; escaped {
+			continuation = line[:len(line)-1] + " "
+			continue
+		}
+		line = strings.Trim(line, systemdBlanks)
+		switch {
+		case line == "":
+		case strings.HasPrefix(line, ".include "):
+			return nil, fmt.Errorf("includes: %q", line)
+		case line[0] == '[':
+			if line[len(line)-1] != ']' {
+				return nil, fmt.Errorf("bad section %q", line)
+			}
+			section = line[1 : len(line)-1]
+		default:
+			name, value, ok := strings.Cut(line, "=")
+			if !ok || section == "" {
+				return nil, fmt.Errorf("no assignment in a section: %q", line)
+			}
+			entries = append(entries, systemdEntry{section, strings.Trim(name, systemdBlanks), strings.Trim(value, systemdBlanks)})
+		}
+	}
+	if continuing {
+		return nil, fmt.Errorf("the file ends within a line")
+	}
+	return entries, nil
+}
+
+// systemdSpecifiers expands %%, the only specifier that we write.
+func systemdSpecifiers(s string) (string, error) {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' {
+			i++
+			if i == len(s) || s[i] != '%' {
+				return "", fmt.Errorf("specifier in %q", s)
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String(), nil
+}
+
+// systemdWords is extract_first_word with EXTRACT_UNQUOTE and
+// EXTRACT_CUNESCAPE, again and again. Separators of commands are reported as
+// an error: one line is one command.
+func systemdWords(s string) ([]string, error) {
+	var words []string
+	for {
+		s = strings.TrimLeft(s, systemdBlanks)
+		if s == "" {
+			return words, nil
+		}
+		if first, _, _ := strings.Cut(s, " "); first == ";" {
+			return nil, fmt.Errorf("separator of commands")
+		}
+		word, rest, err := systemdWord(s)
+		if err != nil {
+			return nil, err
+		}
+		words, s = append(words, word), rest
+	}
+}
+
+func systemdWord(s string) (word, rest string, err error) {
+	var b strings.Builder
+	var quote byte
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c == '\\':
+			i++
+			if i == len(s) {
+				return "", "", fmt.Errorf("trailing backslash in %q", s)
+			}
+			if !strings.ContainsRune(`\"'`, rune(s[i])) {
+				return "", "", fmt.Errorf("escape that versions read differently: %q", s[i-1:i+1])
+			}
+			b.WriteByte(s[i])
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote != 0:
+			b.WriteByte(c)
+		case c == '"' || c == '\'':
+			quote = c
+		case strings.ContainsRune(systemdBlanks, rune(c)):
+			return b.String(), s[i:], nil
+		default:
+			b.WriteByte(c)
+		}
+	}
+	if quote != 0 {
+		return "", "", fmt.Errorf("unbalanced quotes in %q", s)
+	}
+	return b.String(), "", nil
+}
+
+// systemdCommand is what is run for an Exec directive: the words, after
+// specifiers and variables. An error says that it is more than one plain
+// command with our own words.
+func systemdCommand(value string) ([]string, error) {
+	if value == "" || strings.ContainsRune("@-:+!|", rune(value[0])) {
+		return nil, fmt.Errorf("prefix in %q", value)
+	}
+	words, err := systemdWords(value)
+	if err != nil {
+		return nil, err
+	}
+	for i := range words {
+		if words[i], err = systemdSpecifiers(words[i]); err != nil {
+			return nil, err
+		}
+		if i == 0 { // the path is not expanded, argv[0] is
+			if strings.Contains(words[0], "$") || !strings.HasPrefix(words[0], "/") {
+				return nil, fmt.Errorf("program %q", words[0])
+			}
+			continue
+		}
+		if words[i], err = systemdVariables(words[i]); err != nil {
+			return nil, err
+		}
+	}
+	return words, nil
+}
+
+// systemdVariables expands $$. Any other dollar sign would be a variable.
+func systemdVariables(s string) (string, error) {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '$' {
+			i++
+			if i == len(s) || s[i] != '$' {
+				return "", fmt.Errorf("variable in %q", s)
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String(), nil
+}
+
+// systemdEnvironment is config_parse_environ for one line.
+func systemdEnvironment(value string) ([]string, error) {
+	words, err := systemdWords(value)
+	for i := range words {
+		if words[i], err = systemdSpecifiers(words[i]); err != nil {
+			break
+		}
+		if !utf8.ValidString(words[i]) {
+			return nil, fmt.Errorf("not UTF-8: %q", words[i])
+		}
+	}
+	return words, err
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// hostile values end up literally as one value, or are refused. The corpus of
+// the fuzz tests and of the tests with the real /bin/sh.
+func hostile() []string {
+	return []string{
+		"", "a", "a b", " a", "a ", "a  b", `a\`, `a\\`, `\`, `"`, `'`, `a"b'c`, `'a "b" c'`, "%", "%h", "%%", "a%q", "$HOME", "${HOME}", "$$", "$",
+		"a;b", ";", "; +/bin/evil", `\;`, "#", "#x", ";x", "[Service]", "[Service", "a=b", "=", "User=root", "-", "--", "-L", "+/bin/sh", "!/bin/sh",
+		"@a", ":a", "|a", "a\nUser=root", "a\rUser=root", "a\x00User=root", "a\tb", "a\x0bb", "a\x7fb", "a\u0085b", "a\u2028b", "a\ufffdb", "ä", "漢字", "\U0001F600",
+		"~", "~root", "*", "?", "[ab]", "{a,b}", "`id`", "$(id)", "&& id", "| id", "> /etc/passwd", "ALL", "root", "0", "deploy", "DEPLOY", "%wheel", "+net", "#0",
+		`a\x2db`, `\n`, `\x0a`, "a,b", "a:b", "a/b", "../a", "/../a", ".include /etc/x", "a.conf", "a~", "\xff", strings.Repeat("x", 3000),
+	}
+}
+
+// FuzzUnit puts one value into every option that reaches the unit file, and
+// reads the file back by systemd's rules: it holds exactly the directives that
+// were meant, or the value was refused.
+func FuzzUnit(f *testing.F) {
+	for _, v := range hostile() {
+		f.Add(v)
+	}
+	f.Fuzz(func(t *testing.T, v string) {
+		for option, options := range reachingUnit(v) {
+			s, err := parse(options)
+			if err != nil {
+				if !strings.Contains(err.Error(), `option "`+option+`"`) && !strings.Contains(err.Error(), "arguments") {
+					t.Fatalf("%s is refused without its name: %v", option, err)
+				}
+				continue
+			}
+			checkUnit(t, option, s)
+		}
+	})
+}
+
+// reachingUnit is a task's options with v in one of them, by option.
+func reachingUnit(v string) map[string]string {
+	tasks := map[string]string{}
+	task := func(option string, value any) {
+		task := map[string]any{"project_name": "p", "sudo": false, option: value}
+		text, err := json.Marshal(task)
+		if err != nil {
+			panic(err)
+		}
+		tasks[option] = string(text)
+	}
+	for _, option := range []string{
+		"name", "project_name", "user", "group", "umask", "app_env", "config_file", "bundle", "exec_start", "log_file", "redis_unit", "unit_dir",
+	} {
+		task(option, v)
+	}
+	task("working_directory", "/"+v)
+	task("exec_start", "/bin/x "+v)
+	for _, option := range []string{"queues", "after", "wants", "wanted_by"} {
+		task(option, []string{v})
+	}
+	task("env_files", []string{"/" + v})
+	task("env", map[string]string{"A": v})
+	return tasks
+}
+
+// checkUnit compares the unit file of a service with what it should say.
+func checkUnit(t *testing.T, option string, s Service) {
+	t.Helper()
+	facts := Facts{
+		Systemd: 252, Deployed: true,
+		Users:  map[string]User{s.User: {UID: 1000, GID: 1000}},
+		Groups: map[string]Group{s.Group: {GID: 1000}},
+		Units:  map[string]Installed{s.RedisUnit: {}},
+	}
+	want, _, err := s.Want(facts)
+	if err != nil {
+		t.Fatalf("%s: %v", option, err)
+	}
+	entries, err := systemdParse(want.Files[0].Content)
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", option, err, want.Files[0].Content)
+	}
+	got := decodeEntries(t, entries)
+	if d := cmp.Diff(intended(s), got, cmp.AllowUnexported(systemdEntry{})); d != "" {
+		t.Fatalf("%s: systemd reads other directives than meant (-meant +read):\n%s\n%s", option, d, want.Files[0].Content)
+	}
+}
+
+// decodeEntries decodes each value by the rules of its directive, words
+// separated by NUL.
+func decodeEntries(t *testing.T, entries []systemdEntry) []systemdEntry {
+	t.Helper()
+	var out []systemdEntry
+	for _, e := range entries {
+		var words []string
+		var err error
+		switch e.name {
+		case "ExecStart":
+			words, err = systemdCommand(e.value)
+		case "ExecReload":
+			words = []string{e.value}
+		case "Environment":
+			words, err = systemdEnvironment(e.value)
+		default:
+			var v string
+			v, err = systemdSpecifiers(e.value)
+			words = []string{v}
+		}
+		if err != nil {
+			t.Fatalf("%s=%s: %v", e.name, e.value, err)
+		}
+		out = append(out, systemdEntry{e.section, e.name, strings.Join(words, "\x00")})
+	}
+	return out
+}
+
+// intended are the directives of a service with default options but for those
+// that FuzzUnit sets, written down again by hand.
+func intended(s Service) []systemdEntry {
+	var list []systemdEntry
+	add := func(section, name, value string) { list = append(list, systemdEntry{section, name, value}) }
+	after, wants := []string{"network.target"}, []string(nil)
+	if s.RedisUnit != "auto" && s.RedisUnit != "none" {
+		after, wants = append(after, s.RedisUnit), append(wants, s.RedisUnit)
+	}
+	for _, a := range s.After {
+		if !slices.Contains(after, a) {
+			after = append(after, a)
+		}
+	}
+	wants = append(wants, s.Wants...)
+	add("Unit", "Description", s.Name)
+	add("Unit", "After", strings.Join(after, " "))
+	if wants != nil {
+		add("Unit", "Wants", strings.Join(wants, " "))
+	}
+	add("Unit", "StartLimitIntervalSec", "0")
+	add("Service", "Type", "exec")
+	add("Service", "WorkingDirectory", s.Dir)
+	words := s.ExecStart
+	if words == nil {
+		words = []string{s.Bundle, "exec", "sidekiq", "-e", s.AppEnv, "-C", s.ConfigFile}
+		for _, q := range s.Queues {
+			words = append(words, "-q", q)
+		}
+	}
+	if s.LogFile != "" {
+		words = append([]string{"/bin/sh", "-c", `exec "$@" >>"$0" 2>&1`, s.LogFile}, words...)
+	}
+	add("Service", "ExecStart", strings.Join(words, "\x00"))
+	add("Service", "ExecReload", "/bin/kill -TSTP $MAINPID")
+	add("Service", "User", s.User)
+	if s.Group != "" {
+		add("Service", "Group", s.Group)
+	}
+	add("Service", "UMask", s.Umask)
+	for _, v := range s.Env {
+		add("Service", "Environment", v.Name+"="+v.Value)
+	}
+	for _, f := range s.EnvFiles {
+		add("Service", "EnvironmentFile", f)
+	}
+	add("Service", "Restart", "always")
+	add("Service", "RestartSec", "10")
+	add("Service", "TimeoutStartSec", "300")
+	add("Service", "TimeoutStopSec", "90")
+	add("Service", "KillMode", "mixed")
+	add("Service", "OOMPolicy", "continue")
+	add("Service", "SyslogIdentifier", s.Name)
+	add("Install", "WantedBy", strings.Join(s.WantedBy, " "))
+	return list
+}
+
+// FuzzDirectives shows that no directive that a user adds becomes two, or one
+// that runs something as root.
+func FuzzDirectives(f *testing.F) {
+	for _, v := range hostile() {
+		f.Add("LimitNOFILE", v)
+		f.Add("ExecStartPre", v)
+		f.Add(v, "x")
+	}
+	f.Add("ExecStartPre", "-+/bin/x")
+	f.Add("ExecStartPre", "/bin/true ; +/bin/x")
+	f.Fuzz(func(t *testing.T, name, value string) {
+		options, _ := json.Marshal(map[string]any{
+			"project_name": "p", "sudo": false, "directives": map[string]any{"Service": map[string]any{name: value}},
+		})
+		s, err := parse(string(options))
+		if err != nil {
+			return
+		}
+		want, _, err := s.Want(debian12())
+		if err != nil {
+			return
+		}
+		entries, err := systemdParse(want.Files[0].Content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkDirective(t, s, entries, name, value)
+	})
+}
+
+func checkDirective(t *testing.T, s Service, entries []systemdEntry, name, value string) {
+	t.Helper()
+	plain, err := systemdParse(unitOf(t, `{"project_name": "p", "sudo": false}`, debian12()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if slices.Contains(plain, e) || e == (systemdEntry{"Service", name, value}) {
+			continue
+		}
+		t.Fatalf("%q=%q became %+v", name, value, e)
+	}
+	for _, e := range entries {
+		for word := range strings.FieldsSeq(e.value) {
+			if strings.HasPrefix(e.name, "Exec") && e.name != "ExecSearchPath" && word == ";" {
+				t.Fatalf("more than one command: %+v", e)
+			}
+		}
+		if e.name == "User" && e.value != s.User {
+			t.Fatalf("another user: %+v", e)
+		}
+	}
+}
+
+func TestPrivilegedCommandsAreRefused(t *testing.T) {
+	for _, command := range []string{
+		"+/bin/x", "-+/bin/x", "@!/bin/x a", "!!/bin/x", ":|+/bin/x", "/bin/true ; +/bin/x", "/bin/true ; /bin/x", "+ /bin/x",
+	} {
+		options, _ := json.Marshal(map[string]any{
+			"project_name": "p", "directives": map[string]any{"Service": map[string]any{"ExecStartPre": command}},
+		})
+		if _, err := parse(string(options)); err == nil {
+			t.Errorf("%q is accepted", command)
+		}
+	}
+	s := mustParse(t, `{"project_name": "p", "directives": {"Service": {"ExecStartPre": ["-/bin/a +x", "@/bin/b c"]}}}`)
+	if got := s.Directives[0].Values; !slices.Equal(got, []string{"-/bin/a +x", "@/bin/b c"}) {
+		t.Errorf("got %q", got)
+	}
+}
