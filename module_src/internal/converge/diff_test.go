@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package converge_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge/fakehost"
+)
+
+// have is an observed State that is as wanted, with a service that is up.
+func have() converge.State {
+	s := wanted(converge.Up, unitFile("unit\n"), sudoFile("sudo\n"))
+	s.Files[0].Units, s.Files[1].Grants = nil, nil
+	s.Units[0].Proof = converge.Proof{}
+	s.Units[0].LoadState = "loaded"
+	return s
+}
+
+func TestDiff(t *testing.T) {
+	type change func(*converge.State)
+	unit := func(f func(*converge.Unit)) change { return func(s *converge.State) { f(&s.Units[0]) } }
+	activity := func(a converge.Activity) change { return unit(func(u *converge.Unit) { u.Activity = a }) }
+	content := func(text string) change { return func(s *converge.State) { s.Files[0].Content = text } }
+	stale := unit(func(u *converge.Unit) { u.Stale = []string{"/srv/env"} })
+	keepStale := unit(func(u *converge.Unit) { u.KeepStale = true })
+	reload := unit(func(u *converge.Unit) { u.Reload = true })
+	notOurs := func(s *converge.State) { s.Files = nil }
+	nothing := func(*converge.State) {}
+
+	restart := func(of string) string { return "restart sidekiq.service: it is older than " + of }
+	cases := []struct {
+		name       string
+		want, have change
+		words      []string
+		warning    string
+		proofs     int
+	}{
+		{name: "as wanted", want: nothing, have: nothing},
+		{
+			name: "everything is new", want: nothing, have: func(s *converge.State) { *s = converge.State{} },
+			words: []string{
+				"write " + unitAt, "write " + sudoAt, "enable sidekiq.service in multi-user.target.wants",
+				"reload the systemd manager", "start sidekiq.service",
+			},
+			proofs: 1,
+		},
+		{
+			name: "everything goes", want: func(s *converge.State) { *s = without(service) }, have: nothing,
+			words: []string{
+				"stop sidekiq.service", "disable sidekiq.service", "remove " + unitAt, "remove " + sudoAt, "reload the systemd manager",
+			},
+		},
+		{
+			name: "another unit file", want: content("new\n"), have: nothing,
+			words: []string{"change " + unitAt, "reload the systemd manager", restart(unitAt)}, proofs: 1,
+		},
+		{
+			name: "another sudoers file", want: func(s *converge.State) { s.Files[1].Content = "new\n" }, have: nothing,
+			words: []string{"change " + sudoAt},
+		},
+		{
+			name: "another mode and owner is neither reloaded nor restarted", have: nothing,
+			want:  func(s *converge.State) { s.Files[0].Mode, s.Files[0].GID = 0o600, 7 },
+			words: []string{"set the mode (0644 to 0600) and the owner (0:0 to 0:7) of " + unitAt},
+		},
+		{
+			name: "links moved", have: nothing,
+			want: unit(func(u *converge.Unit) { u.Links = []converge.Link{linkIn("default.target")} }),
+			words: []string{
+				"enable sidekiq.service, no longer in multi-user.target.wants in default.target.wants", "reload the systemd manager",
+			},
+		},
+		{
+			name: "any links will do", have: nothing, want: unit(func(u *converge.Unit) { u.Links = nil }),
+		},
+		{
+			name: "the manager has an older unit in memory", want: nothing, have: reload, words: []string{"reload the systemd manager"},
+		},
+		{
+			name: "the manager looked before the file came", want: nothing,
+			have: func(s *converge.State) {
+				s.Units[0].LoadState, s.Units[0].Activity = "not-found", converge.Down
+			},
+			words: []string{"reload the systemd manager", "start sidekiq.service"}, proofs: 1,
+		},
+		{name: "a stale process", want: nothing, have: stale, words: []string{restart("/srv/env")}, proofs: 1},
+		{name: "a stale process that is kept", want: keepStale, have: stale, warning: "runs on, older than /srv/env"},
+		{name: "a stale process that is left alone otherwise", want: activity(converge.Any), have: stale, words: []string{restart("/srv/env")}, proofs: 1},
+		{
+			name: "a stale process that is quieted", want: activity(converge.Quiet), have: stale,
+			words: []string{"quiet sidekiq.service"}, warning: "runs on, older than /srv/env",
+		},
+		{
+			name: "another's unit that is stale or unread", want: notOurs,
+			have: func(s *converge.State) { stale(s); reload(s) },
+		},
+		{
+			name: "a stale unit that is down", want: activity(converge.Any),
+			have: func(s *converge.State) { stale(s); activity(converge.Down)(s) },
+		},
+		{name: "down", want: nothing, have: activity(converge.Down), words: []string{"start sidekiq.service"}, proofs: 1},
+		{name: "being stopped", want: nothing, have: activity(converge.Stopping), words: []string{"start sidekiq.service"}, proofs: 1},
+		{name: "starting", want: nothing, have: activity(converge.Starting), proofs: 1},
+		{
+			name: "crash-looping", want: nothing, have: activity(converge.Looping), proofs: 1,
+			words: []string{"restart sidekiq.service: it is dead and waits for its next automatic restart"},
+		},
+		{
+			name: "quiet for long", want: nothing, have: activity(converge.Quiet), proofs: 1,
+			words: []string{"restart sidekiq.service: it has been quiet for long and takes no jobs"},
+		},
+		{name: "quiet for a moment", want: nothing, have: activity(converge.Draining), warning: "left alone"},
+		{name: "fresh", want: activity(converge.Fresh), have: nothing, words: []string{"restart sidekiq.service"}, proofs: 1},
+		{name: "to be quiet, but down", want: activity(converge.Quiet), have: activity(converge.Down), warning: "nothing to quiet"},
+		{name: "to be down, but crash-looping", want: activity(converge.Down), have: activity(converge.Looping), words: []string{"stop sidekiq.service"}},
+		{name: "left as it is", want: activity(converge.Any), have: activity(converge.Looping)},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			w, h := wanted(converge.Up, unitFile("unit\n"), sudoFile("sudo\n")), have()
+			c.want(&w)
+			c.have(&h)
+			p := converge.Diff(w, h)
+			if d := cmp.Diff(c.words, p.Words(), cmpopts.EquateEmpty()); d != "" {
+				t.Errorf("wanted steps (-) and planned ones (+):\n%s", d)
+			}
+			if len(p.Proofs) != c.proofs {
+				t.Errorf("proofs: %d, want %d", len(p.Proofs), c.proofs)
+			}
+			warnings := strings.Join(p.Warnings, " ")
+			if !strings.Contains(warnings, c.warning) || (c.warning == "") != (warnings == "") {
+				t.Errorf("warnings %q, want %q", p.Warnings, c.warning)
+			}
+		})
+	}
+}
+
+// A file that is rewritten for its mode alone must not look newer than the
+// process, or the next run would restart it.
+func TestAnotherModeDoesNotMakeTheServiceStale(t *testing.T) {
+	h := befores[1].host("notify", managers[0])
+	want := goals[2].want("notify") // another mode
+	pid := h.Snapshot().Units[service].PID
+	mustRun(t, h, want)
+	settled(t, h, want)
+	s := h.Snapshot()
+	if s.Files[unitAt].Mode != 0o600 || s.Units[service].PID != pid {
+		t.Errorf("mode %04o, process %d, was %d", s.Files[unitAt].Mode, s.Units[service].PID, pid)
+	}
+}
+
+func TestGrantsAreProvenWhenTheirFileIsInstalled(t *testing.T) {
+	h := befores[1].host("notify", managers[0])
+	var at string
+	h.OnEffect = func(_ int, what string) {
+		if len(h.Proven) == 0 {
+			at = what
+		}
+	}
+	mustRun(t, h, goals[0].want("notify"))
+	if len(h.Proven) != 1 || h.Proven[0].User != "deploy" || at != "daemon-reload" {
+		t.Errorf("proven %v after %q", h.Proven, at)
+	}
+	h.Proven = nil
+	mustRun(t, h, goals[0].want("notify"))
+	if len(h.Proven) != 0 {
+		t.Errorf("a run that installs nothing proves %v", h.Proven)
+	}
+}
+
+func TestAFailureSaysWhatWasDoneAboutIt(t *testing.T) {
+	f := converge.Failure{Step: "write /x", Err: fakehost.ErrFault}
+	for _, c := range []struct {
+		rolledBack  bool
+		left, notes []string
+		want        string
+	}{
+		{rolledBack: true, want: "cannot write /x: made to fail; everything is as it was before"},
+		{left: []string{"cannot restore /y: no space"}, want: "cannot write /x: made to fail; what was done could not all be undone: cannot restore /y: no space"},
+		{rolledBack: true, notes: []string{"So it is"}, want: "cannot write /x: made to fail; everything is as it was before. So it is"},
+		{want: "cannot write /x: made to fail; what was done before that is kept"},
+	} {
+		f.RolledBack, f.Left, f.Notes = c.rolledBack, c.left, c.notes
+		if f.Error() != c.want {
+			t.Errorf("got  %q\nwant %q", f.Error(), c.want)
+		}
+	}
+}
+
+func TestAQueryThatFailsIsNoAbsence(t *testing.T) {
+	h := blind{fakehost.New()}
+	if _, err := converge.Observe(context.Background(), h, wanted(converge.Up)); err == nil {
+		t.Error("observed a unit that could not be looked at")
+	}
+}
+
+type blind struct{ *fakehost.Host }
+
+func (blind) Unit(context.Context, string) (converge.Unit, error) {
+	return converge.Unit{}, context.DeadlineExceeded
+}
+
+// An old service that takes long to boot is waited for in a rollback, too.
+func TestARollbackWaitsForTheOldService(t *testing.T) {
+	for _, kind := range []string{"simple", "notify"} {
+		h := fakehost.New()
+		installed(h, kind, "boot=40s")
+		h.Systemctl(converge.Start, service)
+		h.Pass(time.Hour)
+		_, err := run(context.Background(), t, h, wanted(converge.Up, unitFile(unitText("new", kind, "life=50ms"))), converge.Rollback)
+		if f := failure(t, err); !f.RolledBack || len(f.Notes) > 0 {
+			t.Errorf("Type=%s: %v", kind, f)
+		}
+		if u := h.Snapshot().Units[service]; u.Activating || u.PID == 0 {
+			t.Errorf("Type=%s: not waited for: %+v", kind, u)
+		}
+	}
+}
