@@ -242,6 +242,13 @@ func settled(t *testing.T, h converge.Host, want converge.State) {
 // that the run has touched may be another one now, of the same program, and
 // may take jobs again.
 func differences(was, is fakehost.Snapshot, touched bool) string {
+	if alike(was, is, touched) {
+		return ""
+	}
+	return cmp.Diff(was, is)
+}
+
+func alike(was, is fakehost.Snapshot, touched bool) bool {
 	sameUnit := func(a, b fakehost.Running) bool {
 		if a.Alive != b.Alive || a.Loaded != b.Loaded || a.Unread != b.Unread {
 			return false
@@ -256,11 +263,8 @@ func differences(was, is fakehost.Snapshot, touched bool) string {
 		maps.DeleteFunc(units, func(_ string, u fakehost.Running) bool { return u == fakehost.Running{} })
 		return units
 	}
-	if maps.EqualFunc(known(was.Units), known(is.Units), sameUnit) && maps.Equal(was.Links, is.Links) &&
-		maps.EqualFunc(was.Files, is.Files, identical) {
-		return ""
-	}
-	return cmp.Diff(was, is)
+	return maps.EqualFunc(known(was.Units), known(is.Units), sameUnit) && maps.Equal(was.Links, is.Links) &&
+		maps.EqualFunc(was.Files, is.Files, identical)
 }
 
 func identical(a, b converge.File) bool { return a.Same(b) && a.ModTime.Equal(b.ModTime) }

@@ -17,7 +17,7 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge/fakehost"
 )
 
-var every = flag.Bool("every", false, "try every case with every kind of systemd and service, not with two of eight")
+var every = flag.Bool("every", false, "try every case with every kind of systemd and service, not with one of eight")
 
 // everyCase calls f with every host and goal, and with kinds of systemd and
 // service that take turns.
@@ -27,7 +27,7 @@ func everyCase(t *testing.T, f func(t *testing.T, c testCase)) {
 			t.Run(b.name+"/"+g.name, func(t *testing.T) {
 				t.Parallel()
 				for k := range 8 {
-					if *every || (i+j+k)%4 == 0 {
+					if *every || (i+3*j+k)%8 == 0 {
 						f(t, testCase{b, g, []string{"simple", "notify"}[k/4], managers[k%4]})
 					}
 				}
@@ -188,12 +188,13 @@ func TestWhatCannotBeUndoneIsNamed(t *testing.T) {
 				if f.RolledBack != (len(f.Left) == 0) {
 					t.Fatalf("rolled back %t, left %q", f.RolledBack, f.Left)
 				}
-				d := differences(a.was, a.is, a.touched)
-				if f.RolledBack && d != "" {
-					t.Fatalf("%v, effects from %d on: said to be rolled back, but before (-) and after (+):\n%s\n%v", c, n, d, a.host.Effects)
+				same := alike(a.was, a.is, a.touched)
+				if f.RolledBack && !same {
+					t.Fatalf("%v, effects from %d on: said to be rolled back, but before (-) and after (+):\n%s\n%v",
+						c, n, differences(a.was, a.is, a.touched), a.host.Effects)
 				}
 				leftNamed(t, a, f)
-				if o == fakehost.Refused && d == "" && slices.ContainsFunc(f.Left, func(s string) bool { return !strings.Contains(s, "reload") }) {
+				if o == fakehost.Refused && same && slices.ContainsFunc(f.Left, func(s string) bool { return !strings.Contains(s, "reload") }) {
 					t.Errorf("%v, effects from %d on: nothing is left, but %q", c, n, f.Left)
 				}
 			}

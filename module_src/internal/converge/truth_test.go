@@ -24,7 +24,7 @@ import (
 
 var (
 	seed  = flag.Uint64("seed", 1, "of the first random pair of host and wanted state")
-	pairs = flag.Int("pairs", 800, "random pairs of host and wanted state to try")
+	pairs = flag.Int("pairs", 600, "random pairs of host and wanted state to try")
 )
 
 // dice makes random hosts and random wishes.
