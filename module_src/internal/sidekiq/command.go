@@ -90,9 +90,9 @@ func allWords(words []string) []string {
 	return all
 }
 
-// flag finds the value of a flag in a command line: -t 30, -t30, --timeout 30
+// flagValue finds the value of a flag in a command line: -t 30, -t30, --timeout 30
 // or --timeout=30. The last one counts.
-func flag(words []string, short, long string) (value string, found bool) {
+func flagValue(words []string, short, long string) (value string, found bool) {
 	words = allWords(words)
 	for i, w := range words {
 		rest, attached := strings.CutPrefix(w, short)

@@ -29,7 +29,7 @@ func (w *wanting) stopSec() int {
 // timeout is how many seconds Sidekiq gives running jobs when it stops. Its
 // default, 25, is what counts where nothing says otherwise.
 func (w *wanting) timeout() int {
-	if value, ok := flag(w.ExecStart, "-t", "--timeout"); ok {
+	if value, ok := flagValue(w.ExecStart, "-t", "--timeout"); ok {
 		if n, err := strconv.Atoi(value); err == nil && n > 0 && n < maxSeconds {
 			return n
 		}
@@ -44,7 +44,7 @@ func (w *wanting) timeout() int {
 
 // env is the environment that Sidekiq runs in.
 func (w *wanting) env() string {
-	if name, ok := flag(w.ExecStart, "-e", "--environment"); ok {
+	if name, ok := flagValue(w.ExecStart, "-e", "--environment"); ok {
 		return name
 	}
 	return w.AppEnv

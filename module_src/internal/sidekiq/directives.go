@@ -113,7 +113,7 @@ func newDirective(section, name string, value any) (Directive, error) {
 		values = []any{value}
 	}
 	for _, v := range values {
-		s, err := directiveValue(name, v)
+		s, err := directiveValue(section, name, v)
 		if err != nil {
 			return d, err
 		}
@@ -123,7 +123,7 @@ func newDirective(section, name string, value any) (Directive, error) {
 }
 
 // directiveValue is one value. An empty one is systemd's way to reset a list.
-func directiveValue(name string, v any) (string, error) {
+func directiveValue(section, name string, v any) (string, error) {
 	s, err := scalar(v, "yes", "no")
 	switch {
 	case err != nil:
@@ -134,6 +134,9 @@ func directiveValue(name string, v any) (string, error) {
 	if err := bare(s); err != nil {
 		return "", fmt.Errorf("a value %w", err)
 	}
+	if section == "Install" {
+		return installedBy(name, s)
+	}
 	if strings.HasPrefix(name, "Exec") && name != "ExecSearchPath" {
 		return s, privilegedCommand(s)
 	}
@@ -141,6 +144,26 @@ func directiveValue(name string, v any) (string, error) {
 		return s, openedByRoot(s)
 	}
 	return s, nil
+}
+
+// installedBy is a value of the [Install] section, a list of units. The links
+// that it asks for are made by us, so it is understood and not just passed on.
+func installedBy(name, s string) (string, error) {
+	if !contains([]string{"WantedBy", "RequiredBy", "UpheldBy", "Alias"}, name) {
+		return "", fmt.Errorf("want WantedBy, RequiredBy, UpheldBy or Alias in this section")
+	}
+	var units []string
+	for u := range strings.FieldsSeq(s) {
+		unit, err := unitName(u)
+		if err == nil && name == "Alias" && !strings.HasSuffix(unit, ".service") {
+			err = fmt.Errorf("an alias must be a service, got %q", u)
+		}
+		if err != nil {
+			return "", err
+		}
+		units = append(units, unit)
+	}
+	return strings.Join(units, " "), nil
 }
 
 // privilegedCommand refuses commands that systemd runs as root in spite of

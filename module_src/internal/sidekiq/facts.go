@@ -113,7 +113,7 @@ func (s Service) configFile() string {
 	if s.ExecStart == nil {
 		return s.inDir(s.ConfigFile)
 	}
-	if name, ok := flag(s.ExecStart, "-C", "--config"); ok {
+	if name, ok := flagValue(s.ExecStart, "-C", "--config"); ok {
 		return s.inDir(name)
 	}
 	return s.inDir("config/sidekiq.yml") // its own default

@@ -36,9 +36,14 @@ func debian12() Facts {
 		Users: map[string]User{
 			"deploy": {UID: 1000, GID: 1000, Group: "deploy"},
 			"bess":   {UID: 1001, GID: 1001, Group: "bess"},
+
+			"DEPLOY":         {UID: 1002, GID: 1002},
+			"joe@ad.example": {UID: 20001, GID: 20001, Group: "domain users"},
 		},
-		Groups:   map[string]Group{"deploy": {1000}, "operators": {2000}, "domain users": {2001}},
-		Units:    map[string]Installed{"redis-server.service": {Enabled: true}, "redis.service": {Enabled: true}},
+		Groups: map[string]Group{"deploy": {1000}, "operators": {2000}, "domain users": {2001}},
+		Units: map[string]Installed{
+			"redis-server.service": {Enabled: true}, "redis.service": {Enabled: true}, "redis-server@jobs.service": {},
+		},
 		Deployed: true,
 		Lock:     Text{Found: true, Content: "GEM\n  specs:\n    sidekiq (6.4.1)\n      rack (~> 2.0)\n"},
 		Config:   Text{Found: true, Content: ":concurrency: 5\n:queues:\n  - default\n"},

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), got); d != "" {
+		t.Errorf("%s (-want +got):\n%s", file, d)
+	}
+}
+
+// versions are those of systemd in Ubuntu 16.04, 18.04 and 20.04, Debian 11,
+// Ubuntu 22.04, Debian 12, Ubuntu 24.04, Debian 13 and Ubuntu 26.04.
+func versions() []int { return []int{229, 237, 245, 247, 249, 252, 255, 257, 259} }
+
+func TestUnitForEachSystemd(t *testing.T) {
+	for _, v := range versions() {
+		golden(t, fmt.Sprintf("plain-%d.service", v), unitOf(t, `{"project_name": "laevigata"}`, on(v)))
+		golden(t, fmt.Sprintf("strict-%d.service", v), unitOf(t, `{"project_name": "laevigata", "hardening": "strict"}`, on(v)))
+	}
+}
+
+func TestUnitWithEverything(t *testing.T) {
+	golden(t, "full.service", unitOf(t, full, on(257)))
+	golden(t, "login-shell.service", unitOf(t, `{
+		"project_name": "laevigata", "login_shell": true, "queues": ["high,2", "it's"], "log_file": "log/side kiq.log"
+	}`, debian12()))
+	golden(t, "own-command.service", unitOf(t, `{
+		"working_directory": "/srv/app", "exec_start": "/bin/bash -lc 'exec sidekiq -t 120 -e $RAILS_ENV'", "hardening": "basic"
+	}`, debian12()))
+}
+
+func TestSudoers(t *testing.T) {
+	golden(t, "plain.sudoers", sudoersOf(t, `{"project_name": "laevigata"}`, debian12()))
+	golden(t, "full.sudoers", sudoersOf(t, full, debian12()))
+}
+
+// full has each option at another value than its default.
+const full = `{
+	"name": "laevigata-jobs", "project_name": "laevigata", "working_directory": "/srv/laevigata", "user": "bess", "group": "operators",
+	"umask": "0027", "app_env": "staging", "config_file": "/etc/laevigata/sidekiq.yml", "bundle": "/opt/ruby/bin/bundle",
+	"queues": ["high,2", "default"], "concurrency": 3, "type": "notify", "watchdog_sec": 30, "restart": "on-failure", "restart_sec": 5,
+	"start_timeout": 600, "timeout_stop_sec": 120,
+	"env": {"A": "50% of $HOME \"quoted\" it's \\ back", "MALLOC_ARENA_MAX": 2, "FLAG": true, "EMPTY": null},
+	"env_files": ["/etc/laevigata/secrets.env", "-/etc/default/laevigata"], "log_file": "log/sidekiq.log",
+	"redis_unit": "redis-server@jobs", "after": ["postgresql", "fcrepo.service"], "wants": ["fcrepo"], "wanted_by": ["laevigata.target"],
+	"hardening": "basic",
+	"directives": {
+		"Unit": {"Documentation": ["https://example.org/a", "man:sidekiq(1)"]},
+		"Service": {"LimitNOFILE": 65536, "OOMPolicy": null, "KillMode": "process", "PrivateMounts": true},
+		"Install": {"RequiredBy": "jobs.target"}
+	},
+	"sudo_users": ["bess", "DEPLOY", "joe@ad.example"], "sudo_groups": ["operators", "domain users"], "sudo_commands": ["restart", "status", "kill_tstp"],
+	"sudoers_file": "/etc/sudoers.d/laevigata", "unit_dir": "/etc/systemd/system"
+}`

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import "testing"
+
+// seedUnit are the directives of the guide that this collection grew from, and
+// of the role sidekiq in ansible-samvera.
+func seedUnit() []systemdEntry {
+	return []systemdEntry{
+		{"Unit", "Description", "sidekiq"},
+		{"Unit", "After", "syslog.target network.target"},
+		{"Service", "Type", "simple"},
+		{"Service", "WorkingDirectory", "/opt/laevigata/current"},
+		{"Service", "ExecStart", "/usr/local/bin/bundle exec sidekiq -e production -C config/sidekiq.yml -L log/sidekiq.log"},
+		{"Service", "User", "deploy"},
+		{"Service", "Group", "deploy"},
+		{"Service", "UMask", "0002"},
+		{"Service", "RestartSec", "1"},
+		{"Service", "Restart", "on-failure"},
+		{"Service", "StandardOutput", "syslog"},
+		{"Service", "StandardError", "syslog"},
+		{"Service", "SyslogIdentifier", "sidekiq"},
+		{"Install", "WantedBy", "multi-user.target"},
+	}
+}
+
+// seedExceptions are the directives that the guide's own aim, a Sidekiq that
+// always runs, forbids today: what is written instead, and why.
+func seedExceptions() map[string]struct{ instead, why string } {
+	return map[string]struct{ instead, why string }{
+		"After":          {"network.target", "syslog.target has not existed since systemd 35"},
+		"ExecStart":      {"/usr/local/bin/bundle exec sidekiq -e production -C config/sidekiq.yml", "Sidekiq 6 and newer dies of -L"},
+		"RestartSec":     {"10", "with Redis down, one second is 98,000 journal lines an hour"},
+		"StandardOutput": {"", "syslog is obsolete since systemd 246; the journal, which is the default, hands over to syslog"},
+		"StandardError":  {"", "as StandardOutput"},
+	}
+}
+
+// seedAdditions are directives that the guide does not have at all.
+func seedAdditions() map[string]string {
+	return map[string]string{
+		"StartLimitIntervalSec": "five failures in ten seconds would leave it dead for good",
+		"ExecReload":            "to be quiet before a deploy",
+		"TimeoutStartSec":       "cold Rails applications need more than 90 seconds after a reboot",
+		"TimeoutStopSec":        "a Sidekiq killed before its own timeout loses jobs",
+		"KillMode":              "the children of running jobs would be killed at once",
+		"OOMPolicy":             "one job's child killed for memory would end all jobs",
+	}
+}
+
+func TestUnitHoldsTheSeedsDirectives(t *testing.T) {
+	unit := unitOf(t, `{"project_name": "laevigata", "type": "simple", "restart": "on-failure", "redis_unit": "none"}`, debian12())
+	entries, err := systemdParse(unit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, seed := range seedUnit() {
+		want := seed.value
+		if e, ok := seedExceptions()[seed.name]; ok {
+			want = e.instead
+		}
+		if got := directive(t, unit, seed.section, seed.name); got != want {
+			t.Errorf("%s is %q, want %q", seed.name, got, want)
+		}
+		seen[seed.name] = true
+	}
+	for _, e := range entries {
+		if !seen[e.name] && seedAdditions()[e.name] == "" {
+			t.Errorf("%s=%s is neither in the seed nor among the additions", e.name, e.value)
+		}
+	}
+	for name, e := range seedExceptions() {
+		if e.why == "" {
+			t.Errorf("%s has no reason", name)
+		}
+	}
+}
