@@ -43,6 +43,7 @@ machine_start() {
     setsid "$HERE/supervise" "$name" "$dir/root" >>"$dir/console.log" 2>&1 </dev/null &
     # Or bash would report the end of it.
     disown
+    machine_until 50 machine_is_up "$name" || true
   fi
 }
 
@@ -80,6 +81,7 @@ machine_kill() {
   else
     machine_kill_cgroup "$(machine_cgroup "$1")"
   fi
+  machine_forget "$1"
 }
 
 machine_kill_cgroup() {
@@ -91,6 +93,16 @@ machine_kill_cgroup() {
   # Where version 1 is mounted too, nspawn makes the same path in its systemd hierarchy.
   [[ ! -d /sys/fs/cgroup/systemd/sidekiq-hosts ]] ||
     find /sys/fs/cgroup/systemd/sidekiq-hosts -depth -type d -exec rmdir --ignore-fail-on-non-empty {} + 2>/dev/null || true
+}
+
+# What nspawn leaves behind when it is killed. With its mount still there it refuses to start again.
+machine_forget() {
+  local run=/run/systemd/nspawn dir
+  for dir in "$run/propagate/$1" "$run/unix-export/$1"; do
+    ! mountpoint -q "$dir" || umount -l "$dir"
+    rm -rf --one-file-system "$dir"
+  done
+  rm -f "$run/locks/inode-$(stat -c '%d:%i' "$(host_root "$1")" 2>/dev/null)"
 }
 
 cgroup_is_empty() { grep -q 'populated 0' "$1/cgroup.events"; }
@@ -109,9 +121,10 @@ machine_until() {
 # OLD-BOOT, when it has booted again since.
 machine_wait() {
   local name=$1 old=${2:-} running
-  machine_until 600 machine_booted "$name" "$old" || {
+  machine_until 600 machine_settled "$name" "$old" || true
+  machine_booted "$name" "$old" || {
     tail -n 20 "$(host_dir "$name")/console.log" >&2
-    die "\"$name\" did not come up; the console log is $(host_dir "$name")/console.log"
+    die "\"$name\" is not up; \`host list\` tells whether it runs, its console log is $(host_dir "$name")/console.log"
   }
   running=$(ssh_try "$name" systemctl is-system-running --wait || true)
   [[ $running == running ]] || {
@@ -119,6 +132,9 @@ machine_wait() {
     ssh_try "$name" systemctl --failed --no-legend >&2 || true
   }
 }
+
+# There is no use in waiting for a host whose container has ended.
+machine_settled() { machine_booted "$@" || ! machine_is_up "$1"; }
 
 # A host that is just going down still answers, and is not meant.
 machine_booted() {
@@ -142,14 +158,6 @@ machine_remove() {
   dir=$(host_dir "$name")
   machine_kill "$name"
   network_down "$name"
-  machine_forget "$name"
   ! mountpoint -q "$dir/root" || umount "$dir/root" 2>/dev/null || umount -l "$dir/root"
   rm -rf --one-file-system "$dir"
-}
-
-# nspawn leaves these behind when it is killed.
-machine_forget() {
-  local run=/run/systemd/nspawn
-  rm -rf "$run/propagate/$1" "$run/unix-export/$1"
-  rm -f "$run/locks/inode-$(stat -c '%d:%i' "$(host_root "$1")" 2>/dev/null)"
 }

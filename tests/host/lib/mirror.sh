@@ -6,7 +6,7 @@
 # both forms of it: one-line (*.list) and deb822 (*.sources).
 mirror_default() {
   local uri
-  uri=$(mirror_uris | grep -E '^https?://' | grep -vE 'security' | grep -E '/debian/?$' | head -n 1)
+  uri=$(mirror_uris | grep -E '^https?://' | grep -vE 'security' | grep -E '/debian/?$' | head -n 1 || true)
   [[ -n $uri ]] || die "no Debian mirror found in this machine's apt sources; name one with --mirror URL"
   printf '%s\n' "${uri%/}"
 }
