@@ -149,6 +149,9 @@ type Unit struct {
 	Fragment  string   // the unit file that the manager uses
 	DropIns   []string // the drop-ins that it applies
 	Process   Process
+
+	// Age is how long the main process has been running; zero without one.
+	Age time.Duration
 }
 
 // Proof says how it is shown that a unit is up.
