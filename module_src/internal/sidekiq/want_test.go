@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+func want(t *testing.T, options string, f Facts) (converge.State, []string) {
+	t.Helper()
+	state, warnings, err := mustParse(t, options).Want(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state, warnings
+}
+
+func TestStateBecomesActivity(t *testing.T) {
+	for state, activity := range map[string]converge.Activity{
+		"started": converge.Up, "restarted": converge.Fresh, "quiet": converge.Quiet, "stopped": converge.Down, "present": converge.Any,
+	} {
+		got, warnings := want(t, `{"project_name": "p", "state": "`+state+`"}`, debian12())
+		if a := got.Units[0].Activity; a != activity || len(warnings) > 0 {
+			t.Errorf("%s: %q %q, want %q", state, a, warnings, activity)
+		}
+	}
+}
+
+func TestNothingIsStartedBeforeTheFirstDeploy(t *testing.T) {
+	f := debian12()
+	f.Deployed, f.Lock, f.Config = false, Text{}, Text{}
+	for state, activity := range map[string]converge.Activity{
+		"started": converge.Any, "restarted": converge.Any, "quiet": converge.Any, "stopped": converge.Down,
+	} {
+		got, warnings := want(t, `{"project_name": "p", "state": "`+state+`"}`, f)
+		u := got.Units[0]
+		if u.Activity != activity || u.Enabled != converge.On {
+			t.Errorf("%s: %+v", state, u)
+		}
+		if warned := strings.Contains(strings.Join(warnings, "\n"), "/opt/p/current is not there yet"); warned != (state != "stopped") {
+			t.Errorf("%s: warnings %q", state, warnings)
+		}
+	}
+}
+
+func TestAbsentWantsNothingOfTheHost(t *testing.T) {
+	s := mustParse(t, `{"state": "absent"}`)
+	got, warnings, err := s.Want(Facts{Systemd: 252})
+	wanted := converge.State{
+		Files: []converge.File{
+			{Path: "/lib/systemd/system/sidekiq.service", Kind: converge.UnitFile, Units: []string{"sidekiq.service"}},
+			{Path: "/etc/sudoers.d/sidekiq-restart-users", Kind: converge.SudoersFile},
+		},
+		Units: []converge.Unit{{Name: "sidekiq.service", Enabled: converge.Off, Links: []converge.Link{}, Activity: converge.Down}},
+	}
+	if d := cmp.Diff(wanted, got); d != "" || err != nil || warnings != nil {
+		t.Errorf("%v %v\n%s", err, warnings, d)
+	}
+	if q := s.Questions(); len(q.Users)+len(q.Groups)+len(q.Units) > 0 || q.Dir != "" {
+		t.Errorf("asks for %+v", q)
+	}
+}
+
+func TestLinksAreThoseOfTheInstallSection(t *testing.T) {
+	got, _ := want(t, `{
+		"project_name": "p", "unit_dir": "/etc/systemd/system", "wanted_by": ["z.target", "a.target"],
+		"directives": {"Install": {"RequiredBy": ["b.target", "c"], "Alias": "jobs"}}
+	}`, debian12())
+	const target = "/etc/systemd/system/sidekiq.service"
+	wanted := []converge.Link{
+		{Path: "/etc/systemd/system/a.target.wants/sidekiq.service", Target: target},
+		{Path: "/etc/systemd/system/b.target.requires/sidekiq.service", Target: target},
+		{Path: "/etc/systemd/system/c.service.requires/sidekiq.service", Target: target},
+		{Path: "/etc/systemd/system/jobs.service", Target: target},
+		{Path: "/etc/systemd/system/z.target.wants/sidekiq.service", Target: target},
+	}
+	if d := cmp.Diff(wanted, got.Units[0].Links); d != "" {
+		t.Error(d)
+	}
+	got, _ = want(t, `{"project_name": "p", "enabled": false}`, debian12())
+	if u := got.Units[0]; u.Enabled != converge.Off || u.Links == nil || len(u.Links) > 0 {
+		t.Errorf("disabled: %+v", u)
+	}
+}
+
+func TestProofFitsTheCommand(t *testing.T) {
+	for options, proof := range map[string]converge.Proof{
+		`{"project_name": "p"}`:                                                 {Timeout: 5 * time.Minute, Titled: true, Window: time.Minute},
+		`{"project_name": "p", "start_timeout": 20}`:                            {Timeout: 20 * time.Second, Titled: true, Window: 20 * time.Second},
+		`{"project_name": "p", "exec_start": "/bin/x"}`:                         {Timeout: 5 * time.Minute, Window: time.Minute},
+		`{"project_name": "p", "start_timeout": 0}`:                             {Titled: true},
+		`{"project_name": "p", "restart_on_change": false, "start_timeout": 1}`: {Timeout: time.Second, Titled: true, Window: time.Second},
+	} {
+		got, _ := want(t, options, debian12())
+		if got.Units[0].Proof != proof {
+			t.Errorf("%s: %+v", options, got.Units[0].Proof)
+		}
+	}
+}
+
+func TestStartWithoutProofIsWarnedOf(t *testing.T) {
+	if _, warnings := want(t, `{"project_name": "p", "start_timeout": 0}`, debian12()); len(warnings) != 1 {
+		t.Errorf("warnings %q", warnings)
+	}
+}
+
+func TestWhatAnEarlierTaskMayMakeIsUnmet(t *testing.T) {
+	f := debian12()
+	f.Users, f.Sudo, f.Units, f.Groups = nil, Sudo{}, nil, nil
+	s := mustParse(t, `{"project_name": "p", "group": "g", "sudo_users": ["bess"], "sudo_groups": ["operators"], "redis_unit": "redis"}`)
+	state, _, err := s.Want(f)
+	var unmet *UnmetError
+	if !errors.As(err, &unmet) || len(unmet.Reasons) != 6 {
+		t.Fatalf("got %v", err)
+	}
+	for _, option := range []string{"user", "group", "sudo_users", "sudo_groups", "sudo", "redis_unit"} {
+		if !strings.Contains(err.Error(), `option "`+option+`"`) {
+			t.Errorf("%s is not named in: %v", option, err)
+		}
+	}
+	if len(state.Files) != 2 || len(state.Units) != 2 || !state.Files[1].Exists {
+		t.Errorf("the state is not complete: %+v", state)
+	}
+}
+
+func TestWhatNoTaskWillMendIsNotUnmet(t *testing.T) {
+	root := debian12()
+	root.Users["toor"] = User{UID: 0}
+	root.Groups["wheel"] = Group{GID: 0}
+	old := on(239)
+	old.Lock.Content = "    sidekiq (5.2.9)\n"
+	packaged := debian12()
+	packaged.Packaged = map[string]string{"/lib/systemd/system/sidekiq.service": "ruby-sidekiq"}
+	for _, test := range []struct {
+		options, want string
+		facts         Facts
+	}{
+		{`{"project_name": "p", "user": "toor"}`, `option "user": "toor" has the user id 0`, root},
+		{`{"project_name": "p", "group": "wheel"}`, `option "group": "wheel" has the group id 0`, root},
+		{`{"project_name": "p", "type": "exec"}`, `option "type": exec needs systemd 240`, old},
+		{`{"project_name": "p", "type": "notify"}`, `option "type": notify needs Sidekiq 6.0.6 or newer, and the application has 5.2.9`, old},
+		{`{"project_name": "p"}`, `belongs to the package ruby-sidekiq`, packaged},
+		{`{"project_name": "p", "state": "absent"}`, `belongs to the package ruby-sidekiq`, packaged},
+		{`{"project_name": "p", "env": {"A": "` + strings.Repeat("x", 2000) + `"}}`, `a line of the unit file would be`, on(237)},
+	} {
+		_, _, err := mustParse(t, test.options).Want(test.facts)
+		var unmet *UnmetError
+		if err == nil || errors.As(err, &unmet) || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: got %v, want %s", test.options, err, test.want)
+		}
+	}
+}
+
+func TestTypeFollowsTheDeployedSidekiq(t *testing.T) {
+	for _, test := range []struct {
+		lock, options string
+		systemd       int
+		want          string
+	}{
+		{"    sidekiq (6.0.6)\n", ``, 252, "notify"},
+		{"    sidekiq (7.0.0.beta1)\r\n", ``, 229, "notify"},
+		{"    sidekiq (10.0)\n", ``, 252, "notify"},
+		{"    sidekiq (6.0.5)\n", ``, 252, "exec"},
+		{"    sidekiq (5.2.9)\n", ``, 239, "simple"},
+		{"      sidekiq (>= 7)\n    sidekiq-cron (7.0.0)\n", ``, 252, "exec"},
+		{"", ``, 252, "exec"},
+		{"    sidekiq (6.4.1)\n", `, "type": "simple"`, 252, "simple"},
+		{"    sidekiq (6.4.1)\n", `, "exec_start": "/usr/local/bin/bundle exec sidekiqswarm"`, 252, "exec"},
+		{"    sidekiq (6.4.1)\n", `, "exec_start": "/bin/bash -lc 'exec bin/sidekiq -e x'"`, 252, "notify"},
+	} {
+		f := on(test.systemd)
+		f.Lock.Content = test.lock
+		unit := unitOf(t, `{"project_name": "p"`+test.options+`}`, f)
+		if got := directive(t, unit, "Service", "Type"); got != test.want {
+			t.Errorf("%q%s on %d: %s, want %s", test.lock, test.options, test.systemd, got, test.want)
+		}
+		watched := directive(t, unit, "Service", "WatchdogSec") != ""
+		if watched != (test.want == "notify" && test.systemd >= 240) {
+			t.Errorf("%q%s on %d: watchdog is %t", test.lock, test.options, test.systemd, watched)
+		}
+	}
+}
+
+func TestRedisIsOrderedAndStarted(t *testing.T) {
+	for _, test := range []struct {
+		name, redis  string
+		units        map[string]Installed
+		after, wants string
+		rows         int
+	}{
+		{"enabled", "auto", map[string]Installed{"redis.service": {true}}, "network.target redis.service", "redis.service", 1},
+		{"installed only", "auto", map[string]Installed{"redis-server.service": {false}}, "network.target redis-server.service", "", 1},
+		{"not there", "auto", nil, "network.target", "", 1},
+		{"elsewhere", "none", map[string]Installed{"redis.service": {true}}, "network.target", "", 1},
+		{"named", "redis@1", map[string]Installed{"redis@1.service": {}}, "network.target redis@1.service", "redis@1.service", 2},
+	} {
+		f := debian12()
+		f.Units = test.units
+		state, _ := want(t, `{"project_name": "p", "redis_unit": "`+test.redis+`"}`, f)
+		unit := state.Files[0].Content
+		if got := directive(t, unit, "Unit", "After"); got != test.after {
+			t.Errorf("%s: After=%s", test.name, got)
+		}
+		if got := directive(t, unit, "Unit", "Wants"); got != test.wants {
+			t.Errorf("%s: Wants=%s", test.name, got)
+		}
+		if len(state.Units) != test.rows || test.rows == 2 && (state.Units[0].Activity != converge.Up || state.Units[0].Links != nil) {
+			t.Errorf("%s: %+v", test.name, state.Units)
+		}
+	}
+}
+
+func TestDirectivesReplaceAndRemove(t *testing.T) {
+	unit := unitOf(t, `{"project_name": "p", "directives": {"Service": {
+		"KillMode": "process", "OOMPolicy": null, "Restart": null, "ExecStartPre": ["-/bin/a %h", "/bin/b"], "Nice": 5, "PrivateTmp": false, "LimitCORE": ""
+	}}}`, debian12())
+	for name, value := range map[string]string{
+		"KillMode": "process", "OOMPolicy": "", "Restart": "", "ExecStartPre": "-/bin/a %h|/bin/b", "Nice": "5", "PrivateTmp": "no",
+	} {
+		if got := directive(t, unit, "Service", name); got != value {
+			t.Errorf("%s is %q, want %q", name, got, value)
+		}
+	}
+	if !strings.Contains(unit, "\nLimitCORE=\n") || strings.Contains(unit, "Restart=") {
+		t.Error(unit)
+	}
+}
+
+func TestStopTimeoutFollowsSidekiqsOwn(t *testing.T) {
+	for _, test := range []struct {
+		config, options string
+		want            string
+		warned          bool
+	}{
+		{":timeout: 30\n", ``, "90", false},
+		{":timeout: 100\n", ``, "105", false},
+		{"timeout: 1_000\n", ``, "1005", false},
+		{":timeout: 30\nproduction:\n  :timeout: 200\n", ``, "205", false},
+		{":timeout: 30\n:production:\n  timeout: 200\n", ``, "205", false},
+		{":timeout: 100\nstaging:\n  :timeout: 200\n", ``, "105", false},
+		{"a: &a\n  :timeout: 300\nproduction:\n  <<: *a\n", ``, "305", false},
+		{":timeout: <%= 100 %>\n", ``, "90", true},
+		{"\tnot: yaml: at all", ``, "90", true},
+		{":timeout: soon\n", ``, "90", true},
+		{":timeout: 99999999999999999999\n", ``, "90", true},
+		{":timeout: 100\n", `, "timeout_stop_sec": 60`, "60", true},
+		{":timeout: 100\n", `, "timeout_stop_sec": 105`, "105", false},
+		{":timeout: <%= 1 %>\n", `, "timeout_stop_sec": 200`, "200", false},
+		{":timeout: 30\n", `, "exec_start": "/bin/x -t 200"`, "205", false},
+		{":timeout: 30\n", `, "exec_start": "/bin/bash -lc 'exec sidekiq -t200'"`, "205", false},
+		{":timeout: 30\n", `, "exec_start": "/bin/x --timeout=200"`, "205", false},
+		{":timeout: 100\nstaging:\n  :timeout: 200\n", `, "exec_start": "/bin/x -e staging"`, "205", false},
+		{"", ``, "90", false},
+		{"- a\n- b\n", ``, "90", false},
+	} {
+		f := debian12()
+		f.Config.Content = test.config
+		state, warnings := want(t, `{"project_name": "p"`+test.options+`}`, f)
+		if got := directive(t, state.Files[0].Content, "Service", "TimeoutStopSec"); got != test.want {
+			t.Errorf("%q%s: %s, want %s", test.config, test.options, got, test.want)
+		}
+		if (len(warnings) > 0) != test.warned {
+			t.Errorf("%q%s: warnings %q", test.config, test.options, warnings)
+		}
+	}
+}
+
+func TestContentOfTheConfigurationIsNotRepeated(t *testing.T) {
+	for _, content := range []string{"hunter2: [", ":timeout: hunter2", "<% hunter2 %>", "a: *hunter2"} {
+		f := debian12()
+		f.Config.Content = content
+		if _, warnings := want(t, `{"project_name": "p"}`, f); strings.Contains(strings.Join(warnings, ""), "hunter2") {
+			t.Errorf("%q: %q", content, warnings)
+		}
+	}
+}
+
+// FuzzConfigTimeout shows that no sidekiq.yml, which belongs to the deploy
+// user, takes the program down.
+func FuzzConfigTimeout(f *testing.F) {
+	bomb := "a0: &a0 [x, x]\n"
+	for _, n := range "123456789" {
+		bomb += "a" + string(n) + ": &a" + string(n) + " [*a" + string(n-1) + ", *a" + string(n-1) + "]\n"
+	}
+	for _, text := range []string{":timeout: 1", "production: &p\n  <<: *p\n", "a: &a\n  <<: [*a, *a]\nproduction: *a", bomb, "[[[[", "? {", "!!binary x", "<<: {timeout: 3}"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		n, err := configTimeout(Text{Content: text, Found: true}, "production")
+		if n < 0 || n > maxSeconds || err != nil && n != 0 {
+			t.Errorf("%d, %v", n, err)
+		}
+	})
+}
+
+func TestSecretsAreWarnedOf(t *testing.T) {
+	_, warnings := want(t, `{"project_name": "p", "env": {
+		"SECRET_KEY_BASE": "x", "DATABASE_URL": "x", "API_TOKEN": "x", "AWS_KEY": "x", "REDIS_URL": "redis://:hunter2@h/0", "SMTP_PASS": "x",
+		"MONKEY": "x", "KEYBOARD": "x", "CACHE_URL": "redis://h:6379/0", "EMPTY_PASSWORD": "", "MALLOC_ARENA_MAX": "2"
+	}}`, debian12())
+	if len(warnings) != 1 || !strings.Contains(warnings[0], ": API_TOKEN, AWS_KEY, DATABASE_URL, REDIS_URL, SECRET_KEY_BASE, SMTP_PASS;") ||
+		strings.Contains(warnings[0], "hunter2") {
+		t.Errorf("warnings %q", warnings)
+	}
+}
+
+func TestGrantsAreAsOptionsNameThem(t *testing.T) {
+	state, _ := want(t, `{"project_name": "p", "sudo_users": ["bess"], "sudo_groups": ["operators"], "sudo_commands": ["kill_tstp", "status"]}`, debian12())
+	ctl := "/usr/bin/systemctl"
+	wanted := []converge.Grant{
+		{User: "bess", Args: []string{ctl, "status", "sidekiq"}, NoExec: true},
+		{User: "bess", Args: []string{ctl, "status", "sidekiq.service"}, NoExec: true},
+		{User: "bess", Args: []string{ctl, "kill", "-s", "TSTP", "sidekiq"}},
+		{User: "bess", Args: []string{ctl, "kill", "-s", "TSTP", "sidekiq.service"}},
+		{Group: "operators", Args: []string{ctl, "status", "sidekiq"}, NoExec: true},
+		{Group: "operators", Args: []string{ctl, "status", "sidekiq.service"}, NoExec: true},
+		{Group: "operators", Args: []string{ctl, "kill", "-s", "TSTP", "sidekiq"}},
+		{Group: "operators", Args: []string{ctl, "kill", "-s", "TSTP", "sidekiq.service"}},
+	}
+	if d := cmp.Diff(wanted, state.Files[1].Grants); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestWithoutSudoTheFileIsAbsent(t *testing.T) {
+	f := debian12()
+	f.Sudo = Sudo{}
+	state, _ := want(t, `{"project_name": "p", "sudo": false}`, f)
+	if state.Files[1].Exists || state.Files[1].Path != "/etc/sudoers.d/sidekiq-restart-users" {
+		t.Errorf("got %+v", state.Files[1])
+	}
+}
+
+func TestQuestionsCoverWhatIsNamed(t *testing.T) {
+	q := mustParse(t, `{
+		"project_name": "p", "user": "bess", "group": "g", "sudo_users": ["deploy", "bess"], "sudo_groups": ["g", "h"], "redis_unit": "redis",
+		"env": {"BUNDLE_GEMFILE": "gems/Gemfile"}, "config_file": "/etc/s.yml"
+	}`).Questions()
+	wanted := Questions{
+		Users: []string{"bess", "deploy"}, Groups: []string{"g", "h"}, Units: []string{"redis.service"},
+		Paths: []string{"/lib/systemd/system/sidekiq.service", "/etc/sudoers.d/sidekiq-restart-users"},
+		Dir:   "/opt/p/current", Reader: "bess", Lock: "/opt/p/current/gems/Gemfile.lock", Config: "/etc/s.yml",
+	}
+	if d := cmp.Diff(wanted, q); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestUnitsNameWhatTheirFileDescribes(t *testing.T) {
+	state, _ := want(t, `{"project_name": "p"}`, debian12())
+	if !slices.Equal(state.Files[0].Units, []string{"sidekiq.service"}) || state.Files[0].Mode != 0o644 || state.Files[1].Mode != 0o440 {
+		t.Errorf("got %+v", state.Files)
+	}
+}
