@@ -13,6 +13,7 @@ import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,22 +108,29 @@ def until(condition: Callable[[], Any], timeout: float, what: str) -> Any:
     return value
 
 
-@pytest.fixture(scope="module")
-def machine(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """The host of a test module."""
+@contextmanager
+def booted(name: str, *options: str) -> Iterator[Host]:
+    """A fresh host with the program on it, called test-NAME-SUITE, made with these options of tests/host; gone in the end."""
     assert PROGRAM.exists(), "make build first"
-    name = f"test-{request.module.__name__.removeprefix('test_').replace('_', '-')[:12]}-{SUITE[:4]}"
-    tool("create", name, "--suite", SUITE, *getattr(request.module, "HOST_OPTIONS", []), capture_output=True)
+    name = f"test-{name}-{SUITE[:4]}"
+    tool("create", name, "--suite", SUITE, *options, capture_output=True)
     try:
-        host = Host(name)
         with PROGRAM.open("rb") as program:
             subprocess.run(
                 [ROOT / "tests/host/host", "ssh", name, "cat >/root/sidekiq_service && chmod 700 /root/sidekiq_service"], stdin=program, check=True
             )
-        yield host
+        yield Host(name)
     finally:
         if not os.environ.get("SIDEKIQ_KEEP_HOSTS"):
             tool("destroy", name, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def machine(request: pytest.FixtureRequest) -> Iterator[Host]:
+    """The host of a test module."""
+    name = request.module.__name__.removeprefix("test_").replace("_", "-")[:12]
+    with booted(name, *getattr(request.module, "HOST_OPTIONS", [])) as host:
+        yield host
 
 
 @pytest.fixture

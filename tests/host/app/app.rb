@@ -39,3 +39,30 @@ class ReportRelease
     File.write(path, "#{File.basename(File.realpath(__dir__))}\n")
   end
 end
+
+# Holds Ruby's global lock for some SECONDS, as a call into a C library may: no other thread of the process runs meanwhile, not even the
+# one that tells systemd that the process is alive. Then appends ID to the ledger.
+class Hold
+  include Sidekiq::Worker
+
+  def perform(id, seconds, ledger = File.join(SHARED, "tmp", "ledger"))
+    rounds = 100_000
+    began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    "x".crypt("$6$rounds=#{rounds}$salt")
+    once = Process.clock_gettime(Process::CLOCK_MONOTONIC) - began
+    "x".crypt("$6$rounds=#{(rounds * seconds.to_f / once).to_i}$salt")
+    File.open(ledger, "a") { |file| file.write("#{id}\n") }
+  end
+end
+
+# Has a child process work for SECONDS, as ImageMagick does, then appends ID to the ledger. If the child is killed, the job has failed,
+# and there is no second try.
+class Child
+  include Sidekiq::Worker
+  sidekiq_options retry: false
+
+  def perform(id, seconds, ledger = File.join(SHARED, "tmp", "ledger"))
+    system("sleep", seconds.to_s) or raise "the child was killed"
+    File.open(ledger, "a") { |file| file.write("#{id}\n") }
+  end
+end
