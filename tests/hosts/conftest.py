@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = ROOT / "plugins/plugin_utils/_bin/sidekiq_service_linux_amd64"
+PROGRAM = Path(os.environ.get("SIDEKIQ_PROGRAM", ROOT / "plugins/plugin_utils/_bin/sidekiq_service_linux_amd64"))
 SUITE = os.environ.get("SIDEKIQ_SUITE", "bookworm")
 
 UNIT = "/lib/systemd/system/sidekiq.service"
