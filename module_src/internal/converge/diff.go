@@ -21,7 +21,7 @@ func Diff(want, have State) Plan {
 	for _, w := range want.Units {
 		h, ok := have.Unit(w.Name)
 		if !ok {
-			h = Unit{Name: w.Name, Enabled: Off, Activity: Down}
+			h = Unit{Name: w.Name, Enabled: Off, Links: []Link{}, Activity: Down}
 		}
 		reload = p.diffEnabled(w, h) || reload
 		if !want.describes(w.Name) {

@@ -109,11 +109,7 @@ func (reloadAgain) String() string { return "reload the systemd manager again" }
 func (reloadAgain) phase() phase   { return settling }
 
 func (s SetEnabled) invert() []Step {
-	want := s.Was
-	if want.Links == nil {
-		want.Links = []Link{}
-	}
-	return []Step{restoreEnabled{SetEnabled{Was: s.Want, Want: want}}}
+	return []Step{restoreEnabled{SetEnabled{Was: s.Want, Want: s.Was}}}
 }
 
 // restoreEnabled gives a unit back the links that it had.
@@ -165,11 +161,23 @@ func (s restoreUnit) do(ctx context.Context, h Host) error {
 	if err := s.ended(ctx, h, h.Run(ctx, s.Unit, s.Verb)); err != nil {
 		return err
 	}
+	if !s.wasUp() {
+		return nil
+	}
+	_, err = Prove(ctx, h, Unit{Name: s.Unit, Proof: s.proofOfOld()})
+	return err
+}
+
+// wasUp reports whether the old program was up as far as can be told. One that
+// shows nothing in its title always looks as if it were starting.
+func (s restoreUnit) wasUp() bool {
 	switch s.Was.Activity {
 	case Up, Draining, Quiet:
-		_, err = Prove(ctx, h, Unit{Name: s.Unit, Proof: s.proofOfOld()})
+		return true
+	case Starting:
+		return s.Proof.Window > 0 && s.Was.Age >= s.Proof.Window
 	}
-	return err
+	return false
 }
 
 // untouchedSince reports whether nothing has happened to the unit since an
