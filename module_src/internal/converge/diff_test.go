@@ -85,6 +85,19 @@ func TestDiff(t *testing.T) {
 			name: "the manager has an older unit in memory", want: nothing, have: reload, words: []string{"reload the systemd manager"},
 		},
 		{
+			name: "it has an older unit in memory, and the file does not say whose it is", have: reload,
+			want:  func(s *converge.State) { s.Files[0].Units = nil },
+			words: []string{"reload the systemd manager"},
+		},
+		{
+			name: "a file goes from under a service that is left alone", have: nothing,
+			want: func(s *converge.State) {
+				s.Files[0] = absent(s.Files[0])
+				activity(converge.Any)(s)
+			},
+			words: []string{"remove " + unitAt, "reload the systemd manager"},
+		},
+		{
 			name: "the manager looked before the file came", want: nothing,
 			have: func(s *converge.State) {
 				s.Units[0].LoadState, s.Units[0].Activity = "not-found", converge.Down

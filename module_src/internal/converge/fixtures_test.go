@@ -182,6 +182,16 @@ var goals = []goal{
 		return wanted(converge.Quiet, unitFile(unitText("old", k, "boot=3s")), sudoFile("new\n"))
 	}},
 	{"stopped", false, func(k string) converge.State { return wanted(converge.Down, newUnit(k), sudoFile("new\n")) }},
+	{"stopped and disabled", false, func(k string) converge.State {
+		s := wanted(converge.Down, newUnit(k), sudoFile("new\n"))
+		s.Units[0].Enabled, s.Units[0].Links = converge.Off, []converge.Link{}
+		return s
+	}},
+	{"disabled only", false, func(k string) converge.State {
+		s := wanted(converge.Any, unitFile(unitText("old", k, "boot=3s")), sudoFile("old\n"))
+		s.Units[0].Enabled, s.Units[0].Links = converge.Off, []converge.Link{}
+		return s
+	}},
 	{"files only", false, func(k string) converge.State { return wanted(converge.Any, newUnit(k), sudoFile("new\n")) }},
 	{"dies at once", true, func(k string) converge.State {
 		return wanted(converge.Up, unitFile(unitText("new", k, "life=50ms boot=1s")), sudoFile("new\n"))
@@ -250,13 +260,13 @@ func differences(was, is fakehost.Snapshot, touched bool) string {
 
 func alike(was, is fakehost.Snapshot, touched bool) bool {
 	sameUnit := func(a, b fakehost.Running) bool {
-		if a.Alive != b.Alive || a.Loaded != b.Loaded || a.Unread != b.Unread {
+		if a.Alive != b.Alive || a.Loaded != b.Loaded || a.Enabled != b.Enabled || a.Unread != b.Unread {
 			return false
 		}
 		if a.PID == 0 || b.PID == 0 {
 			return true // dead, or between two processes of a loop
 		}
-		return a.From == b.From && (touched || a == b)
+		return a.From == b.From && (a.Quiet || !b.Quiet) && (touched || a == b)
 	}
 	known := func(units map[string]fakehost.Running) map[string]fakehost.Running {
 		units = maps.Clone(units)

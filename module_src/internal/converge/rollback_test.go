@@ -74,6 +74,11 @@ func (c testCase) attempt(t *testing.T, fault func(n int, what string) fakehost.
 		a.reached = a.reached || outcome != fakehost.Done
 		return outcome
 	}
+	a.host.OnEffect = func(_ int, what string) {
+		if strings.HasPrefix(what, "rename to ") {
+			_, _ = a.host.Unit(context.Background(), service) // monitoring asks
+		}
+	}
 	_, a.err = plan.Apply(context.Background(), a.host, then)
 	a.is = a.host.Snapshot()
 	a.touched = a.touched || c.before.name == "crash-looping" // by itself
@@ -328,6 +333,38 @@ func TestAnOldProgramWithoutATitleIsProvenByItsWindow(t *testing.T) {
 	_, err := run(context.Background(), t, h, want, converge.Rollback)
 	if f := failure(t, err); !f.RolledBack || len(f.Notes) > 0 {
 		t.Error(f)
+	}
+	if u, _ := h.Unit(context.Background(), service); u.Age < proof.Window {
+		t.Errorf("it is not looked at whether the old program stays up, but for %s", u.Age)
+	}
+}
+
+func TestARollbackGoesBackwards(t *testing.T) {
+	h := fakehost.New()
+	var want converge.State
+	for _, name := range []string{"a.service", "b.service", "c.service"} {
+		f := unitFile(unitText("new", "simple", ""))
+		f.Path, f.Units = fileOf(name), []string{name}
+		want.Files = append(want.Files, f)
+		want.Units = append(want.Units, converge.Unit{Name: name, Activity: converge.Up, Proof: proof})
+	}
+	h.Fault = func(_ int, what string) fakehost.Outcome {
+		if what == "start c.service" {
+			return fakehost.Botched
+		}
+		return fakehost.Done
+	}
+	_, err := run(context.Background(), t, h, want, converge.Rollback)
+	if f := failure(t, err); !f.RolledBack {
+		t.Error(f)
+	}
+	stops := slices.DeleteFunc(slices.Clone(h.Effects), func(e string) bool { return !strings.HasPrefix(e, "stop ") })
+	if !slices.Equal(stops, []string{"stop c.service", "stop b.service", "stop a.service"}) {
+		t.Errorf("order: %q", stops)
+	}
+	reloads := slices.DeleteFunc(slices.Clone(h.Effects), func(e string) bool { return e != "daemon-reload" })
+	if len(reloads) != 2 {
+		t.Errorf("%d reloads for a plan and its rollback", len(reloads))
 	}
 }
 

@@ -51,7 +51,8 @@ type Host struct {
 	// that it has to be read again.
 	ExactTimes bool
 
-	// Forgetful has the manager unload units that are down whenever it can.
+	// Forgetful has the manager unload a unit when it goes down, to load it
+	// again when somebody asks for it.
 	Forgetful bool
 
 	Denied    error // what ProveGrants says
@@ -317,6 +318,7 @@ type Snapshot struct {
 type Running struct {
 	Alive      bool   // runs, or will by itself
 	Loaded     string // what would be started
+	Enabled    bool   // as the manager has it in memory
 	Unread     bool   // the manager has to be reloaded to know the unit as it is
 	PID        int
 	From       string // what the process was started from
@@ -328,7 +330,8 @@ type Running struct {
 func (h *Host) Snapshot() Snapshot {
 	s := Snapshot{Files: maps.Clone(h.files), Links: maps.Clone(h.links), Units: map[string]Running{}}
 	for name, u := range h.units {
-		r := Running{Loaded: h.known(u).content, Unread: h.needReload(u), PID: u.proc.MainPID}
+		known := h.known(u)
+		r := Running{Loaded: known.content, Enabled: known.enabled, Unread: h.needReload(u), PID: u.proc.MainPID}
 		if u.proc.MainPID != 0 {
 			r.From = u.from
 		}

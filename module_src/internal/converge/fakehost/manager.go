@@ -32,6 +32,7 @@ type definition struct {
 	dropIns  []string
 	content  string
 	read     map[string]time.Time // the times of the files that it was read from
+	enabled  bool                 // as UnitFileState= is kept until the next reload
 }
 
 type job struct{ result string }
@@ -83,6 +84,7 @@ func (h *Host) onDisk(name string) definition {
 	if d.fragment == "" {
 		return d
 	}
+	d.enabled = len(h.linksOf(name)) > 0
 	for _, p := range slices.Sorted(maps.Keys(h.files)) {
 		if path.Dir(p) == path.Join(etcUnits, name+".d") && strings.HasSuffix(p, ".conf") {
 			d.dropIns = append(d.dropIns, p)
@@ -105,9 +107,6 @@ func (h *Host) known(u *unit) definition {
 
 // load has the manager read a unit that it does not have in memory.
 func (h *Host) load(u *unit) {
-	if h.Forgetful && u.proc.ActiveState == "inactive" {
-		u.known = nil
-	}
 	if u.known == nil {
 		d := h.onDisk(u.name)
 		u.known = &d
@@ -155,7 +154,7 @@ func (h *Host) Unit(_ context.Context, name string) (converge.Unit, error) {
 	if u.known.fragment == "" {
 		look.LoadState = "not-found"
 	}
-	if len(look.Links) > 0 && h.fragment(name) != "" {
+	if u.known.enabled {
 		look.Enabled = converge.On
 	}
 	if u.proc.MainPID != 0 {
@@ -387,6 +386,9 @@ func (h *Host) end(u *unit) {
 	u.life++
 	u.job.end("done")
 	u.proc = converge.Process{ActiveState: "inactive", SubState: "dead", Result: "success", Type: u.proc.Type}
+	if h.Forgetful {
+		u.known = nil
+	}
 }
 
 // hush tells a process to take no more jobs. One that has not set its signal
