@@ -5,6 +5,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -12,6 +13,7 @@ import (
 const (
 	maxWords = 20  // lines
 	maxWord  = 500 // bytes a line
+	maxRead  = 300 // lines, of which most are often a backtrace
 )
 
 // LastWords are the last lines that a unit has logged since the given time.
@@ -21,7 +23,7 @@ func (h *Host) LastWords(ctx context.Context, unit string, since time.Time) []st
 		return []string{"(no log: journalctl is not there)"}
 	}
 	out, err := program{path: path, args: []string{
-		"--unit=" + unit, fmt.Sprintf("--since=@%d", since.Unix()), fmt.Sprintf("--lines=%d", maxWords),
+		"--unit=" + unit, fmt.Sprintf("--since=@%d", since.Unix()), fmt.Sprintf("--lines=%d", maxRead),
 		"--output=cat", "--no-pager", "--quiet",
 	}}.run(ctx)
 	if err != nil {
@@ -30,7 +32,18 @@ func (h *Host) LastWords(ctx context.Context, unit string, since time.Time) []st
 	if out.status != 0 {
 		return []string{"(no log: journalctl says: " + clip(out.all()) + ")"}
 	}
-	return lines(out.stdout)
+	words := slices.DeleteFunc(lines(out.stdout), isFrame)
+	return words[max(0, len(words)-maxWords):]
+}
+
+// isFrame reports whether a line is a frame of a Ruby backtrace, which would
+// push the error that it belongs to out of the last words:
+//
+//	/usr/lib/ruby/gems/redis-4.8.0/lib/redis/client.rb:398:in `connect'
+func isFrame(line string) bool {
+	frame := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "from "))
+	path, _, found := strings.Cut(frame, ":in ")
+	return found && (strings.HasPrefix(path, "/") || strings.HasPrefix(path, "<internal:"))
 }
 
 // lines are the lines of text that are not empty, each bounded and printable.
