@@ -33,8 +33,9 @@ func decodeObject(text []byte) (map[string]any, error) {
 	if !ok {
 		return nil, fmt.Errorf("want a JSON object of options, got %s", article(value))
 	}
+	end := d.InputOffset()
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("something follows the JSON object, which ends at byte %d", d.InputOffset())
+		return nil, fmt.Errorf("something follows the JSON object, which ends at byte %d", end)
 	}
 	return object, nil
 }

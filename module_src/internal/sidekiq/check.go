@@ -243,7 +243,7 @@ func (p *parser) account(option, kind string) string {
 	}
 	err := accountName(s)
 	if err == nil && s == "root" {
-		err = fmt.Errorf("must not be root: the deploy user owns the code, and would become root by changing it")
+		err = errors.New("must not be root: the deploy user owns the code, and would become root by changing it")
 	}
 	if err != nil {
 		p.Add(option, "%v; want the name of a %s, got %q", err, kind, s)

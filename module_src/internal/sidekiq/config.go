@@ -50,6 +50,11 @@ func (w *wanting) env() string {
 	return w.AppEnv
 }
 
+// maxConfig bounds a sidekiq.yml that is parsed, in bytes. Real ones have some
+// hundred. The file is the deploy user's, and a megabyte of "a: b" takes the
+// parser more than a second.
+const maxConfig = 1 << 16
+
 // configTimeout reads the timeout in a sidekiq.yml, 0 where there is none. The
 // section of the environment goes before the top level.
 //
@@ -58,6 +63,9 @@ func (w *wanting) env() string {
 func configTimeout(config Text, env string) (int, error) {
 	if config.Problem != "" {
 		return 0, errors.New(config.Problem)
+	}
+	if len(config.Content) > maxConfig {
+		return 0, fmt.Errorf("it is larger than %d bytes", maxConfig)
 	}
 	if strings.Contains(config.Content, "<%") {
 		return 0, errors.New("it holds ERB, which only Sidekiq itself can evaluate")

@@ -103,8 +103,11 @@ func TestConflictsOfUnits(t *testing.T) {
 		{"none", here, converge.Unit{LoadState: "not-found"}, ""},
 		{"ours", here, converge.Unit{Fragment: unitPath}, ""},
 		{"ours through a link", here, converge.Unit{Fragment: "/usr" + unitPath}, ""},
-		{"one in etc", here, converge.Unit{Fragment: "/etc/systemd/system/sidekiq.service"},
-			"/etc/systemd/system/sidekiq.service takes precedence over " + unitPath + "; remove it, or set unit_dir to /etc/systemd/system"},
+		{
+			"one in etc", here,
+			converge.Unit{Fragment: "/etc/systemd/system/sidekiq.service"},
+			"/etc/systemd/system/sidekiq.service takes precedence over " + unitPath + "; remove it, or set unit_dir to /etc/systemd/system",
+		},
 		{"one in run", etc, converge.Unit{Fragment: "/run/systemd/transient/sidekiq.service"}, "takes precedence"},
 		{"the old one, to be hidden", etc, converge.Unit{Fragment: unitPath}, ""},
 		{"generated", here, converge.Unit{Fragment: "/run/systemd/generator.late/sidekiq.service"}, ""},

@@ -3,6 +3,7 @@
 package sidekiq
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -150,7 +151,7 @@ func directiveValue(section, name string, v any) (string, error) {
 // that it asks for are made by us, so it is understood and not just passed on.
 func installedBy(name, s string) (string, error) {
 	if !contains([]string{"WantedBy", "RequiredBy", "UpheldBy", "Alias"}, name) {
-		return "", fmt.Errorf("want WantedBy, RequiredBy, UpheldBy or Alias in this section")
+		return "", errors.New("want WantedBy, RequiredBy, UpheldBy or Alias in this section")
 	}
 	var units []string
 	for u := range strings.FieldsSeq(s) {
@@ -173,7 +174,7 @@ func installedBy(name, s string) (string, error) {
 func privilegedCommand(s string) error {
 	for _, word := range strings.Fields(s) {
 		if word == ";" {
-			return fmt.Errorf("a value must be one command; give a list for several")
+			return errors.New("a value must be one command; give a list for several")
 		}
 	}
 	prefixes := s[:len(s)-len(strings.TrimLeft(s, "@-:+!|"))]

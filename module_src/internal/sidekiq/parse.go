@@ -148,9 +148,6 @@ func (p *parser) together(s Service) {
 	if s.Enabled && len(s.WantedBy) == 0 && s.State != Absent && !s.installs() {
 		p.Add("wanted_by", "empty, so nothing would start the service at boot; set enabled: false if that is meant")
 	}
-	if s.State == Quiet && s.Processes == 1 && s.Type == "oneshot" {
-		p.Add("state", "cannot be %q", s.State)
-	}
 }
 
 // installs reports whether directives say how the unit is enabled.

@@ -260,6 +260,7 @@ func TestStopTimeoutFollowsSidekiqsOwn(t *testing.T) {
 		{":timeout: 100\nstaging:\n  :timeout: 200\n", `, "exec_start": "/bin/x -e staging"`, "205", false},
 		{"", ``, "90", false},
 		{"- a\n- b\n", ``, "90", false},
+		{":timeout: 200\n" + strings.Repeat("# \n", 1<<15), ``, "90", true},
 	} {
 		f := debian12()
 		f.Config.Content = test.config
