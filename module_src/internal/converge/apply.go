@@ -77,7 +77,7 @@ func (p Plan) Apply(ctx context.Context, h Host, then OnFailure) (warnings []str
 	if then == Keep {
 		return warnings, failed
 	}
-	undo(context.WithoutCancel(ctx), h, done, failed)
+	undo(context.WithoutCancel(ctx), h, p.begun(done), failed)
 	return warnings, failed
 }
 
@@ -140,6 +140,22 @@ func (p Plan) prove(ctx context.Context, h Host) (warnings []string, failed *Fai
 		}
 	}
 	return warnings, nil
+}
+
+// begun adds to the steps that were carried out those that the manager may
+// have carried out by itself: a unit that it starts again and again it has
+// started from the new files, once it knew them.
+func (p Plan) begun(done []Step) []Step {
+	if !slices.ContainsFunc(done, func(s Step) bool { _, ok := s.(ReloadManager); return ok }) {
+		return done
+	}
+	begun := slices.Clone(done)
+	for _, s := range p.Steps[len(done):] {
+		if run, ok := s.(RunUnit); ok && (run.Was.Activity == Looping || run.Was.Activity == Starting) {
+			begun = append(begun, run)
+		}
+	}
+	return begun
 }
 
 // failedStep names the unit when it is the unit's own fault.

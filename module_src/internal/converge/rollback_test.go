@@ -381,6 +381,23 @@ func TestRollbackToNothingLeavesNothingRestarting(t *testing.T) {
 	}
 }
 
+func TestALoopThatPickedUpTheNewUnitIsTakenBackToTheOldOne(t *testing.T) {
+	h := befores[4].host("simple", managers[0])
+	h.Denied = errors.New("a later rule asks for a password")
+	h.OnEffect = func(_ int, what string) {
+		if what == "daemon-reload" {
+			h.Pass(4 * time.Second) // dies, and is started from the new unit
+		}
+	}
+	was := h.Snapshot()
+	_, err := run(context.Background(), t, h, goals[0].want("simple"), converge.Rollback)
+	f := failure(t, err)
+	h.Pass(2500 * time.Millisecond)
+	if d := differences(was, h.Snapshot(), true); d != "" || !f.RolledBack {
+		t.Errorf("%v, before (-) and after (+):\n%s", f, d)
+	}
+}
+
 func TestNothingIsWrittenOverALink(t *testing.T) {
 	h := fakehost.New()
 	h.Link(unitAt, "/dev/null")

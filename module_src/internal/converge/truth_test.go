@@ -284,6 +284,64 @@ func truth(t *testing.T, d dice, count map[string]int) {
 	itself(t, h, want)
 }
 
+// The same pairs, but with one effect that fails, or at which the run is killed.
+func TestARandomRunThatFailsIsRolledBackAndOneThatIsKilledIsHealed(t *testing.T) {
+	for i := range *pairs {
+		n := *seed + uint64(i)
+		t.Run(fmt.Sprintf("seed %d", n), func(t *testing.T) {
+			d := dice{rand.New(rand.NewPCG(n, 1))}
+			h, want := d.host(), d.want()
+			d.wantRedis(&want, h)
+			if strings.Contains(fmt.Sprint(h.Snapshot()), "looping") {
+				return // it does not stand still
+			}
+			o, at := one(d, fakehost.Refused, fakehost.Botched, fakehost.KilledBefore, fakehost.KilledAfter), 1+d.IntN(12)
+			h.Fault = func(i int, _ string) fakehost.Outcome {
+				if i == at {
+					return o
+				}
+				return fakehost.Done
+			}
+			plan, was := look(t, h, want), h.Snapshot()
+			var err error
+			survived := fakehost.Survives(func() { _, err = plan.Apply(context.Background(), h, converge.Rollback) })
+			if !survived {
+				h.Fault = nil
+				h.Pass(time.Second)
+				mustRun(t, h, want)
+			} else if err != nil {
+				h.Pass(time.Minute)
+				if f := failure(t, err); !f.RolledBack {
+					t.Error(f)
+				}
+				afterRollback(t, plan, was, h)
+				return
+			}
+			settled(t, h, want)
+		})
+	}
+}
+
+// afterRollback compares hosts, but for what a rollback cannot or need not
+// bring back: a manager that has yet to read a unit again, and so a process
+// that was started from an older file than there was.
+func afterRollback(t *testing.T, plan converge.Plan, was fakehost.Snapshot, h *fakehost.Host) {
+	t.Helper()
+	is := h.Snapshot()
+	if d := cmp.Diff(was.Files, is.Files) + cmp.Diff(was.Links, is.Links); d != "" {
+		t.Errorf("before (-) and after (+):\n%s\n%q\n%q", d, plan.Words(), h.Effects)
+	}
+	for name, old := range was.Units {
+		now := is.Units[name]
+		if now.Alive != old.Alive || now.Quiet && !old.Quiet {
+			t.Errorf("%s: was %+v, is %+v", name, old, now)
+		}
+		if old.PID != 0 && now.PID != old.PID && !old.Unread && now.From != now.Loaded {
+			t.Errorf("%s: was %+v, is %+v", name, old, now)
+		}
+	}
+}
+
 // announcedEffects compares the plan with what was done, in its order.
 func announcedEffects(t *testing.T, plan converge.Plan, effects []string) {
 	t.Helper()
