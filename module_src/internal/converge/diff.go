@@ -112,8 +112,22 @@ func (a Activity) running() bool {
 	return false
 }
 
+// settled reads a process that shows nothing in its title, and has been
+// running for as long as it would be watched, as up: that is all there is to
+// be seen of it, and waiting again would show no more.
+func (h Unit) settled(proof Proof) Unit {
+	if h.Activity == Starting && h.Process.MainPID != 0 && !proof.Titled && proof.Window > 0 && h.Age >= proof.Window {
+		h.Activity = Up
+	}
+	return h
+}
+
 // diffActivity plans what is done to the unit's process, if anything.
 func (p *Plan) diffActivity(w, h Unit, stale []string) {
+	h = h.settled(w.Proof)
+	if w.Umbrella && h.Process.MainPID == 0 {
+		stale = nil // nothing runs that its file describes
+	}
 	run := func(v Verb, why string) {
 		p.Steps = append(p.Steps, RunUnit{Unit: w.Name, Verb: v, Was: h, Why: why, Proof: w.Proof})
 		if v == Start || v == Restart {

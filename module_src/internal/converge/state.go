@@ -140,6 +140,12 @@ type Unit struct {
 	// KeepStale, in a wanted state, leaves a stale process running and warns.
 	KeepStale bool
 
+	// Umbrella, in a wanted state, says that the unit only stands for others
+	// and has no process of its own. A changed file of it is known to the
+	// manager after a reload; there is nothing to restart. A main process of
+	// an older file under the same name is replaced.
+	Umbrella bool
+
 	// Proof, in a wanted state, says how it is shown that the unit is up.
 	Proof Proof
 
