@@ -119,7 +119,7 @@ func (w *watch) running(p Process, now time.Time) (verdict, string) {
 	if p.Quiet {
 		return alive, w.unit.Name + " came up, but was told to be quiet by somebody else meanwhile."
 	}
-	if p.Ready || p.Type == "notify" || p.Type == "notify-reload" {
+	if p.Ready || tells(p.Type) {
 		return alive, ""
 	}
 	if !w.unit.Proof.Titled && now.Sub(w.since) >= w.unit.Proof.Window {
@@ -127,6 +127,17 @@ func (w *watch) running(p Process, now time.Time) (verdict, string) {
 			w.unit.Name, w.unit.Proof.Window)
 	}
 	return undecided, ""
+}
+
+// tells reports whether a service of this Type= is active only once its
+// program is ready: systemd.service(5). A forking one, as a Redis of older
+// distributions, has said so by forking.
+func tells(kind string) bool {
+	switch kind {
+	case "notify", "notify-reload", "forking":
+		return true
+	}
+	return false
 }
 
 // Codes of a main process's end: sigaction(2), si_code of SIGCHLD.

@@ -106,6 +106,10 @@ func TestProve(t *testing.T) {
 			script: []scene{{0, process(7, "active/running", kind("notify"))}},
 		},
 		{
+			name: "a forking service, as an old Redis is", proof: window,
+			script: []scene{{0, process(7, "active/running", kind("forking"))}},
+		},
+		{
 			name: "a notify service that is being started is waited for", proof: titled,
 			script: []scene{
 				{0, process(7, "activating/start", kind("notify"), job)},
