@@ -39,6 +39,9 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 	if f.Units, err = h.installed(ctx, q.Units); err != nil {
 		return f, err
 	}
+	if f.OurTemplate, f.Instances, err = h.instances(ctx, q.Template); err != nil {
+		return f, err
+	}
 	h.application(&f, q)
 	return f, nil
 }
@@ -60,17 +63,19 @@ func (h *Host) systemdVersion() (int, error) {
 }
 
 // findSudo finds sudo and tells the two implementations apart by where the
-// links of the distribution lead, without running either.
+// links of the distribution lead, without running either. sudo-rs has a visudo
+// of its own beside it, which is the one that knows what it takes.
 func findSudo() sidekiq.Sudo {
 	path := find(sudoPaths[:])
 	if path == "" {
 		return sidekiq.Sudo{}
 	}
-	s := sidekiq.Sudo{Present: true, Visudo: find(visudoPaths[:])}
-	if target := real(path); strings.Contains(target, "sudo-rs") || strings.Contains(target, "/cargo/") {
-		s.RS = true
+	target, visudos := real(path), visudoPaths[:]
+	rs := strings.Contains(target, "sudo-rs") || strings.Contains(target, "/cargo/")
+	if rs {
+		visudos = append([]string{filepath.Dir(target) + "/visudo", filepath.Dir(target) + "/visudo-rs"}, visudos...)
 	}
-	return s
+	return sidekiq.Sudo{Present: true, RS: rs, Visudo: find(visudos)}
 }
 
 func (h *Host) users(ctx context.Context, names []string) (map[string]sidekiq.User, error) {

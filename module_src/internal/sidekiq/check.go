@@ -256,7 +256,7 @@ func accountName(s string) error {
 	switch {
 	case isNumber(strings.TrimPrefix(s, "-")):
 		return errors.New("must be a name, not a number")
-	case s[0] == '-' || s == "." || s == "..":
+	case s[0] == '-' || s == "." || s == ".." || len(s) > 255:
 		return errors.New("is no name")
 	case strings.ContainsAny(s, ":/"):
 		return errors.New("must not hold a colon or a slash")
@@ -264,27 +264,25 @@ func accountName(s string) error {
 	return bare(s)
 }
 
-// sudoName reports whether sudo and sudo-rs read a name alike: sudoers has
-// prefixes of its own (%group, +netgroup, #uid, !not, @include), ALL is
-// everybody, and a backslash in quotes is read in different ways.
+// sudoName reports whether sudo and sudo-rs read a name alike, in quotes where
+// needed. sudoers has prefixes of its own (%group, +netgroup, #uid, !not,
+// @include) and words of its own, ALL is everybody, backslashes are read in
+// different ways, and sudo-rs takes few other characters (tried with 0.2.5,
+// which also reads "Defaults" in quotes as the word of its own).
 func sudoName(s string) bool {
-	if s == "" || s == "ALL" || strings.ContainsRune("%+#!@-", rune(s[0])) {
+	switch s {
+	case "", "ALL", "Defaults", "User_Alias", "Runas_Alias", "Host_Alias", "Cmnd_Alias", "Cmd_Alias":
 		return false
 	}
-	for _, r := range s {
-		if r < ' ' || r > '~' || strings.ContainsRune(`"\:/,=()*?[]^`, r) {
-			return false
-		}
-	}
-	return accountName(s) == nil
+	return onlyRunes(s, "_.@ $-") && onlyRunes(s[:1], "_") && len(s) < 200 && accountName(s) == nil
 }
 
 func (p *parser) sudoNames(option string) []string {
 	names := p.Strings(option)
 	for _, name := range names {
 		if !sudoName(name) {
-			p.Add(option, "%q is no name that sudo and sudo-rs read alike (not ALL, no alias, no number, no leading %% + # ! @, "+
-				"printable ASCII without quotes, backslashes or sudo's own characters)", name)
+			p.Add(option, "%q is no name that sudo and sudo-rs read alike: letters, digits, blanks, and the characters _ . @ $ -, "+
+				"not all digits, not ALL or another word of sudo's own", name)
 		}
 	}
 	return unique(names)
@@ -327,8 +325,6 @@ func (p *parser) processes(option string) int {
 	n := p.Int(option)
 	if n < 1 || n > 100 {
 		p.Add(option, "must be from 1 to 100, got %d", n)
-	} else if n > 1 {
-		p.Add(option, "more than 1 is not supported yet, got %d", n)
 	}
 	return n
 }

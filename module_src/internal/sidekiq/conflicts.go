@@ -17,7 +17,9 @@ import (
 // has its effect beside the service's own files.
 func (s Service) Conflicts(have converge.State) (warnings []string, err error) {
 	var wrong []string
-	for _, file := range []struct{ option, path string }{{"name", s.UnitPath()}, {"sudoers_file", s.SudoersFile}} {
+	for _, file := range []struct{ option, path string }{
+		{"name", s.UnitPath()}, {"name", s.TemplatePath()}, {"sudoers_file", s.SudoersFile},
+	} {
 		if f, ok := have.File(file.path); ok {
 			if err := s.taken(f, file.option); err != nil {
 				wrong = append(wrong, err.Error())

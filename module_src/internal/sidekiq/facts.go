@@ -12,6 +12,9 @@ type Questions struct {
 
 	Paths []string // files which may belong to a package of the distribution
 
+	// Template is the path of the unit file of several processes.
+	Template string
+
 	// Dir is the working directory: the application is deployed when it is
 	// there. Empty: nothing is asked about the application.
 	Dir string
@@ -34,6 +37,12 @@ type Facts struct {
 	Groups   map[string]Group
 	Units    map[string]Installed
 	Packaged map[string]string // path to the name of the package that owns the file
+
+	// OurTemplate says that there is a template and that it is this
+	// collection's; Instances are the numbers of its instances that the
+	// manager knows.
+	OurTemplate bool
+	Instances   []int
 
 	Deployed     bool
 	Lock, Config Text
@@ -73,7 +82,7 @@ type Text struct {
 // Questions says what [Service.Want] must know about the host. The answers of
 // another service's questions do not do.
 func (s Service) Questions() Questions {
-	q := Questions{Paths: []string{s.UnitPath(), s.SudoersFile}}
+	q := Questions{Paths: []string{s.UnitPath(), s.SudoersFile}, Template: s.TemplatePath()}
 	if s.State == Absent {
 		return q
 	}

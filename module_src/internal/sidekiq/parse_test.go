@@ -79,7 +79,7 @@ func TestEachMistakeNamesItsOption(t *testing.T) {
 		{`"queues": [["a"]]`, `option "queues": item 1 must be a string, got a list`},
 		{`"concurrency": 0`, `option "concurrency": must be from 1 to 1000, got 0`},
 		{`"concurrency": "many"`, `option "concurrency": must be a whole number, got "many"`},
-		{`"processes": 2`, `option "processes": more than 1 is not supported yet`},
+		{`"processes": 101`, `option "processes": must be from 1 to 100, got 101`},
 		{`"start_timeout": -1`, `option "start_timeout": must be from 0 to 604800 seconds, got -1`},
 		{`"restart_sec": 0`, `option "restart_sec": must be from 1`},
 		{`"restart": "sometimes"`, `option "restart": must be one of always, on-failure`},

@@ -87,7 +87,13 @@ func (w *wanting) rule(verb string, r rule) rule {
 	if verb == "kill_tstp" {
 		words = []string{w.facts.Systemctl, "kill", "-s", "TSTP"}
 	}
-	for _, name := range []string{w.Name, w.Unit()} {
+	names := []string{w.Name, w.Unit()}
+	if verb == "status" || verb == "restart" {
+		for _, unit := range w.instances() {
+			names = append(names, strings.TrimSuffix(unit, ".service"), unit)
+		}
+	}
+	for _, name := range names {
 		r.commands = append(r.commands, append(slices.Clone(words), name))
 	}
 	return r
@@ -126,10 +132,12 @@ func (r rule) who() string {
 }
 
 // sudoWord writes a name, in quotes where it could be read as something else:
-// a word in capitals is an alias. Quotes in it cannot be; see sudoName.
+// a word in capitals is an alias, and list and sudoedit are words of sudo's
+// own. What cannot be written at all never gets here; see sudoName.
 func sudoWord(s string) string {
 	name := strings.TrimPrefix(s, "%")
-	if onlyRunes(name, "_.-") && strings.ToLower(name) == name && name != "list" && !strings.ContainsRune("0123456789.-", rune(name[0])) {
+	plain := onlyRunes(name, "_.-") && strings.ToLower(name) == name && !isDigit(rune(name[0]))
+	if plain && name != "list" && name != "sudoedit" {
 		return s
 	}
 	return `"` + s + `"`

@@ -20,9 +20,8 @@ const longLine = 2000
 // longestLine is what later ones can: LONG_LINE_MAX.
 const longestLine = 1 << 20
 
-// unitFile is the unit file's row.
-func (w *wanting) unitFile() converge.File {
-	u := w.build()
+// unitFile is the row of a unit file, which describes the process of units.
+func (w *wanting) unitFile(path string, u unitFile, units ...string) converge.File {
 	limit := longestLine
 	if w.facts.Systemd < 240 {
 		limit = longLine
@@ -32,12 +31,12 @@ func (w *wanting) unitFile() converge.File {
 			"put long values into env_files or a script", n, w.facts.Systemd, limit)
 	}
 	return converge.File{
-		Path:    w.UnitPath(),
+		Path:    path,
 		Kind:    converge.UnitFile,
 		Exists:  true,
 		Content: u.encode(marker(w.Project)),
 		Mode:    0o644,
-		Units:   []string{w.Unit()},
+		Units:   units,
 	}
 }
 

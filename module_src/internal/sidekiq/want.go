@@ -30,10 +30,12 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 		return w.gone(), w.warnings, w.err()
 	}
 	w.accounts()
-	want.Files = append(want.Files, w.unitFile())
+	want.Files = append(want.Files, w.unitFiles()...)
 	want.Files = append(want.Files, w.sudoersFile())
 	want.Units = append(want.Units, w.redis()...)
-	want.Units = append(want.Units, w.unit())
+	service := w.unit()
+	want.Units = append(want.Units, w.above(service))
+	want.Units = append(want.Units, w.processUnits(service)...)
 	w.secrets()
 	return want, w.warnings, w.err()
 }
@@ -113,7 +115,7 @@ func (w *wanting) accounts() {
 // gone is a host without the service. What else is there is left: Redis, the
 // application, and what the files replaced when they were first written.
 func (w *wanting) gone() converge.State {
-	return converge.State{
+	gone := converge.State{
 		Files: []converge.File{
 			{Path: w.UnitPath(), Kind: converge.UnitFile, Units: []string{w.Unit()}},
 			{Path: w.SudoersFile, Kind: converge.SudoersFile},
@@ -122,6 +124,13 @@ func (w *wanting) gone() converge.State {
 			{Name: w.Unit(), Enabled: converge.Off, Links: []converge.Link{}, Activity: converge.Down},
 		},
 	}
+	if w.facts.OurTemplate {
+		gone.Files = append(gone.Files, converge.File{Path: w.TemplatePath(), Kind: converge.UnitFile})
+	}
+	for _, name := range w.surplus() {
+		gone.Units = append(gone.Units, converge.Unit{Name: name, Activity: converge.Down})
+	}
+	return gone
 }
 
 // unit is the service's own row.

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package host
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
+)
+
+// instances finds out whether the template at path is ours and, if so, which
+// of its instances the manager knows, in whatever state.
+func (h *Host) instances(ctx context.Context, path string) (ours bool, numbers []int, err error) {
+	content, err := readRegular(path)
+	if err != nil {
+		return false, nil, nil // not there, or nothing that we would have written
+	}
+	if _, form := sidekiq.Owner(string(content)); form != sidekiq.Ours {
+		return false, nil, nil
+	}
+	stem := strings.TrimSuffix(filepath.Base(path), ".service")
+	units, err := h.conn.ListUnitsByPatternsContext(ctx, nil, []string{stem + "*.service"})
+	if err != nil {
+		return true, nil, fmt.Errorf("cannot list the instances of %s: %w", path, err)
+	}
+	for _, u := range units {
+		number := strings.TrimSuffix(strings.TrimPrefix(u.Name, stem), ".service")
+		if n, err := strconv.Atoi(number); err == nil {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	return true, numbers, nil
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+// Several processes of one application are instances of a template,
+// sidekiq@1.service and so on, below an umbrella that has the service's own
+// name: there is one name for Capistrano, for sudo and for people.
+//
+// The umbrella is a oneshot unit whose command starts the instances. They are
+// PartOf= it, so that they stop and restart with it, and After= it, so that
+// its stop waits for theirs. Its start waits for theirs because its command
+// does; that command must ignore the ordering, or it would wait for itself.
+
+// Template is the name of the instances' unit file.
+func (s Service) Template() string { return s.Name + "@.service" }
+
+// TemplatePath is where it is.
+func (s Service) TemplatePath() string { return path.Join(s.UnitDir, s.Template()) }
+
+// instance is the name of the i-th process, from 1 on.
+func (s Service) instance(i int) string { return s.Name + "@" + strconv.Itoa(i) + ".service" }
+
+// instances are the names of all processes, or none where there is only one,
+// which then is the service itself.
+func (s Service) instances() []string {
+	if s.Processes == 1 {
+		return nil
+	}
+	names := make([]string, s.Processes)
+	for i := range names {
+		names[i] = s.instance(i + 1)
+	}
+	return names
+}
+
+// surplus are the instances that the manager knows and that are no longer
+// wanted. Those of somebody else's template are none of our business.
+func (w *wanting) surplus() []string {
+	if !w.facts.OurTemplate {
+		return nil
+	}
+	wanted := w.instances()
+	if w.State == Absent {
+		wanted = nil
+	}
+	var names []string
+	for _, i := range w.facts.Instances {
+		if name := w.instance(i); !contains(wanted, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// unitFiles are the rows of the service's unit files.
+func (w *wanting) unitFiles() []converge.File {
+	if w.Processes == 1 {
+		files := []converge.File{w.unitFile(w.UnitPath(), w.build(), w.Unit())}
+		if w.facts.OurTemplate {
+			files = append(files, converge.File{Path: w.TemplatePath(), Kind: converge.UnitFile})
+		}
+		return files
+	}
+	return []converge.File{
+		w.unitFile(w.TemplatePath(), w.template(), w.instances()...),
+		w.unitFile(w.UnitPath(), w.umbrella(), w.Unit()),
+	}
+}
+
+// template is the unit of one process among several.
+func (w *wanting) template() unitFile {
+	u := w.build()
+	u = slices.DeleteFunc(u, func(e entry) bool { return e.section == "Install" })
+	u.set("Unit", "Description", []string{w.Name + " process %i"})
+	u.add("Unit", "PartOf", w.Unit())
+	u.add("Unit", "After", w.Unit())
+	u.add("Unit", "ReloadPropagatedFrom", w.Unit())
+	return u
+}
+
+// umbrella is the unit that stands for all processes. Its time limits are not
+// shorter than theirs. It has their way to stop, too, for the moment in which
+// it takes the place of a unit that had a process of its own.
+func (w *wanting) umbrella() unitFile {
+	var u unitFile
+	one := w.build()
+	carry := func(section, name string) {
+		for _, v := range one.values(section, name) {
+			u.add(section, name, v)
+		}
+	}
+	u.add("Unit", "Description", fmt.Sprintf("%s (%d processes)", w.Name, w.Processes))
+	carry("Unit", "After")
+	carry("Unit", "Wants")
+	u.add("Service", "Type", "oneshot")
+	u.add("Service", "RemainAfterExit", "yes")
+	start := append([]string{w.facts.Systemctl, "start", "--job-mode=ignore-dependencies"}, w.instances()...)
+	u.add("Service", "ExecStart", "-"+commandLine(start)) // a broken instance does not take the others down
+	u.add("Service", "ExecReload", "/bin/true")           // goes on to the instances
+	carry("Service", "TimeoutStartSec")
+	carry("Service", "TimeoutStopSec")
+	carry("Service", "KillMode")
+	for _, e := range one {
+		if e.section == "Install" {
+			u = append(u, e)
+		}
+	}
+	return u
+}
+
+// processUnits are the rows of the instances. What is wanted of the service is
+// wanted of each of them; a restart goes from one to the next, so that the
+// others work on meanwhile.
+func (w *wanting) processUnits(service converge.Unit) []converge.Unit {
+	var units []converge.Unit
+	for _, name := range w.instances() {
+		units = append(units, converge.Unit{
+			Name: name, Activity: service.Activity, KeepStale: service.KeepStale, Proof: service.Proof,
+		})
+	}
+	for _, name := range w.surplus() {
+		units = append(units, converge.Unit{Name: name, Activity: converge.Down})
+	}
+	return units
+}
+
+// above is the service's own row where it is an umbrella.
+func (w *wanting) above(service converge.Unit) converge.Unit {
+	if w.Processes == 1 {
+		return service
+	}
+	service.Umbrella = true
+	switch service.Activity {
+	case converge.Fresh:
+		service.Activity = converge.Up
+	case converge.Quiet:
+		service.Activity = converge.Any
+	}
+	return service
+}
