@@ -22,7 +22,6 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 )
 
-
 // ErrNoSystemd says that systemd does not run as the machine's init, as in a
 // chroot or a container with another init.
 var ErrNoSystemd = errors.New("systemd does not run here as PID 1 (/run/systemd/system is missing); " +

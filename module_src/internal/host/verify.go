@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
@@ -22,8 +23,9 @@ func (h *Host) Verify(ctx context.Context, files []converge.File) (warnings []st
 	if err := makeRunDir(); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(RunDir, "verify-")
-	if err != nil {
+	dir := filepath.Join(RunDir, verifyPrefix+strconv.Itoa(os.Getpid()))
+	_ = os.RemoveAll(dir) // of an earlier process with this id, which was killed
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make a directory to verify files in: %w", bare(err))
 	}
 	defer os.RemoveAll(dir)
@@ -139,7 +141,7 @@ func (h *Host) visudo(ctx context.Context, sudoers []copied) (warnings []string,
 	if len(sudoers) == 0 {
 		return nil, nil
 	}
-	path := find(visudoPaths[:])
+	path := findSudo().Visudo
 	if path == "" {
 		return h.unverified("sudo is not installed on this host (no visudo), so what the sudoers file grants has no effect; " +
 			"install sudo, or set the option \"sudo\" to false")
@@ -157,7 +159,11 @@ func (h *Host) visudo(ctx context.Context, sudoers []copied) (warnings []string,
 	if err := errors.Join(bad...); err != nil {
 		return nil, err
 	}
-	return h.policyBefore(ctx, path)
+	warnings, err = h.policyBefore(ctx, path)
+	for _, s := range sudoers {
+		warnings = append(warnings, rootAlready(ctx, s.Grants)...)
+	}
+	return warnings, err
 }
 
 // unverified is a warning in check mode, where an earlier task of the same

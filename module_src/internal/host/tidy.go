@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package host
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Tidy removes what runs that were killed have left behind: files beside the
+// given paths that were never renamed to them, and copies that were made to be
+// judged. It is for the holder of the lock, since a file of that kind is dead
+// only as long as no other run is at work.
+//
+// systemd and sudo overlook these files, so one that cannot be removed does no
+// harm, and nothing is said about it.
+func Tidy(paths ...string) {
+	for _, p := range paths {
+		dir, name := filepath.Split(p)
+		removeFrom(dir, func(e os.DirEntry) bool { return e.Type().IsRegular() && temporaryFor(name, e.Name()) })
+	}
+	removeFrom(RunDir, abandoned)
+}
+
+// temporaryFor reports whether temporary is a name that install gives to a
+// file before it renames it to name: with a dot before and a number after it.
+func temporaryFor(name, temporary string) bool {
+	number, ok := strings.CutPrefix(temporary, "."+name)
+	return ok && number != "" && strings.Trim(number, "0123456789") == ""
+}
+
+func removeFrom(dir string, dead func(os.DirEntry) bool) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if dead(e) {
+			_ = os.RemoveAll(filepath.Join(dir, e.Name()))
+		}
+	}
+}
+
+// verifyPrefix begins the name of a directory of copies; it ends in the id of
+// the process that made it. Runs in check mode hold no lock, so that there may
+// be more than one.
+const verifyPrefix = "verify-"
+
+// abandoned reports whether an entry of RunDir is the directory of copies of a
+// process that is no more.
+func abandoned(e os.DirEntry) bool {
+	id, ok := strings.CutPrefix(e.Name(), verifyPrefix)
+	if !ok {
+		return false
+	}
+	pid, err := strconv.Atoi(id)
+	return err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
+}
