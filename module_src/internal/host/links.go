@@ -24,6 +24,9 @@ const (
 	runUnits = "/run/systemd/system"
 )
 
+// persistent reports whether a link enables its unit beyond this boot.
+func persistent(l converge.Link) bool { return strings.HasPrefix(l.Path, etcUnits+"/") }
+
 // links are the symbolic links that enable a unit, sorted by path: those of
 // its name in .wants and .requires directories, and aliases of it.
 func (h *Host) links(unit string) ([]converge.Link, error) {
@@ -117,18 +120,26 @@ func surplus(have, want []converge.Link) bool {
 }
 
 func (h *Host) disable(ctx context.Context, unit string, have []converge.Link) error {
-	ctx = context.WithoutCancel(ctx)
-	if _, err := h.conn.DisableUnitFilesContext(ctx, []string{unit}, false); err != nil {
+	if err := h.disableIn(ctx, unit, false); err != nil {
 		return fmt.Errorf("cannot disable %s: %w", unit, err)
 	}
-	inRun := func(l converge.Link) bool { return strings.HasPrefix(l.Path, runUnits+"/") }
-	if !slices.ContainsFunc(have, inRun) {
+	if !slices.ContainsFunc(have, func(l converge.Link) bool { return !persistent(l) }) {
 		return nil
 	}
-	if _, err := h.conn.DisableUnitFilesContext(ctx, []string{unit}, true); err != nil {
+	if err := h.disableIn(ctx, unit, true); err != nil {
 		return fmt.Errorf("cannot disable %s for this boot: %w", unit, err)
 	}
 	return nil
+}
+
+// disableIn does nothing for a unit whose file is gone; links that it has left
+// behind are not systemd's business any more.
+func (h *Host) disableIn(ctx context.Context, unit string, runtime bool) error {
+	_, err := h.conn.DisableUnitFilesContext(context.WithoutCancel(ctx), []string{unit}, runtime)
+	if isDBus(err, "org.freedesktop.systemd1.NoSuchUnit") {
+		return nil
+	}
+	return err
 }
 
 // exactly removes and makes links until they are those of u.

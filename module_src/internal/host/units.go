@@ -34,11 +34,13 @@ func (h *Host) Unit(ctx context.Context, name string) (converge.Unit, error) {
 		Reload:    p.yes("NeedDaemonReload"),
 		Process:   p.process(),
 	}
-	if p.text("UnitFileState") == "enabled" {
-		u.Enabled = converge.On
-	}
 	if u.Links, err = h.links(name); err != nil {
 		return converge.Unit{}, err
+	}
+	// UnitFileState says what was found when the manager last read its files,
+	// and a run may have been killed since.
+	if slices.ContainsFunc(u.Links, persistent) {
+		u.Enabled = converge.On
 	}
 	u.Activity = activity(u.Process, now, p)
 	if u.Process.MainPID != 0 {
