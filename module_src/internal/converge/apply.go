@@ -43,7 +43,9 @@ func (f *Failure) Unwrap() error { return f.Err }
 
 func (f *Failure) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "cannot %s: %v", f.Step, f.Err)
+	what := "cannot " + f.Step + ": "
+	b.WriteString(what)
+	b.WriteString(strings.TrimPrefix(f.Err.Error(), what)) // which may say it itself
 	switch {
 	case f.RolledBack:
 		b.WriteString("; everything is as it was before")
