@@ -34,7 +34,7 @@ func run(ctx context.Context, args []string, stdin io.Reader) ansible.Result {
 			return ansible.Failure(err)
 		}
 		defer release()
-		host.Tidy(service.UnitPath(), service.SudoersFile)
+		host.Tidy(service.UnitPath(), service.TemplatePath(), service.SudoersFile)
 	}
 	r := report{request: req, service: service}
 	r.failed = r.converge(ctx, h)
