@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -51,7 +52,7 @@ func (h *Host) ProveGrants(ctx context.Context, grants []converge.Grant) error {
 	if len(grants) == 0 {
 		return nil
 	}
-	sudo, visudo := find(sudoPaths[:]), find(visudoPaths[:])
+	sudo, visudo := find(sudoPaths[:]), findSudo().Visudo
 	if sudo == "" || visudo == "" {
 		return errors.New("cannot find sudo and visudo")
 	}
@@ -88,38 +89,46 @@ func byWho(grants []converge.Grant) map[string][]converge.Grant {
 // proveFor proves the grants of one user, or those of a group by one of its
 // members. A group that nobody is in yet grants nothing yet.
 func (h *Host) proveFor(ctx context.Context, sudo, who string, grants []converge.Grant) error {
-	if name, isGroup := strings.CutPrefix(who, "%"); isGroup {
-		g, _, err := lookupGroup(ctx, name)
-		if err != nil || len(g.members) == 0 {
-			return err
-		}
-		who = g.members[0]
-	}
-	user, found, err := lookupUser(ctx, who)
+	user, found, err := member(ctx, who)
 	if err != nil || !found {
 		return err
 	}
-	if !findSudo().RS {
-		// sudo-rs lists rules in another form; there, trying has to do.
-		if err := proveRules(ctx, sudo, user.name, grants); err != nil {
-			return err
-		}
+	if err := proveRules(ctx, sudo, user.name, grants); err != nil {
+		return err
 	}
 	return try(ctx, sudo, user, grants)
+}
+
+// member is the user that a rule is for, or somebody in its %group: one whom
+// the group lists, or one whose own group it is.
+func member(ctx context.Context, who string) (user account, found bool, err error) {
+	name, isGroup := strings.CutPrefix(who, "%")
+	if !isGroup {
+		return lookupUser(ctx, who)
+	}
+	g, found, err := lookupGroup(ctx, name)
+	if err != nil || !found {
+		return account{}, false, err
+	}
+	for _, m := range g.members {
+		if user, found, err = lookupUser(ctx, m); err != nil || found {
+			return user, found, err
+		}
+	}
+	if name := primaryMember(g.gid); name != "" {
+		return lookupUser(ctx, name)
+	}
+	return account{}, false, nil
 }
 
 // proveRules asks sudo for the user's rules and finds the one that decides
 // over each command. "sudo -l COMMAND" would not do: it also succeeds where a
 // password is asked for.
 func proveRules(ctx context.Context, sudo, user string, grants []converge.Grant) error {
-	out, err := program{path: sudo, args: []string{"-ll", "-U", user}}.run(ctx)
+	entries, err := sudoRules(ctx, sudo, user)
 	if err != nil {
 		return err
 	}
-	if out.status != 0 {
-		return fmt.Errorf("cannot list what %s may do by sudo: %s", user, strings.Join(lines(out.all()), "; "))
-	}
-	entries := parseSudoList(out.stdout)
 	for _, g := range grants {
 		command := strings.Join(g.Args, " ")
 		rule, found := decides(entries, g)
@@ -127,14 +136,52 @@ func proveRules(ctx context.Context, sudo, user string, grants []converge.Grant)
 			return fmt.Errorf("no sudo rule lets %s run %q; is the directory of the sudoers file included by /etc/sudoers (\"@includedir /etc/sudoers.d\")?", user, command)
 		}
 		if lack := rule.missing(g); lack != "" {
-			return fmt.Errorf("another sudo rule wins over ours, since it comes later, and %s: for %q as %s the last matching rule is: %s", lack, command, user, rule)
+			return fmt.Errorf("another sudo rule wins over ours, since it comes later, and %s: for %q as %s the last matching rule is: %s",
+				lack, command, user, rule)
 		}
 	}
 	return nil
 }
 
+// sudoRules are the rules that sudo has for a user.
+func sudoRules(ctx context.Context, sudo, user string) ([]sudoEntry, error) {
+	out, err := program{path: sudo, args: []string{"-ll", "-U", user}}.run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if out.status != 0 {
+		return nil, fmt.Errorf("cannot list what %s may do by sudo: %s", user, strings.Join(lines(out.all()), "; "))
+	}
+	return parseSudoList(out.stdout), nil
+}
+
+// rootAlready warns of users whom some other rule makes root without a
+// password: no rule of ours can keep them from anything. Where sudo does not
+// tell, the proof of the grants will say why.
+func rootAlready(ctx context.Context, grants []converge.Grant) []string {
+	var warnings []string
+	sudo := find(sudoPaths[:])
+	for who := range byWho(grants) {
+		user, found, err := member(ctx, who)
+		if err != nil || !found || sudo == "" {
+			continue
+		}
+		entries, err := sudoRules(ctx, sudo, user.name)
+		if err != nil {
+			continue
+		}
+		if rule, found := decides(entries, converge.Grant{Args: []string{"/"}}); found && rule.givesAll() {
+			warnings = append(warnings, fmt.Sprintf("%s may run every command as root without a password, "+
+				"so it restricts nothing that this service grants only a few: %s", user.name, rule))
+		}
+	}
+	slices.Sort(warnings)
+	return warnings
+}
+
 // try runs the status command as the user, without a terminal, as a deploy
-// does: it changes nothing.
+// does: it changes nothing. sudo ends with 1 when it refuses, and may complain
+// of other things (a host name that does not resolve) when it does not.
 func try(ctx context.Context, sudo string, user account, grants []converge.Grant) error {
 	for _, g := range grants {
 		if len(g.Args) < 2 || g.Args[1] != "status" {
@@ -144,7 +191,7 @@ func try(ctx context.Context, sudo string, user account, grants []converge.Grant
 		if err != nil {
 			return err
 		}
-		if strings.HasPrefix(out.stderr, "sudo:") || strings.Contains(out.stderr, "\nsudo:") {
+		if out.status == 1 && strings.Contains("\n"+out.stderr, "\nsudo") {
 			return fmt.Errorf("cannot run %q as %s by sudo without a password: %s", strings.Join(g.Args, " "), user.name, strings.Join(lines(out.stderr), "; "))
 		}
 		return nil

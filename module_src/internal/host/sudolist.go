@@ -52,22 +52,53 @@ type sudoRule struct {
 	command string
 }
 
-// String names the rule as a person would look for it.
+// String names the rule as a person would look for it: as sudoers(5) spells
+// it.
 func (r sudoRule) String() string {
 	text := "(" + strings.Join(r.runAs, ", ") + ") "
-	if len(r.options) > 0 {
-		text += strings.Join(r.options, ", ") + ": "
+	for _, o := range r.options {
+		tag := strings.ToUpper(o)
+		if o == "!authenticate" {
+			tag = "NOPASSWD"
+		}
+		text += tag + ": "
 	}
 	text += r.command
 	if r.source != "" {
-		text += " in " + r.source
+		return text + " in " + r.source
 	}
-	return text
+	return text + " (grep -r for it in /etc/sudoers and /etc/sudoers.d)"
 }
 
-// decides returns the last rule that matches the grant's command.
+// asRoot reports whether the entry is for commands run as root. The last of
+// the names that matches root counts. An alias, which sudo-rs does not spell
+// out, may stand for root; a group does not.
+func (e sudoEntry) asRoot() bool {
+	for _, name := range slices.Backward(e.runAs) {
+		who := strings.TrimLeft(name, "!")
+		if who == "root" || who == "#0" || isAlias(who) {
+			return !strings.HasPrefix(name, "!")
+		}
+	}
+	return false
+}
+
+// isAlias reports whether a name is that of an alias, or ALL: sudoers(5).
+func isAlias(name string) bool {
+	return name != "" && 'A' <= name[0] && name[0] <= 'Z' && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
+}
+
+// givesAll reports whether the rule makes its user root.
+func (r sudoRule) givesAll() bool {
+	return r.command == "ALL" && slices.Contains(r.options, "!authenticate")
+}
+
+// decides returns the last rule that matches the grant's command, run as root.
 func decides(entries []sudoEntry, g converge.Grant) (rule sudoRule, found bool) {
 	for _, e := range slices.Backward(entries) {
+		if !e.asRoot() {
+			continue
+		}
 		for _, c := range slices.Backward(e.commands) {
 			if matches(strings.TrimPrefix(c, "!"), g.Args) {
 				return sudoRule{sudoEntry: e, command: c}, true
@@ -77,16 +108,16 @@ func decides(entries []sudoEntry, g converge.Grant) (rule sudoRule, found bool) 
 	return sudoRule{}, false
 }
 
-// missing says what the rule lacks to give the grant; "" means nothing.
+// missing says what the rule lacks to give the grant; "" means nothing. A rule
+// that makes the user root anyway lacks nothing: NOEXEC would keep him from
+// nothing.
 func (r sudoRule) missing(g converge.Grant) string {
 	switch {
 	case strings.HasPrefix(r.command, "!"):
 		return "forbids it"
-	case !slices.Contains(r.runAs, "root") && !slices.Contains(r.runAs, "ALL"):
-		return "is not for running it as root"
 	case !slices.Contains(r.options, "!authenticate"):
 		return "asks for a password"
-	case g.NoExec && !slices.Contains(r.options, "noexec"):
+	case g.NoExec && !r.givesAll() && !slices.Contains(r.options, "noexec"):
 		return "lets it start other programs (no NOEXEC), so its pager can become a shell of root's"
 	}
 	return ""

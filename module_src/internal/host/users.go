@@ -116,3 +116,15 @@ func groupsOf(user string) []int {
 	}
 	return gids
 }
+
+// primaryMember is a user of /etc/passwd whose own group it is, or "".
+func primaryMember(gid int) string {
+	content, err := os.ReadFile("/etc/passwd")
+	if err != nil {
+		return ""
+	}
+	if row := findRow(string(content), 3, strconv.Itoa(gid)); row != nil {
+		return row[0]
+	}
+	return ""
+}
