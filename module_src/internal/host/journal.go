@@ -16,16 +16,29 @@ const (
 	maxRead  = 300 // lines, of which most are often a backtrace
 )
 
-// LastWords are the last lines that a unit has logged since the given time.
+// LastWords are the last lines about the present process of a unit, or the one
+// that ended last. Where there are none, as with a manager that does not number
+// its processes yet (before 232), they are the unit's since the given time,
+// with which those of its process before may be mixed.
 func (h *Host) LastWords(ctx context.Context, unit string, since time.Time) []string {
 	path := find(journalPaths[:])
 	if path == "" {
 		return []string{"(no log: journalctl is not there)"}
 	}
-	out, err := program{path: path, args: []string{
-		"--unit=" + unit, fmt.Sprintf("--since=@%d", since.Unix()), fmt.Sprintf("--lines=%d", maxRead),
-		"--output=cat", "--no-pager", "--quiet",
-	}}.run(ctx)
+	if p, err := h.Process(ctx, unit); err == nil && p.Invocation != "" {
+		// What the process said, or what the manager said of it:
+		// systemd.journal-fields(7).
+		if words := lastLines(ctx, path, "_SYSTEMD_INVOCATION_ID="+p.Invocation, "+", "INVOCATION_ID="+p.Invocation); len(words) > 0 {
+			return words
+		}
+	}
+	return lastLines(ctx, path, "--unit="+unit, fmt.Sprintf("--since=@%d", since.Unix()))
+}
+
+// lastLines are the last lines of the journal that match, without backtraces.
+func lastLines(ctx context.Context, journalctl string, match ...string) []string {
+	args := append([]string{"--output=cat", "--no-pager", "--quiet", fmt.Sprintf("--lines=%d", maxRead)}, match...)
+	out, err := program{path: journalctl, args: args}.run(ctx)
 	if err != nil {
 		return []string{"(no log: " + err.Error() + ")"}
 	}
