@@ -128,7 +128,7 @@ func (w *wanting) processUnits(service converge.Unit) []converge.Unit {
 		})
 	}
 	for _, name := range w.surplus() {
-		units = append(units, converge.Unit{Name: name, Activity: converge.Down})
+		units = append(units, converge.Unit{Name: name, Activity: converge.Down, Proof: service.Proof})
 	}
 	return units
 }

@@ -37,6 +37,7 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 	want.Units = append(want.Units, w.above(service))
 	want.Units = append(want.Units, w.processUnits(service)...)
 	w.secrets()
+	w.checkRootFiles()
 	return want, w.warnings, w.err()
 }
 
@@ -89,12 +90,19 @@ func (w *wanting) accounts() {
 		w.miss("user", "there is no user %q on the host", w.User)
 	} else if u.UID == 0 {
 		w.fail("user", "%q has the user id 0 and so is root", w.User)
+	} else if u.GID == 0 && w.Group == "" {
+		w.fail("user", "%q has the group id 0, root's, for its own group; set group", w.User)
 	}
 	if w.Group != "" {
 		if g, ok := w.facts.Groups[w.Group]; !ok {
 			w.miss("group", "there is no group %q on the host", w.Group)
 		} else if g.GID == 0 {
 			w.fail("group", "%q has the group id 0 and so is root's", w.Group)
+		}
+	}
+	for _, name := range w.supplementary() {
+		if g, ok := w.facts.Groups[name]; ok && g.GID == 0 {
+			w.fail("directives", "Service.SupplementaryGroups: %q has the group id 0 and so is root's", name)
 		}
 	}
 	if !w.Sudo {
@@ -121,14 +129,15 @@ func (w *wanting) gone() converge.State {
 			{Path: w.SudoersFile, Kind: converge.SudoersFile},
 		},
 		Units: []converge.Unit{
-			{Name: w.Unit(), Enabled: converge.Off, Links: []converge.Link{}, Activity: converge.Down},
+			// The proof is for a rollback, which may have to start it again.
+			{Name: w.Unit(), Enabled: converge.Off, Links: []converge.Link{}, Activity: converge.Down, Proof: w.proof()},
 		},
 	}
 	if w.facts.OurTemplate {
 		gone.Files = append(gone.Files, converge.File{Path: w.TemplatePath(), Kind: converge.UnitFile})
 	}
 	for _, name := range w.surplus() {
-		gone.Units = append(gone.Units, converge.Unit{Name: name, Activity: converge.Down})
+		gone.Units = append(gone.Units, converge.Unit{Name: name, Activity: converge.Down, Proof: w.proof()})
 	}
 	return gone
 }
@@ -141,11 +150,7 @@ func (w *wanting) unit() converge.Unit {
 		Links:     []converge.Link{},
 		Activity:  w.activity(),
 		KeepStale: !w.RestartOnChange,
-		Proof: converge.Proof{
-			Timeout: w.StartTimeout,
-			Titled:  w.ExecStart == nil,
-			Window:  min(w.StartTimeout, time.Minute),
-		},
+		Proof:     w.proof(),
 	}
 	if w.Enabled {
 		u.Enabled, u.Links = converge.On, w.links()
@@ -154,6 +159,15 @@ func (w *wanting) unit() converge.Unit {
 		w.warn("start_timeout is 0: nothing shows whether %s really comes up", w.Unit())
 	}
 	return u
+}
+
+// proof is how a process of the service is shown to be up.
+func (w *wanting) proof() converge.Proof {
+	return converge.Proof{
+		Timeout: w.StartTimeout,
+		Titled:  w.ExecStart == nil,
+		Window:  min(w.StartTimeout, time.Minute),
+	}
 }
 
 // activity is what the main process should do. Before the first deploy there

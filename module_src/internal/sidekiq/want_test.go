@@ -59,7 +59,10 @@ func TestAbsentWantsNothingOfTheHost(t *testing.T) {
 			{Path: "/lib/systemd/system/sidekiq.service", Kind: converge.UnitFile, Units: []string{"sidekiq.service"}},
 			{Path: "/etc/sudoers.d/sidekiq-restart-users", Kind: converge.SudoersFile},
 		},
-		Units: []converge.Unit{{Name: "sidekiq.service", Enabled: converge.Off, Links: []converge.Link{}, Activity: converge.Down}},
+		Units: []converge.Unit{{
+			Name: "sidekiq.service", Enabled: converge.Off, Links: []converge.Link{}, Activity: converge.Down,
+			Proof: converge.Proof{Timeout: 5 * time.Minute, Titled: true, Window: time.Minute},
+		}},
 	}
 	if d := cmp.Diff(wanted, got); d != "" || err != nil || warnings != nil {
 		t.Errorf("%v %v\n%s", err, warnings, d)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Several processes: one name for people, Capistrano and sudo, and all of them behind it."""
+
+from __future__ import annotations
+
+
+import pytest
+from conftest import APP, Host, tool
+
+LEDGER = f"{APP}/shared/tmp/ledger"
+
+
+def instances(host: Host) -> dict[str, str]:
+    """The main processes by the name of their unit."""
+    names = host.out("systemctl list-units --plain --no-legend --state=active 'sidekiq@*' | cut -d' ' -f1").split()
+    return {name: host.show("MainPID", unit=name)["MainPID"] for name in names}
+
+
+def sidekiqs(host: Host) -> int:
+    """The number of Sidekiq processes on the host."""
+    return int(host.out("pgrep -u deploy -fc '^sidekiq .* busy]' || true"))
+
+
+def busy(host: Host, name: str, seconds: int = 4) -> None:
+    """Pushes a job and waits until a process has taken it."""
+    host.push("Sleep", name, str(seconds))
+    host.wait("[ $(redis-cli llen queue:default) = 0 ]")
+
+
+def test_from_one_to_three_to_two_to_one_with_a_job_in_flight_each_time(host: Host) -> None:
+    host.converge()
+    for number, processes in enumerate([3, 2, 1]):
+        busy(host, f"job{number}")
+        announced = host.converge(check=True, processes=processes)
+        result = host.converge(processes=processes)
+        assert not result.get("failed"), result["msg"]
+        assert result["steps"] == announced["steps"]
+        assert len(instances(host)) == (processes if processes > 1 else 0)
+        host.wait(f"[ $(pgrep -u deploy -fc '^sidekiq .* busy]') = {processes} ]")
+        again = host.converge(processes=processes)
+        assert (again["changed"], again["steps"]) == (False, [])
+    host.wait(f"sort -u {LEDGER} | tr '\\n' ' ' | grep 'job0 job1 job2'")
+    assert host.sh("ls /lib/systemd/system/sidekiq@.service", check=False).returncode != 0
+
+
+@pytest.mark.long
+def test_growing_and_shrinking_leaves_the_other_processes_alone(host: Host) -> None:
+    host.converge(processes=2)
+    before = instances(host)
+    host.converge(processes=3)
+    assert before.items() <= instances(host).items()
+    host.converge(processes=2)
+    assert instances(host) == before
+
+
+def test_stop_waits_for_the_last_process_and_start_and_restart_for_all(host: Host) -> None:
+    host.converge(processes=3)
+    busy(host, "long", 6)
+    host.sh("runuser -u deploy -- sudo -n systemctl stop sidekiq")
+    assert host.out("pgrep -u deploy -fc sidekiq || true") == "0"
+    host.sh("runuser -u deploy -- sudo -n systemctl start sidekiq")
+    assert len(instances(host)) == 3
+    before = instances(host)
+    busy(host, "longer", 6)
+    host.sh("runuser -u deploy -- sudo -n systemctl restart sidekiq")
+    after = instances(host)
+    assert len(after) == 3 and not set(before.values()) & set(after.values())
+    host.wait(f"sort -u {LEDGER} | tr '\\n' ' ' | grep 'long longer'")
+
+
+@pytest.mark.long
+def test_quiet_reaches_all_and_the_next_run_with_started_mends_it(host: Host) -> None:
+    host.converge(processes=2, timeout_stop_sec=60)
+    host.sh("runuser -u deploy -- sudo -n systemctl reload sidekiq")
+    host.wait("[ $(pgrep -u deploy -fc 'busy. stopping$') = 2 ]")
+    assert host.converge(processes=2, state="restarted", timeout_stop_sec=60)["changed"]
+    assert sidekiqs(host) == 2
+    assert host.sh("pgrep -u deploy -f 'busy. stopping$'", check=False).returncode == 1
+
+
+def test_one_broken_instance_is_reported_although_the_umbrella_is_active(host: Host) -> None:
+    host.converge(processes=3)
+    host.sh(
+        "mkdir -p /etc/systemd/system/sidekiq@2.service.d && printf '[Service]\\nExecStart=\\nExecStart=/bin/false\\n' "
+        "> /etc/systemd/system/sidekiq@2.service.d/broken.conf && systemctl daemon-reload && systemctl restart sidekiq; true"
+    )
+    try:
+        assert host.out("systemctl is-active sidekiq") == "active"
+        result = host.converge(processes=3)
+        assert result["failed"] and "sidekiq@2.service" in result["msg"], result
+    finally:
+        host.sh("rm -r /etc/systemd/system/sidekiq@2.service.d; systemctl daemon-reload; systemctl restart sidekiq@2; true")
+
+
+@pytest.mark.long
+def test_a_crashed_instance_comes_back_and_a_reboot_brings_all(host: Host) -> None:
+    host.converge(processes=3, restart_sec=1)
+    pid = instances(host)["sidekiq@2.service"]
+    host.sh(f"kill -9 {pid}")
+    host.wait("[ $(pgrep -u deploy -fc '^sidekiq .* busy]') = 3 ]")
+    tool("reboot", host.name, capture_output=True)
+    host.wait("[ $(pgrep -u deploy -fc '^sidekiq .* busy]') = 3 ]")
+    assert not host.converge(processes=3, restart_sec=1)["changed"]
+
+
+@pytest.mark.parametrize(("old", "new"), [(1, 3), pytest.param(3, 2, marks=pytest.mark.long), pytest.param(3, 1, marks=pytest.mark.long)])
+def test_what_fails_is_rolled_back(host: Host, old: int, new: int) -> None:
+    host.converge(processes=old)
+    files = "cat /lib/systemd/system/sidekiq*.service /etc/sudoers.d/sidekiq*; stat -c '%n %Y' /lib/systemd/system/sidekiq*"
+    before, running = host.out(files), sidekiqs(host)
+    busy(host, "inflight", 3)
+    result = host.converge(processes=new, type="simple", exec_start="/bin/false", start_timeout=20)
+    assert result["failed"] and result["rolled_back"], result
+    assert host.out(files) == before
+    host.wait(f"[ $(pgrep -u deploy -fc '^sidekiq .* busy]') = {running} ]")
+    assert len(instances(host)) == (old if old > 1 else 0)
+    assert not host.converge(processes=old)["changed"]
+    host.wait(f"grep inflight {LEDGER}")
+
+
+def test_absent_removes_all_of_it(host: Host) -> None:
+    before = host.snapshot()
+    host.converge(processes=3)
+    result = host.converge(processes=3, state="absent")
+    assert not result.get("failed"), result["msg"]
+    assert sidekiqs(host) == 0
+    assert host.snapshot() == before
