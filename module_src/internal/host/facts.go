@@ -43,6 +43,7 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 		return f, err
 	}
 	h.application(&f, q)
+	f.RootFiles = rootFiles(q.RootFiles)
 	return f, nil
 }
 
@@ -131,6 +132,49 @@ func (h *Host) installed(ctx context.Context, names []string) (map[string]sideki
 		units[name] = sidekiq.Installed{Enabled: strings.HasPrefix(p.text("UnitFileState"), "enabled")}
 	}
 	return units, nil
+}
+
+// rootFiles says who can read and replace files that systemd reads as root.
+func rootFiles(paths []string) map[string]sidekiq.RootFile {
+	files := map[string]sidekiq.RootFile{}
+	for _, path := range paths {
+		var f sidekiq.RootFile
+		if err := trusted(existing(filepath.Dir(path))); err != nil {
+			f.Replaceable = err.Error()
+		} else if target, err := filepath.EvalSymlinks(path); err == nil {
+			if err := trusted(filepath.Dir(target)); err != nil {
+				f.Replaceable = err.Error()
+			}
+			f.Public = public(target)
+		}
+		files[path] = f
+	}
+	return files
+}
+
+// public reports whether every user can reach a file and read it.
+func public(path string) bool {
+	need := fs.FileMode(0o004)
+	for {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm()&need == 0 {
+			return false
+		}
+		if path == "/" {
+			return true
+		}
+		path, need = filepath.Dir(path), 0o001
+	}
+}
+
+// existing is dir, or the nearest directory above it that is there.
+func existing(dir string) string {
+	for {
+		if _, err := os.Lstat(dir); err == nil || dir == "/" {
+			return dir
+		}
+		dir = filepath.Dir(dir)
+	}
 }
 
 // application looks at the deployed application with its own user's rights.

@@ -22,9 +22,16 @@ import (
 // files are some hundred bytes; what is larger is not one of ours.
 const maxFile = 1 << 20
 
-// File looks at the file at path without following a link at its end.
+// File looks at the file at path without following a link at its end. It is an
+// error if others than root could have put it there: what it is could then
+// change at any moment, and what is read could be a file of root's.
 func (h *Host) File(_ context.Context, path string) (converge.File, error) {
 	f := converge.File{Path: path}
+	if dir := filepath.Dir(path); existing(dir) == dir {
+		if err := trusted(dir); err != nil {
+			return f, fmt.Errorf("cannot use %s: %w", path, err)
+		}
+	}
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -199,10 +206,10 @@ func trustedWay(dir string) error {
 			return fmt.Errorf("%s is not a directory", at)
 		}
 		if owner := info.Sys().(*syscall.Stat_t).Uid; owner != 0 {
-			return fmt.Errorf("the directory %s belongs to uid %d, who could replace what root writes below it; it must belong to root", at, owner)
+			return fmt.Errorf("the directory %s belongs to uid %d, who could replace what root has below it; it must belong to root", at, owner)
 		}
 		if info.Mode().Perm()&0o022 != 0 {
-			return fmt.Errorf("the directory %s (mode %04o) is writable by others, who could replace what root writes below it; chmod go-w it", at, info.Mode().Perm())
+			return fmt.Errorf("the directory %s (mode %04o) is writable by others, who could replace what root has below it; chmod go-w it", at, info.Mode().Perm())
 		}
 		if at == "/" {
 			return nil

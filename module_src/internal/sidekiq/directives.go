@@ -144,8 +144,27 @@ func directiveValue(section, name string, v any) (string, error) {
 	if strings.HasPrefix(name, "Standard") {
 		return s, openedByRoot(s)
 	}
-	return s, nil
+	return s, rootsPower(name, s)
 }
+
+// rootsPower refuses what would make root of the service's user in all but
+// name: numbers for groups, since 0 has many spellings, and capabilities that
+// the service's program could turn into any other.
+func rootsPower(name, s string) error {
+	for word := range strings.FieldsSeq(s) {
+		switch {
+		case name == "SupplementaryGroups" && (isNumber(strings.TrimLeft(word, "+-")) || word == "root" || strings.Contains(word, "%")):
+			return fmt.Errorf("want names of groups, and not root, got %q", word)
+		case name == "AmbientCapabilities" && !contains(harmlessCapabilities[:], word):
+			return fmt.Errorf("%s could be made into root's power; allowed are %s", word, strings.Join(harmlessCapabilities[:], ", "))
+		}
+	}
+	return nil
+}
+
+// harmlessCapabilities are those by which nobody becomes root:
+// capabilities(7).
+var harmlessCapabilities = [...]string{"CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SYS_NICE", "CAP_IPC_LOCK", "CAP_WAKE_ALARM"}
 
 // installedBy is a value of the [Install] section, a list of units. The links
 // that it asks for are made by us, so it is understood and not just passed on.

@@ -24,6 +24,9 @@ type Questions struct {
 	// only.
 	Lock, Config string
 	Reader       string
+
+	// RootFiles are files that systemd reads as root for the service.
+	RootFiles []string
 }
 
 // Facts are the answers. A map without an entry says that there is no such
@@ -46,6 +49,8 @@ type Facts struct {
 
 	Deployed     bool
 	Lock, Config Text
+
+	RootFiles map[string]RootFile
 }
 
 // Sudo is the sudo of a host.
@@ -79,6 +84,12 @@ type Text struct {
 	Problem string // why it could not be read, although there is something; empty: it could
 }
 
+// RootFile is a file that systemd reads as root for the service.
+type RootFile struct {
+	Public      bool   // every user can read it
+	Replaceable string // why somebody else than root can put another file in its place; empty: nobody can
+}
+
 // Questions says what [Service.Want] must know about the host. The answers of
 // another service's questions do not do.
 func (s Service) Questions() Questions {
@@ -100,6 +111,10 @@ func (s Service) Questions() Questions {
 		q.Units = append(q.Units, redisUnits()...)
 	default:
 		q.Units = append(q.Units, s.RedisUnit)
+	}
+	q.Groups = appendNew(q.Groups, s.supplementary()...)
+	for _, f := range s.rootFiles() {
+		q.RootFiles = appendNew(q.RootFiles, f.path)
 	}
 	q.Dir, q.Reader = s.Dir, s.User
 	q.Lock, q.Config = s.lockFile(), s.configFile()

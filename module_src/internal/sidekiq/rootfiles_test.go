@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestFilesThatSystemdReadsAsRootMustBeRoots(t *testing.T) {
+	const swap = "the directory /opt/x belongs to uid 1000, who could replace what root has below it"
+	for options, option := range map[string]string{
+		`"env_files": ["-/opt/x/.env"]`:                                                  `option "env_files"`,
+		`"directives": {"Service": {"LoadCredential": ["a", "key:/opt/x/.env"]}}`:        `option "directives"`,
+		`"directives": {"Service": {"LoadCredentialEncrypted": "key:/opt/x/../x/.env"}}`: `option "directives"`,
+	} {
+		s := mustParse(t, project(options))
+		if got := s.Questions().RootFiles; len(got) != 1 || got[0] != "/opt/x/.env" {
+			t.Errorf("%s: asked about %q", options, got)
+		}
+		facts := debian12()
+		facts.RootFiles = map[string]RootFile{"/opt/x/.env": {Replaceable: swap}}
+		if _, _, err := s.Want(facts); err == nil || !strings.Contains(err.Error(), option) || !strings.Contains(err.Error(), swap) {
+			t.Errorf("%s: got %v", options, err)
+		}
+		facts.RootFiles = map[string]RootFile{"/opt/x/.env": {Public: true}}
+		if _, warnings, err := s.Want(facts); err != nil || !strings.Contains(strings.Join(warnings, "\n"), "chmod o= /opt/x/.env") {
+			t.Errorf("%s: got %q, %v", options, warnings, err)
+		}
+		facts.RootFiles = map[string]RootFile{"/opt/x/.env": {}}
+		if _, warnings, err := s.Want(facts); err != nil || len(warnings) > 0 {
+			t.Errorf("%s: got %q, %v", options, warnings, err)
+		}
+	}
+}
+
+func TestTheServiceIsNeverRootByAnotherName(t *testing.T) {
+	facts := debian12()
+	facts.Users["toor"] = User{UID: 0, GID: 0, Group: "root"}
+	facts.Users["operator"] = User{UID: 1005, GID: 0, Group: "root"}
+	facts.Groups["wheel"] = Group{GID: 0}
+	for options, word := range map[string]string{
+		`"user": "root"`:                    `option "user"`,
+		`"user": "toor"`:                    "user id 0",
+		`"user": "operator"`:                "group id 0",
+		`"group": "root"`:                   `option "group"`,
+		`"group": "wheel"`:                  "group id 0",
+		`"user": "0"`:                       `option "user"`,
+		`"user": 0`:                         `option "user"`,
+		supplementary("root"):               "SupplementaryGroups",
+		supplementary("adm 0"):              "SupplementaryGroups",
+		supplementary("+00"):                "SupplementaryGroups",
+		supplementary("%i"):                 "SupplementaryGroups",
+		supplementary("adm wheel"):          "group id 0",
+		capability("CAP_SYS_ADMIN"):         "CAP_SYS_ADMIN",
+		capability("CAP_NET_RAW CAP_CHOWN"): "CAP_CHOWN",
+		capability("~CAP_NET_RAW"):          "~CAP_NET_RAW",
+	} {
+		s, err := parse(project(options))
+		if err == nil {
+			_, _, err = s.Want(facts)
+		}
+		if err == nil || !strings.Contains(err.Error(), word) {
+			t.Errorf("%s: got %v, want something about %s", options, err, word)
+		}
+	}
+	for _, options := range []string{supplementary("operators"), capability("CAP_NET_BIND_SERVICE CAP_SYS_NICE"), `"user": "operator", "group": "deploy"`} {
+		if _, _, err := mustParse(t, project(options)).Want(facts); err != nil {
+			t.Errorf("%s: %v", options, err)
+		}
+	}
+}
+
+func supplementary(groups string) string {
+	return `"directives": {"Service": {"SupplementaryGroups": "` + groups + `"}}`
+}
+
+func capability(names string) string {
+	return `"directives": {"Service": {"AmbientCapabilities": "` + names + `"}}`
+}
+
+// project completes the options of a task.
+func project(options string) string { return `{"project_name": "p", ` + options + `}` }
