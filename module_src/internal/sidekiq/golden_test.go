@@ -52,6 +52,14 @@ func TestUnitWithEverything(t *testing.T) {
 	}`, debian12()))
 }
 
+func TestUnitsOfSeveralProcesses(t *testing.T) {
+	const three = `{"project_name": "laevigata", "processes": 3}`
+	got, _ := want(t, three, debian12())
+	golden(t, "three@.service", got.Files[0].Content)
+	golden(t, "three.service", got.Files[1].Content)
+	golden(t, "three.sudoers", sudoersOf(t, three, debian12()))
+}
+
 func TestSudoers(t *testing.T) {
 	golden(t, "plain.sudoers", sudoersOf(t, `{"project_name": "laevigata"}`, debian12()))
 	golden(t, "full.sudoers", sudoersOf(t, full, debian12()))
