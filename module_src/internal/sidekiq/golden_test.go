@@ -57,7 +57,7 @@ func TestUnitsOfSeveralProcesses(t *testing.T) {
 	got, _ := want(t, three, debian12())
 	golden(t, "three@.service", got.Files[0].Content)
 	golden(t, "three.service", got.Files[1].Content)
-	golden(t, "three.sudoers", sudoersOf(t, three, debian12()))
+	golden(t, "three.sudoers", got.Files[2].Content)
 }
 
 func TestSudoers(t *testing.T) {
