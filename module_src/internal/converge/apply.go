@@ -36,6 +36,7 @@ type Failure struct {
 
 	RolledBack bool     // everything is as it was before
 	Left       []string // what could not be undone, in words
+	Again      []string // units that had to be stopped and are up again
 	Notes      []string // what else a person should know
 }
 
@@ -49,6 +50,9 @@ func (f *Failure) Error() string {
 	switch {
 	case f.RolledBack:
 		b.WriteString("; everything is as it was before")
+		if len(f.Again) > 0 {
+			fmt.Fprintf(&b, ", and %s up again", strings.Join(f.Again, ", "))
+		}
 	case len(f.Left) > 0:
 		fmt.Fprintf(&b, "; what was done could not all be undone: %s", strings.Join(f.Left, "; "))
 	default:
@@ -179,7 +183,9 @@ func failedStep(s Step, err error) *Failure {
 func undo(ctx context.Context, h Host, done []Step, failed *Failure) {
 	for _, s := range inverse(done) {
 		if err := withDeadline(ctx, func(ctx context.Context) error { return s.do(ctx, h) }); err != nil {
-			failed.undone(s, err)
+			failed.notUndone(s, err)
+		} else if unit, ok := s.(restoreUnit); ok && unit.again(ctx, h) {
+			failed.Again = append(failed.Again, unit.Unit)
 		}
 	}
 	failed.RolledBack = len(failed.Left) == 0

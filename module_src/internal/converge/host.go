@@ -4,6 +4,7 @@ package converge
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -79,13 +80,16 @@ func (e *JobError) Error() string {
 }
 
 // words says what the failed job of a start means, given a look at the unit's
-// process.
-func (e *JobError) words(p Process) string {
+// process and how long it was given.
+func (e *JobError) words(p Process, given time.Duration) string {
 	switch {
 	case e.Result == "dependency":
 		return "a unit that it requires did not start"
 	case e.Result == "timeout" || p.Result == "timeout":
-		return "it did not tell systemd that it was ready in time"
+		if given == 0 {
+			return "it did not tell systemd in time that it was ready"
+		}
+		return fmt.Sprintf("it did not tell systemd within %s (start_timeout) that it was ready", given)
 	case p.Result == "protocol":
 		return "its main process ended before it told systemd that it was ready"
 	}

@@ -225,5 +225,5 @@ func (s RunUnit) ended(ctx context.Context, h Host, err error) error {
 	if lookErr != nil {
 		return err
 	}
-	return &NotUp{Unit: s.Unit, Why: job.words(p), TimedOut: job.Result == "timeout" || p.Result == "timeout", Process: p, Job: job}
+	return &NotUp{Unit: s.Unit, Why: job.words(p, s.Proof.Timeout), TimedOut: job.Result == "timeout" || p.Result == "timeout", Process: p, Job: job}
 }

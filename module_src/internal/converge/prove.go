@@ -97,7 +97,7 @@ func (w *watch) look(p Process, now time.Time) (verdict, string) {
 
 	switch {
 	case p.SubState == "auto-restart" || p.SubState == "auto-restart-queued" || p.Restarts > w.restarts:
-		return dead, fmt.Sprintf("its main process %s; systemd starts it again and again", p.Ending())
+		return dead, fmt.Sprintf("its main process %s instead of staying up", p.Ending())
 	case !p.JobPending && (p.ActiveState == "failed" || p.ActiveState == "inactive"):
 		return dead, fmt.Sprintf("its main process %s", p.Ending())
 	case p.ActiveState == "active" && p.SubState == "exited":

@@ -132,11 +132,11 @@ func TestProve(t *testing.T) {
 		},
 		{
 			name: "a service that dies every two seconds", proof: titled, script: eachTwoSeconds(),
-			err: "its main process exited with status 1; systemd starts it again and again", waited: 3 * time.Second,
+			err: "its main process exited with status 1 instead of staying up", waited: 3 * time.Second,
 		},
 		{
 			name: "one that dies every two seconds and has no title", proof: window, script: eachTwoSeconds(),
-			err: "systemd starts it again and again", waited: 3 * time.Second,
+			err: "instead of staying up", waited: 3 * time.Second,
 		},
 		{
 			name: "one that is restarted too fast to be seen dead", proof: window,
@@ -144,7 +144,7 @@ func TestProve(t *testing.T) {
 				{0, process(7, "active/running")},
 				{time.Second, process(8, "active/running", restarts(1), exit(1))},
 			},
-			err: "systemd starts it again and again", waited: 2 * time.Second,
+			err: "instead of staying up", waited: 2 * time.Second,
 		},
 		{
 			name: "one that died before the first look", proof: window,
@@ -199,7 +199,7 @@ func TestProve(t *testing.T) {
 				{time.Second, process(8, "active/running")},
 				{2 * time.Second, process(9, "active/running", restarts(1))},
 			},
-			err: "systemd starts it again and again", waited: 3 * time.Second,
+			err: "instead of staying up", waited: 3 * time.Second,
 		},
 		{
 			name: "a deploy whose restart starts the window anew", proof: window,
@@ -295,10 +295,10 @@ func TestAStartSaysWhyItFailed(t *testing.T) {
 		{"simple and slow", "simple", "boot=100s", nil},
 		{"exec and ready", "exec", "boot=3s", nil},
 		{"notify, dies before it is ready", "notify", "boot=50s life=30s exit=1", []string{"start sidekiq.service", "before it was ready, its main process exited with status 1"}},
-		{"notify, never ready", "notify", "mute", []string{"start sidekiq.service", "did not tell systemd that it was ready in time"}},
+		{"notify, never ready", "notify", "mute", []string{"start sidekiq.service", "did not tell systemd within 2m0s (start_timeout) that it was ready"}},
 		{"exec, no such program", "exec", "exec=203", []string{"start sidekiq.service", "203/EXEC", "the program is missing"}},
 		{"simple, no working directory", "simple", "exec=200", []string{"bring sidekiq.service up", "200/CHDIR", "the working directory is missing"}},
-		{"simple, crashes every two seconds", "simple", "boot=5s life=2s", []string{"bring sidekiq.service up", "again and again"}},
+		{"simple, crashes every two seconds", "simple", "boot=5s life=2s", []string{"bring sidekiq.service up", "instead of staying up"}},
 		{"simple, dies of Redis after 30 s", "simple", "boot=60s life=30s", []string{"bring sidekiq.service up", "exited with status 1"}},
 		{"simple, never ready", "simple", "boot=500s", []string{"bring sidekiq.service up", "not ready after 2m0s"}},
 	}

@@ -339,6 +339,47 @@ func TestAnOldProgramWithoutATitleIsProvenByItsWindow(t *testing.T) {
 	}
 }
 
+func TestTheMessageSaysThatTheOldServiceIsUpAgain(t *testing.T) {
+	h := befores[1].host("simple", managers[0])
+	want := wanted(converge.Up, unitFile(unitText("new", "simple", "life=50ms")))
+	_, err := run(context.Background(), t, h, want, converge.Rollback)
+	if f := failure(t, err); !strings.Contains(f.Error(), "; everything is as it was before, and sidekiq.service up again") {
+		t.Error(f)
+	}
+}
+
+func TestAnOldServiceThatBootsForLongIsGivenTheTime(t *testing.T) {
+	h := fakehost.New()
+	installed(h, "simple", "boot=200s")
+	h.Systemctl(converge.Start, service)
+	h.Pass(time.Hour)
+	want := wanted(converge.Up, unitFile(unitText("new", "simple", "boot=200s")))
+	want.Units[0].Proof.Timeout = 10 * time.Second // too short, for both
+	_, err := run(context.Background(), t, h, want, converge.Rollback)
+	if f := failure(t, err); !f.RolledBack || len(f.Notes) > 0 || !slices.Equal(f.Again, []string{service}) {
+		t.Errorf("%v\nup again: %q", f, f.Again)
+	}
+}
+
+func TestTheChangeIsNotClearedWhileItsFilesAreStillThere(t *testing.T) {
+	h := befores[1].host("simple", managers[0])
+	puts := 0
+	h.Fault = func(_ int, what string) fakehost.Outcome {
+		if strings.HasPrefix(what, "rename to "+unitAt) {
+			if puts++; puts > 1 {
+				return fakehost.Refused
+			}
+		}
+		return fakehost.Done
+	}
+	want := wanted(converge.Up, unitFile(unitText("new", "simple", "life=50ms")))
+	_, err := run(context.Background(), t, h, want, converge.Rollback)
+	f := failure(t, err)
+	if f.RolledBack || len(f.Notes) > 0 || !strings.Contains(f.Error(), "cannot start sidekiq.service again: its main process exited") {
+		t.Error(f)
+	}
+}
+
 func TestARollbackGoesBackwards(t *testing.T) {
 	h := fakehost.New()
 	var want converge.State

@@ -188,11 +188,26 @@ func (p Process) untouchedSince(before Process) bool {
 		p.JobPending == before.JobPending && p.Quiet == before.Quiet
 }
 
+// again reports whether the unit is up again after it had been stopped, once
+// the step is done.
+func (s restoreUnit) again(ctx context.Context, h Host) bool {
+	now, err := h.Process(ctx, s.Unit)
+	return err == nil && s.wasUp() && s.Proof.Timeout > 0 && now.Invocation != s.Was.Process.Invocation
+}
+
+// oldTime is at least how long an old program is given to come up again. How
+// long it needs is not known, and the time for the new one may have been what
+// was wrong.
+const oldTime = 5 * time.Minute
+
 // proofOfOld is how the old program is proven up: by its title only if it was
 // seen to have one.
 func (s restoreUnit) proofOfOld() Proof {
 	proof := s.Proof
 	proof.Titled = s.Was.Process.Ready || s.Was.Process.Quiet
+	if proof.Timeout > 0 {
+		proof.Timeout = max(proof.Timeout, oldTime)
+	}
 	return proof
 }
 
@@ -203,14 +218,26 @@ func withDeadline(ctx context.Context, do func(context.Context) error) error {
 	return do(ctx)
 }
 
-// undone records a step of the rollback that failed. That the old program does
-// not come up is no such thing: its files are as before, and so is what they
-// can do.
-func (f *Failure) undone(s Step, err error) {
+// notUndone records a step of the rollback that failed. That the old program
+// does not come up is no such thing once its files are as before, and with them
+// what they can do.
+func (f *Failure) notUndone(s Step, err error) {
 	var dead *NotUp
-	if errors.As(err, &dead) {
-		f.Notes = append(f.Notes, fmt.Sprintf("%s does not come up with its old files either, so the cause is not this change (%v)", dead.Unit, dead))
+	if errors.As(err, &dead) && len(f.Left) == 0 {
+		f.Notes = append(f.Notes, dead.ofOld())
 		return
 	}
 	f.Left = append(f.Left, fmt.Sprintf("cannot %s: %v", s, err))
+}
+
+// ofOld says of an old program that it did not come up in a rollback.
+func (e *NotUp) ofOld() string {
+	if e.TimedOut {
+		return fmt.Sprintf("%s was started again with its old files, but is not up yet: %v", e.Unit, e)
+	}
+	note := fmt.Sprintf("%s does not come up with its old files either, so the cause is not this change (%v)", e.Unit, e)
+	if e.Process.SubState == "auto-restart" || e.Process.SubState == "auto-restart-queued" {
+		note += "; systemd goes on trying to start it"
+	}
+	return note
 }
