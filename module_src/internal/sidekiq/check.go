@@ -46,6 +46,14 @@ func bare(s string) error {
 	return plain(s)
 }
 
+// pathName is bare, for a path.
+func pathName(s string) error {
+	if len(s) > 1024 {
+		return errors.New("is longer than 1024 bytes")
+	}
+	return bare(s)
+}
+
 // onlyRunes reports whether s is made of letters and digits of ASCII and of
 // the characters in more, and is not empty.
 func onlyRunes(s, more string) bool {
@@ -105,7 +113,8 @@ var unitTypes = [...]string{
 // unitName completes the name of another unit as systemctl does: redis is
 // redis.service.
 func unitName(name string) (string, error) {
-	if !onlyRunes(name, ":_.@-") || name[0] == '.' || name[0] == '-' || len(name) > 200 {
+	stem, _, _ := strings.Cut(name, ".")
+	if !onlyRunes(name, ":_.@-") || strings.ContainsRune(".-@", rune(name[0])) || strings.HasSuffix(stem, "@") || len(name) > 200 {
 		return "", fmt.Errorf("must be the name of a unit, got %q", name)
 	}
 	for _, t := range unitTypes {
@@ -150,7 +159,7 @@ func (p *parser) projectName(option string) string {
 	if name == "" {
 		return ""
 	}
-	if !onlyRunes(name, "_.-") || strings.Trim(name, ".") == "" || name[0] == '-' {
+	if !onlyRunes(name, "_.-") || strings.Trim(name, ".") == "" || name[0] == '-' || len(name) > 200 {
 		p.Add(option, "must be letters, digits, and the characters _ . -, got %q", name)
 		return ""
 	}
@@ -167,7 +176,7 @@ func (p *parser) absolute(option string) string {
 		p.Add(option, "must be an absolute path, got %q", s)
 		return p.fallback(option)
 	}
-	if err := bare(s); err != nil {
+	if err := pathName(s); err != nil {
 		p.Add(option, "%v: %q", err, s)
 		return p.fallback(option)
 	}
@@ -184,7 +193,7 @@ func (p *parser) path(option string) string {
 	if s == "" {
 		return ""
 	}
-	err := bare(s)
+	err := pathName(s)
 	if err == nil && (s[0] == '-' || s[0] == '~') {
 		err = errors.New("must be absolute or below the working directory")
 	}
@@ -410,16 +419,20 @@ func scalar(v any, yes, no string) (string, error) {
 }
 
 func (p *parser) envFiles(option string) []string {
-	files := p.Strings(option)
-	for _, f := range files {
-		name := strings.TrimPrefix(f, "-")
-		if err := bare(name); err != nil {
+	var files []string
+	for _, f := range p.Strings(option) {
+		name, optional := strings.CutPrefix(f, "-")
+		if err := pathName(name); err != nil {
 			p.Add(option, "%v: %q", err, f)
 		} else if !path.IsAbs(name) {
 			p.Add(option, "must be absolute paths, each with an optional - before it, got %q", f)
 		} else if strings.ContainsAny(name, `*?[\`) {
 			p.Add(option, "systemd takes *, ?, [ and backslashes for a pattern: %q", f)
 		}
+		if name = path.Clean(name); optional {
+			name = "-" + name
+		}
+		files = append(files, name)
 	}
 	return files
 }

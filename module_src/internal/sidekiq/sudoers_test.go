@@ -42,7 +42,7 @@ func readSudoers(text string) ([]converge.Grant, error) {
 			return nil, fmt.Errorf("not a plain user specification: %q", line)
 		}
 		name := strings.Trim(m[1], `"`)
-		if name == "ALL" || strings.ContainsAny(name[:1], "+#!") {
+		if name == "ALL" || name == "Defaults" || m[1] == "sudoedit" || m[1] == "list" || strings.ContainsAny(name[:1], "+#!") {
 			return nil, fmt.Errorf("not a name: %q", name)
 		}
 		for command := range strings.SplitSeq(m[3], ", ") {
@@ -112,7 +112,7 @@ func checkSudoers(t *testing.T, option string, s Service) {
 
 func TestSudoersNamesNobodyElse(t *testing.T) {
 	for _, name := range []string{
-		"ALL", "root:x", "%wheel", "+net", "#0", "#1000", "!deploy", "1000", "-x", "a\"b", `DOM\joe`, "a,b", "a:b", "a=b", "a(b", "a*", "@include x", "a\nb ALL=(ALL) ALL", "ä", "",
+		"ALL", "root:x", "%wheel", "+net", "#0", "#1000", "!deploy", "1000", "-x", "a\"b", `DOM\joe`, "a,b", "a:b", "a=b", "a(b", "a*", "@include x", "Defaults", "User_Alias", "'", "$x", ";", "~", "a b;c", strings.Repeat("x", 256), "a\nb ALL=(ALL) ALL", "ä", "",
 	} {
 		if _, err := parse(quoteJSON(map[string]any{"project_name": "p", "sudo_users": []string{name}})); err == nil && name != "" {
 			t.Errorf("%q is accepted", name)
