@@ -88,7 +88,7 @@ func (h *Host) analyze(ctx context.Context, units []copied) (warnings []string, 
 		if !ok {
 			continue
 		}
-		line = strings.ReplaceAll(line, u.at, u.Path)
+		line = named(strings.ReplaceAll(line, u.at, u.Path), u)
 		switch h.severity(line) {
 		case fatal:
 			bad = append(bad, fmt.Errorf("systemd-analyze rejects %s: %s", u.Path, line))
@@ -97,6 +97,24 @@ func (h *Host) analyze(ctx context.Context, units []copied) (warnings []string, 
 		}
 	}
 	return warnings, errors.Join(bad...)
+}
+
+// named adds to a complaint about a line of the unit which directive stands
+// there: "Failed to parse resource value" does not tell, and the file with that
+// line is not on the host.
+func named(complaint string, u copied) string {
+	_, rest, _ := strings.Cut(complaint, u.Path+":")
+	number, _, _ := strings.Cut(rest, ":")
+	n, err := strconv.Atoi(number)
+	text := strings.Split(u.Content, "\n")
+	if err != nil || n < 1 || n > len(text) {
+		return complaint
+	}
+	name, _, ok := strings.Cut(text[n-1], "=")
+	if !ok || strings.Contains(complaint, name) {
+		return complaint
+	}
+	return complaint + " (in " + name + "=)"
 }
 
 // about returns the unit that a line of systemd-analyze speaks of. An instance
