@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -30,12 +31,12 @@ func Lock(ctx context.Context) (release func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the lock of this host: %w", err)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, lockTime,
-		fmt.Errorf("another run has been at work on this host for more than %s", lockTime))
+	ctx, cancel := context.WithTimeoutCause(ctx, lockTime, fmt.Errorf("this one has waited for it for %s", lockTime))
 	defer cancel()
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
+			sign(f)
 			return func() { _ = f.Close() }, nil
 		}
 		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
@@ -44,11 +45,29 @@ func Lock(ctx context.Context) (release func(), err error) {
 		}
 		select {
 		case <-ctx.Done():
-			_ = f.Close()
-			return nil, fmt.Errorf("cannot lock %s: %w", f.Name(), context.Cause(ctx))
+			defer f.Close()
+			return nil, fmt.Errorf("another run is at work on this host%s: %w", signature(f), context.Cause(ctx))
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// sign leaves our process id in the lock, for the message of a run that waits
+// in vain.
+func sign(f *os.File) {
+	_ = f.Truncate(0)
+	_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
+}
+
+// signature says who holds the lock, where that can be told.
+func signature(f *os.File) string {
+	id := make([]byte, 20)
+	n, _ := f.ReadAt(id, 0)
+	pid, err := strconv.Atoi(string(id[:n]))
+	if err != nil || syscall.Kill(pid, 0) != nil {
+		return ""
+	}
+	return fmt.Sprintf(" (process %d; to end it and have it undo what it did: kill %d)", pid, pid)
 }
 
 // makeRunDir makes RunDir, or makes sure that the one there is root's alone.
