@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 )
 
@@ -43,10 +44,15 @@ func busyTitle(title string) (ready, quiet bool) {
 	if !found || open < 0 {
 		return false, false
 	}
-	var busy, all int
-	if n, err := fmt.Sscanf(title[open:], "[%d of %d busy]", &busy, &all); n != 2 || err != nil {
+	busy, all, found := strings.Cut(title[open+1:len(title)-len(" busy]")-len(state)], " of ")
+	if !found || !isNumber(busy) || !isNumber(all) {
 		return false, false
 	}
 	quiet = strings.Contains(state, "stopping")
 	return !quiet, quiet
+}
+
+func isNumber(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 32)
+	return err == nil
 }
