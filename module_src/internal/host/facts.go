@@ -89,7 +89,7 @@ func (h *Host) users(ctx context.Context, names []string) (map[string]sidekiq.Us
 		if !found {
 			continue
 		}
-		u := sidekiq.User{UID: a.uid, GID: a.gid}
+		u := sidekiq.User{UID: a.uid, GID: a.gid, Home: a.home}
 		g, found, err := lookupGroupID(ctx, a.gid)
 		if err != nil {
 			return nil, err
@@ -185,10 +185,13 @@ func (h *Host) application(f *sidekiq.Facts, q sidekiq.Questions) {
 	info, err := os.Stat(q.Dir)
 	f.Deployed = err == nil && info.IsDir()
 	reader, known := f.Users[q.Reader]
+	who := Identity{UID: reader.UID, GID: reader.GID, Groups: groupsOf(q.Reader)}
+	if known {
+		f.OtherUnits = otherUnits(q.Reader, reader.Home, who)
+	}
 	if !f.Deployed || !known {
 		return
 	}
-	who := Identity{UID: reader.UID, GID: reader.GID, Groups: groupsOf(q.Reader)}
 	f.Lock = textOf(who, q.Lock)
 	f.Config = textOf(who, q.Config)
 }

@@ -51,6 +51,8 @@ type Facts struct {
 	Lock, Config Text
 
 	RootFiles map[string]RootFile
+
+	OtherUnits []OtherUnit
 }
 
 // Sudo is the sudo of a host.
@@ -65,6 +67,7 @@ type Sudo struct {
 type User struct {
 	UID, GID int
 	Group    string // name of the primary group; empty: it has none
+	Home     string
 }
 
 // Group is a group of a host.
@@ -75,6 +78,13 @@ type Group struct {
 // Installed is a unit that the manager of the host knows.
 type Installed struct {
 	Enabled bool // at boot, in any way
+}
+
+// OtherUnit is a service unit that did not come with the distribution.
+type OtherUnit struct {
+	Path    string
+	User    string // whose own manager runs it; empty: the host's
+	Content string
 }
 
 // Text is a text file of the application.

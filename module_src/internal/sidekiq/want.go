@@ -36,6 +36,7 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 	service := w.unit()
 	want.Units = append(want.Units, w.above(service))
 	want.Units = append(want.Units, w.processUnits(service)...)
+	w.rivals()
 	w.secrets()
 	w.checkRootFiles()
 	return want, w.warnings, w.err()

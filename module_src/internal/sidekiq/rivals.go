@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// A rival is a unit of somebody else's that runs the Sidekiq of the same
+// application, as capistrano-sidekiq sets one up. Beside ours, it means twice
+// the processes of which only half restart at a deploy.
+
+// rivals warns of them. Units of this collection are none: somebody may want a
+// second service, for other queues.
+func (w *wanting) rivals() {
+	for _, u := range w.facts.OtherUnits {
+		if u.Path == w.UnitPath() || u.Path == w.TemplatePath() || !w.sameApplication(u.Content) {
+			continue
+		}
+		name := path.Base(u.Path)
+		if stem, ok := strings.CutSuffix(name, "@.service"); ok {
+			name = "'" + stem + "@*.service'"
+		}
+		remedy := "systemctl disable --now " + name + " && rm " + u.Path
+		if u.User != "" {
+			remedy = "systemctl --user disable --now " + name + " && rm " + u.Path + ", as " + u.User
+		}
+		w.warn("%s runs the Sidekiq of %s, too, so that there are more processes than wanted, and some of them run old code after a deploy; "+
+			"remove it: %s", u.Path, w.Dir, remedy)
+	}
+}
+
+// sameApplication reports whether a unit file that is not ours runs a Sidekiq
+// in the same directory.
+func (w *wanting) sameApplication(content string) bool {
+	if _, form := Owner(content); form == Ours {
+		return false
+	}
+	lines := readUnit(content)
+	has := func(key string, fits func(value string) bool) bool {
+		return slices.ContainsFunc(lines, func(l unitLine) bool { return l.key == key && fits(l.value) })
+	}
+	return has("WorkingDirectory", func(v string) bool { return path.Clean(strings.TrimPrefix(v, "-")) == w.Dir }) &&
+		has("ExecStart", func(v string) bool { return strings.Contains(v, "sidekiq") })
+}
