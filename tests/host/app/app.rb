@@ -66,3 +66,25 @@ class Child
     File.open(ledger, "a") { |file| file.write("#{id}\n") }
   end
 end
+
+# Has a child process take all the memory it can get.
+class Devour
+  include Sidekiq::Worker
+  sidekiq_options retry: false
+
+  def perform
+    system("ruby", "-e", "all = []; loop { all << 'x' * 1_000_000 }") or raise "the child was killed"
+  end
+end
+
+# Runs a shell command as a child and writes what it printed, and then its exit status, into the file PATH: what jobs may do, one can ask.
+class Run
+  include Sidekiq::Worker
+  sidekiq_options retry: false
+
+  def perform(command, path)
+    output = IO.popen(["/bin/sh", "-c", command], err: %i[child out], &:read)
+    File.write("#{path}.new", "#{output}status #{$?.exitstatus}\n")
+    File.rename("#{path}.new", path)
+  end
+end
