@@ -42,7 +42,8 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 	return want, w.warnings, w.err()
 }
 
-// wanting is a Service on a certain host, and what is to be said about it.
+// wanting is a Service on a certain host, and what is to be said about it. The
+// same thing is said once, although a unit may be worked out several times.
 type wanting struct {
 	Service
 	facts    Facts
@@ -52,15 +53,15 @@ type wanting struct {
 }
 
 func (w *wanting) miss(option, format string, args ...any) {
-	w.unmet = append(w.unmet, fmt.Sprintf("option %q: ", option)+fmt.Sprintf(format, args...))
+	w.unmet = appendNew(w.unmet, fmt.Sprintf("option %q: ", option)+fmt.Sprintf(format, args...))
 }
 
 func (w *wanting) fail(option, format string, args ...any) {
-	w.wrong = append(w.wrong, fmt.Sprintf("option %q: ", option)+fmt.Sprintf(format, args...))
+	w.wrong = appendNew(w.wrong, fmt.Sprintf("option %q: ", option)+fmt.Sprintf(format, args...))
 }
 
 func (w *wanting) warn(format string, args ...any) {
-	w.warnings = append(w.warnings, fmt.Sprintf(format, args...))
+	w.warnings = appendNew(w.warnings, fmt.Sprintf(format, args...))
 }
 
 func (w *wanting) err() error {

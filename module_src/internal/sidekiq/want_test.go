@@ -251,6 +251,7 @@ func TestStopTimeoutFollowsSidekiqsOwn(t *testing.T) {
 		{":timeout: 100\nstaging:\n  :timeout: 200\n", ``, "105", false},
 		{"a: &a\n  :timeout: 300\nproduction:\n  <<: *a\n", ``, "305", false},
 		{":timeout: <%= 100 %>\n", ``, "90", true},
+		{":timeout: 100\n:verbose: <%= true %>\n", ``, "90", true},
 		{"\tnot: yaml: at all", ``, "90", true},
 		{":timeout: soon\n", ``, "90", true},
 		{":timeout: 99999999999999999999\n", ``, "90", true},
@@ -271,7 +272,7 @@ func TestStopTimeoutFollowsSidekiqsOwn(t *testing.T) {
 		if got := directive(t, state.Files[0].Content, "Service", "TimeoutStopSec"); got != test.want {
 			t.Errorf("%q%s: %s, want %s", test.config, test.options, got, test.want)
 		}
-		if (len(warnings) > 0) != test.warned {
+		if (len(warnings) > 0) != test.warned || len(warnings) > 1 {
 			t.Errorf("%q%s: warnings %q", test.config, test.options, warnings)
 		}
 	}
