@@ -51,6 +51,11 @@ func pathName(s string) error {
 	if len(s) > 1024 {
 		return errors.New("is longer than 1024 bytes")
 	}
+	// systemd drops blanks at the ends of a value, and cleaning a path can
+	// bring one there.
+	if clean := path.Clean(s); strings.TrimSpace(s) != s || strings.TrimSpace(clean) != clean {
+		return errors.New("begins or ends with a blank")
+	}
 	return bare(s)
 }
 
@@ -166,45 +171,48 @@ func (p *parser) projectName(option string) string {
 	return name
 }
 
-// absolute is an absolute path, cleaned, or "" where none is given.
+// absolute is an absolute path, cleaned, or "" where none is given. What is
+// checked is what will be written: cleaning may take away what stood behind a
+// blank or a backslash.
 func (p *parser) absolute(option string) string {
 	s := p.String(option)
 	if s == "" {
 		return ""
 	}
-	if !path.IsAbs(s) {
+	clean := path.Clean(s)
+	err := pathName(clean)
+	switch {
+	case !path.IsAbs(s):
 		p.Add(option, "must be an absolute path, got %q", s)
-		return p.fallback(option)
-	}
-	if err := pathName(s); err != nil {
+	case err != nil:
 		p.Add(option, "%v: %q", err, s)
-		return p.fallback(option)
-	}
-	if path.Clean(s) == "/" {
+	case clean == "/":
 		p.Add(option, "must not be the root directory")
-		return p.fallback(option)
+	default:
+		return clean
 	}
-	return path.Clean(s)
+	return p.fallback(option)
 }
 
-// path is an absolute path, or one below the working directory.
+// path is an absolute path, or one below the working directory, cleaned.
 func (p *parser) path(option string) string {
 	s := p.String(option)
 	if s == "" {
 		return ""
 	}
-	err := pathName(s)
-	if err == nil && (s[0] == '-' || s[0] == '~') {
-		err = errors.New("must be absolute or below the working directory")
-	}
-	if err == nil && strings.HasSuffix(s, "/") {
-		err = errors.New("must be a file")
-	}
-	if err != nil {
+	clean := path.Clean(s)
+	err := pathName(clean)
+	switch {
+	case err != nil:
 		p.Add(option, "%v: %q", err, s)
-		return p.fallback(option)
+	case strings.ContainsRune("-~", rune(clean[0])):
+		p.Add(option, "must be absolute or below the working directory: %q", s)
+	case strings.HasSuffix(s, "/") || clean == ".":
+		p.Add(option, "must be a file: %q", s)
+	default:
+		return clean
 	}
-	return path.Clean(s)
+	return p.fallback(option)
 }
 
 // word is one word of a command line that must not be taken for a flag.
@@ -422,17 +430,18 @@ func (p *parser) envFiles(option string) []string {
 	var files []string
 	for _, f := range p.Strings(option) {
 		name, optional := strings.CutPrefix(f, "-")
-		if err := pathName(name); err != nil {
+		clean := path.Clean(name)
+		if err := pathName(clean); err != nil {
 			p.Add(option, "%v: %q", err, f)
 		} else if !path.IsAbs(name) {
 			p.Add(option, "must be absolute paths, each with an optional - before it, got %q", f)
-		} else if strings.ContainsAny(name, `*?[\`) {
+		} else if strings.ContainsAny(clean, `*?[\`) {
 			p.Add(option, "systemd takes *, ?, [ and backslashes for a pattern: %q", f)
 		}
-		if name = path.Clean(name); optional {
-			name = "-" + name
+		if optional {
+			clean = "-" + clean
 		}
-		files = append(files, name)
+		files = append(files, clean)
 	}
 	return files
 }

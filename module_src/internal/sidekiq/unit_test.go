@@ -19,7 +19,7 @@ func hostile() []string {
 		"a;b", ";", "; +/bin/evil", `\;`, "#", "#x", ";x", "[Service]", "[Service", "a=b", "=", "User=root", "-", "--", "-L", "+/bin/sh", "!/bin/sh",
 		"@a", ":a", "|a", "a\nUser=root", "a\rUser=root", "a\x00User=root", "a\tb", "a\x0bb", "a\x7fb", "a\u0085b", "a\u2028b", "a\ufffdb", "ä", "漢字", "\U0001F600",
 		"~", "~root", "*", "?", "[ab]", "{a,b}", "`id`", "$(id)", "&& id", "| id", "> /etc/passwd", "ALL", "root", "0", "deploy", "DEPLOY", "list", "sudoedit", "Defaults", "%wheel", "+net", "#0",
-		`a\x2db`, `\n`, `\x0a`, "a,b", "a:b", "a/b", "../a", "/../a", ".include /etc/x", "a.conf", "a~", "\xff", strings.Repeat("x", 3000),
+		`a\x2db`, `\n`, `\x0a`, "a,b", "a:b", "a/b", `a\/`, `a\/.`, `a\/b/..`, "a /", "./-x", "./~x", "../a", "/../a", ".include /etc/x", "a.conf", "a~", "\xff", strings.Repeat("x", 3000),
 	}
 }
 
