@@ -140,10 +140,12 @@ func (s SetEnabled) String() string {
 		return "disable " + s.Want.Name
 	}
 	text := "enable " + s.Want.Name
-	if gone := missing(s.Was.Links, s.Want.Links); s.Want.Links != nil && len(gone) > 0 {
+	came := missing(s.Want.Links, s.Was.Links)
+	gone := slices.DeleteFunc(missing(s.Was.Links, s.Want.Links), func(dir string) bool { return slices.Contains(came, dir) })
+	if s.Want.Links != nil && len(gone) > 0 {
 		text += ", no longer in " + strings.Join(gone, ", ")
 	}
-	if came := missing(s.Want.Links, s.Was.Links); len(came) > 0 {
+	if len(came) > 0 {
 		text += " in " + strings.Join(came, ", ")
 	}
 	return text

@@ -132,10 +132,14 @@ func proveRules(ctx context.Context, sudo, user string, grants []converge.Grant)
 	for _, g := range grants {
 		command := strings.Join(g.Args, " ")
 		rule, found := decides(entries, g)
-		if !found {
-			return fmt.Errorf("no sudo rule lets %s run %q; is the directory of the sudoers file included by /etc/sudoers (\"@includedir /etc/sudoers.d\")?", user, command)
-		}
-		if lack := rule.missing(g); lack != "" {
+		lack := rule.missing(g)
+		switch {
+		case found && lack == "":
+			continue
+		case !listed(entries, g):
+			return fmt.Errorf("sudo does not read our rule that lets %s run %q; is the directory of the sudoers file included by /etc/sudoers "+
+				"(\"@includedir /etc/sudoers.d\")?", user, command)
+		default:
 			return fmt.Errorf("another sudo rule wins over ours, since it comes later, and %s: for %q as %s the last matching rule is: %s",
 				lack, command, user, rule)
 		}

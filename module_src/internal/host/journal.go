@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 )
 
 const (
@@ -33,6 +35,23 @@ func (h *Host) LastWords(ctx context.Context, unit string, since time.Time) []st
 		}
 	}
 	return lastLines(ctx, path, "--unit="+unit, fmt.Sprintf("--since=@%d", since.Unix()))
+}
+
+// quietedSince reports whether the journal has it from Sidekiq itself that it
+// was told to be quiet since then. The manager knows only of the quieting that
+// went through it: capistrano-sidekiq sends the signal past it. A Sidekiq that
+// logs elsewhere says nothing here.
+func (h *Host) quietedSince(ctx context.Context, p converge.Process, since time.Time) bool {
+	path := find(journalPaths[:])
+	if path == "" || p.Invocation == "" {
+		return false
+	}
+	args := []string{
+		"--output=cat", "--no-pager", "--quiet", fmt.Sprintf("--lines=%d", maxRead), fmt.Sprintf("--since=@%d", since.Unix()),
+		"_SYSTEMD_INVOCATION_ID=" + p.Invocation,
+	}
+	out, err := program{path: path, args: args}.run(ctx)
+	return err == nil && strings.Contains(out.stdout, "no longer accepting new work")
 }
 
 // lastLines are the last lines of the journal that match, without backtraces.

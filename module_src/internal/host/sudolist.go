@@ -108,6 +108,13 @@ func decides(entries []sudoEntry, g converge.Grant) (rule sudoRule, found bool) 
 	return sudoRule{}, false
 }
 
+// listed reports whether the grant is among the rules, whatever wins.
+func listed(entries []sudoEntry, g converge.Grant) bool {
+	return slices.ContainsFunc(entries, func(e sudoEntry) bool {
+		return slices.Contains(e.options, "!authenticate") && slices.Contains(e.commands, strings.Join(g.Args, " "))
+	})
+}
+
 // missing says what the rule lacks to give the grant; "" means nothing. A rule
 // that makes the user root anyway lacks nothing: NOEXEC would keep him from
 // nothing.

@@ -43,6 +43,9 @@ func (h *Host) Unit(ctx context.Context, name string) (converge.Unit, error) {
 		u.Enabled = converge.On
 	}
 	u.Activity = activity(u.Process, now, p)
+	if u.Activity == converge.Quiet && h.quietedSince(ctx, u.Process, now.Add(-p.span("TimeoutStopUSec"))) {
+		u.Activity = converge.Draining
+	}
 	if u.Process.MainPID != 0 {
 		u.Age = now.Sub(u.Process.Started)
 		u.Stale = stale(u, p.envFiles(), now)
