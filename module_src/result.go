@@ -55,7 +55,7 @@ func (r *report) fail(out *ansible.Result) {
 		last = notUp.Process
 	}
 	if cause := sidekiq.Explain(f.Words, last); cause != "" {
-		out.Msg += ". " + cause
+		out.Msg += ". Likely cause: " + cause
 	}
 	if len(f.Words) > 0 {
 		out.Msg += fmt.Sprintf("\nThe last log lines of %s:\n  %s", f.Unit, strings.Join(f.Words, "\n  "))

@@ -165,7 +165,7 @@ func TestProve(t *testing.T) {
 		{
 			name: "a unit that is not restarted", proof: titled,
 			script: []scene{{0, process(7, "active/running")}, {time.Second, process(0, "failed/failed", exit(217))}},
-			err:    "217/USER: the user does not exist", waited: 2 * time.Second,
+			err:    "217/USER (the user does not exist", waited: 2 * time.Second,
 		},
 		{
 			name: "one that somebody stopped", proof: titled,

@@ -13,6 +13,12 @@ import (
 // guess: the words are those of Sidekiq, Bundler, Redis clients and shells,
 // which may change.
 func Explain(lines []string, p converge.Process) string {
+	if p.ExitCode == exited && p.ExitStatus >= 200 {
+		// The program did not even start; whatever the log says is systemd's.
+		if why := startFailure(p.ExitStatus); why != "" {
+			return why
+		}
+	}
 	for _, sign := range signs() {
 		for _, line := range lines {
 			if sign.in(line) {
@@ -52,7 +58,7 @@ func signs() []sign {
 	return []sign{
 		{
 			[]string{"invalid option: -L", "invalid option: -d", "invalid option: -P", "invalid option: -i"},
-			"Sidekiq 6 and newer has no -L, -d, -P and -i: take them out of exec_start; the log goes to the journal, or to log_file",
+			"this Sidekiq has no -L, -d, -P and -i (6 ignores them, 7 refuses them): take them out of exec_start; the log goes to the journal, or to log_file",
 		},
 		{[]string{"invalid option: ", "missing argument: "}, "Sidekiq does not understand its command line: see exec_start"},
 		{

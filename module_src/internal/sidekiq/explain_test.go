@@ -26,6 +26,8 @@ func TestExplainNamesTheCauseAndTheOption(t *testing.T) {
 		{"no application", "Please point Sidekiq to a Rails application or a Ruby file", converge.Process{}, "no Rails application"},
 		{"no file", "app.rb:1:in `require': cannot load such file -- x (LoadError)", converge.Process{}, "does not load"},
 		{"hardening", "Read-only file system @ rb_sysopen - /opt/x (Errno::EROFS)", converge.Process{}, "hardening"},
+		{"no way into the directory", "Changing to the requested working directory failed: Permission denied", converge.Process{ExitCode: exited, ExitStatus: 200}, "working_directory"},
+		{"old Redis, 7.3", "You are connecting to Redis 5.0.14, Sidekiq requires Redis 6.2.0 or greater", converge.Process{}, "too old"},
 		{"no directory", "", converge.Process{ExitCode: exited, ExitStatus: 200}, "working_directory"},
 		{"no program", "", converge.Process{ExitCode: exited, ExitStatus: 203}, "bundle"},
 		{"no user", "", converge.Process{ExitCode: exited, ExitStatus: 217}, "user"},
