@@ -137,8 +137,7 @@ func proveRules(ctx context.Context, sudo, user string, grants []converge.Grant)
 		case found && lack == "":
 			continue
 		case !listed(entries, g):
-			return fmt.Errorf("sudo does not read our rule that lets %s run %q; is the directory of the sudoers file included by /etc/sudoers "+
-				"(\"@includedir /etc/sudoers.d\")?", user, command)
+			return fmt.Errorf("sudo does not read our rule that lets %s run %q; %s", user, command, includedQuestion)
 		default:
 			return fmt.Errorf("another sudo rule wins over ours, since it comes later, and %s: for %q as %s the last matching rule is: %s",
 				lack, command, user, rule)
@@ -147,6 +146,9 @@ func proveRules(ctx context.Context, sudo, user string, grants []converge.Grant)
 	return nil
 }
 
+// includedQuestion is the usual reason where sudo knows nothing of a rule.
+const includedQuestion = `is the directory of the sudoers file included by /etc/sudoers ("@includedir /etc/sudoers.d")?`
+
 // sudoRules are the rules that sudo has for a user.
 func sudoRules(ctx context.Context, sudo, user string) ([]sudoEntry, error) {
 	out, err := program{path: sudo, args: []string{"-ll", "-U", user}}.run(ctx)
@@ -154,7 +156,7 @@ func sudoRules(ctx context.Context, sudo, user string) ([]sudoEntry, error) {
 		return nil, err
 	}
 	if out.status != 0 {
-		return nil, fmt.Errorf("cannot list what %s may do by sudo: %s", user, strings.Join(lines(out.all()), "; "))
+		return nil, fmt.Errorf("cannot list what %s may do by sudo; %s: %s", user, includedQuestion, strings.Join(lines(out.all()), "; "))
 	}
 	return parseSudoList(out.stdout), nil
 }
