@@ -79,6 +79,13 @@ func TestDiff(t *testing.T) {
 			},
 		},
 		{
+			name: "a link leads to another file", want: nothing,
+			have: func(s *converge.State) {
+				s.Units[0].Links = []converge.Link{{Path: linkIn("multi-user.target").Path, Target: "/etc/systemd/system/sidekiq.service"}}
+			},
+			words: []string{"enable sidekiq.service in multi-user.target.wants", "reload the systemd manager"},
+		},
+		{
 			name: "any links will do", have: nothing, want: unit(func(u *converge.Unit) { u.Links = nil }),
 		},
 		{

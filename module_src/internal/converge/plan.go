@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Plan is what has to be done to a host, in order. The zero Plan means that
@@ -209,7 +210,32 @@ func (s RunUnit) do(ctx context.Context, h Host) error {
 			return err
 		}
 	}
-	return s.ended(ctx, h, h.Run(ctx, s.Unit, s.Verb))
+	if err := s.ended(ctx, h, h.Run(ctx, s.Unit, s.Verb)); err != nil || s.Verb != Hush {
+		return err
+	}
+	return s.hushed(ctx, h)
+}
+
+// hushTime bounds the wait for a quiet title: Sidekiq renews its title every 5
+// seconds, from 7.0 on every 10.
+const hushTime = 15 * time.Second
+
+// hushed waits until the main process says that it is quiet. Until then, a
+// look at it finds a service that takes jobs. A title that says nothing at all
+// is not waited for.
+func (s RunUnit) hushed(ctx context.Context, h Host) error {
+	for end := h.Now().Add(hushTime); ; {
+		p, err := h.Process(ctx, s.Unit)
+		if err != nil {
+			return err
+		}
+		if !p.Ready || h.Now().After(end) {
+			return nil
+		}
+		if err := h.Sleep(ctx, lookEvery); err != nil {
+			return fmt.Errorf("interrupted while waiting for %s to be quiet: %w", s.Unit, context.Cause(ctx))
+		}
+	}
 }
 
 // ended explains why a unit did not start. A job that somebody else's job has
