@@ -187,3 +187,46 @@ def test_the_next_run_heals_one_that_was_killed(nth: None, host: Host, name: str
 @pytest.mark.parametrize("name", PLANS)
 def test_the_next_run_heals_one_that_was_killed_at_any_effect(nth: None, host: Host, name: str) -> None:
     kill_at(host, name, PLANS[name].with_options(STAND_IN), None)
+
+
+# errno(3)
+ERRORS = {"EIO": 5, "ENOSPC": 28, "EROFS": 30}
+
+
+def fail_at(host: Host, name: str, plan: Plan, only: str, errors: list[str]) -> None:
+    """Has each effect that matches fail with each error: the run then leaves the host as it was, or does without the effect."""
+    plan.prepare(host)
+    _, effects, result = meddle(host, plan.goal, f"-only '{only}'")
+    assert effects and not result.get("failed"), result
+    wanted = look(host)
+    rolled_back = refused = overlooked = 0
+    for n, effect in enumerate(effects, start=1):
+        for error in errors:
+            plan.prepare(host)
+            before, snapshot = look(host), host.snapshot()
+            where = f"{name}: {error} at effect {n}, {effect}"
+            status, _, result = meddle(host, plan.goal, f"-n {n} -fail {ERRORS[error]} -only '{only}'")
+            print(f"{where}: {result.get('msg', 'done all the same').splitlines()[0]}")
+            if not result.get("failed"):
+                assert (status, look(host)) == (0, wanted), where
+                overlooked += 1
+                continue
+            assert (status, result["changed"], result.get("rolled_back", True)) == (1, False, True), (where, result)
+            assert look(host) == before, where
+            if "StopUnit" not in effects[: n - 1]:
+                assert host.snapshot() == snapshot, where
+            refused += "rolled_back" not in result
+            rolled_back += "rolled_back" in result
+            healed = host.converge(**plan.next)
+            assert not healed.get("failed") and look(host) == wanted, (where, healed)
+    print(f"{name}: {len(effects)} effects, {rolled_back} times rolled back, {refused} times refused, {overlooked} times without need of it")
+
+
+def test_an_effect_that_fails_leaves_the_host_as_it_was(nth: None, host: Host) -> None:
+    fail_at(host, "change", PLANS["change"], f"rename to {SUDOERS}|fsync /usr/lib/systemd/system$", ["EIO"])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["create", "change", "shrink", "remove"])
+def test_any_effect_that_fails_leaves_the_host_as_it_was(nth: None, host: Host, name: str) -> None:
+    fail_at(host, name, PLANS[name].with_options(STAND_IN), "^(mkdir|create|write|chown|chmod|fsync|rename|unlink /(usr/|etc|lib))", list(ERRORS))
