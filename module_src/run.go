@@ -103,7 +103,7 @@ func (r *report) look(ctx context.Context, h *host.Host) error {
 	}
 	r.plan = converge.Diff(r.want, r.have)
 	r.warn(r.plan.Warnings)
-	return nil
+	return r.service.Unwritable(r.plan, facts)
 }
 
 // forgive turns what an earlier task of the play may be about to make into a

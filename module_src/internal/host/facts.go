@@ -9,8 +9,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
@@ -22,6 +24,8 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 		Systemctl: find(systemctlPaths[:]),
 		Sudo:      findSudo(),
 		Packaged:  packaged(q.Paths),
+		Above:     above(q.Above),
+		ReadOnly:  readOnly(q.Paths),
 	}
 	if f.Systemctl == "" {
 		return f, errors.New("cannot find systemctl in /usr/bin or /bin, so there is nothing that sudo could allow")
@@ -45,6 +49,27 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 	h.application(&f, q)
 	f.RootFiles = rootFiles(q.RootFiles)
 	return f, nil
+}
+
+// above are those of the paths at which there is anything.
+func above(paths []string) []sidekiq.Above {
+	var found []sidekiq.Above
+	for _, path := range paths {
+		if _, err := os.Lstat(path); err == nil {
+			link, _ := os.Readlink(path) // fails for what is no link
+			found = append(found, sidekiq.Above{Path: path, Link: link})
+		}
+	}
+	return found
+}
+
+// readOnly are those of the paths whose directory is on a file system that is
+// mounted read-only. Root may write anywhere else.
+func readOnly(paths []string) []string {
+	const write = 2 // W_OK of access(2)
+	return slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
+		return !errors.Is(syscall.Access(filepath.Dir(path), write), syscall.EROFS)
+	})
 }
 
 // systemdVersion is the leading number of the manager's version, "252" of

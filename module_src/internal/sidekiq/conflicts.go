@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
@@ -71,13 +70,17 @@ func (s Service) owns(project string) bool {
 	return project == s.Project || s.Dir != "" && (project == s.Dir || project == projectOf(s.Dir))
 }
 
-// hidden says whether the manager would use something else than our unit file.
+// hidden says whether the manager uses something else than our unit file. Where
+// it has yet to look again, the files on disk tell; see uncovered.
 func (s Service) hidden(u converge.Unit) error {
+	if u.Reload && s.State != Absent {
+		return nil
+	}
 	if u.LoadState == "masked" {
 		if s.State == Absent {
 			return nil
 		}
-		return fmt.Errorf("cannot manage %s: it is masked; unmask it with: systemctl unmask %s", u.Name, u.Name)
+		return errors.New(masked(u.Name, "unmask"))
 	}
 	if u.Fragment == "" || sameUnitPath(u.Fragment, s.UnitPath()) {
 		return nil
@@ -97,23 +100,6 @@ func (s Service) hidden(u converge.Unit) error {
 // one that it uses; then the difference is found when our file is there.
 func sameUnitPath(a, b string) bool {
 	return strings.TrimPrefix(a, "/usr") == strings.TrimPrefix(b, "/usr")
-}
-
-// precedence is the place of a directory in the manager's search path, the
-// first wins: systemd.unit(5), "Unit File Load Path".
-func precedence(dir string) int {
-	order := []string{
-		"/etc/systemd/system.control", "/run/systemd/system.control", "/run/systemd/transient", "/run/systemd/generator.early",
-		"/etc/systemd/system", "/etc/systemd/system.attached", "/run/systemd/system", "/run/systemd/system.attached",
-		"/run/systemd/generator", "/usr/local/lib/systemd/system", "/lib/systemd/system", "/run/systemd/generator.late",
-	}
-	if dir == "/usr/lib/systemd/system" {
-		dir = "/lib/systemd/system"
-	}
-	if i := slices.Index(order, dir); i >= 0 {
-		return i
-	}
-	return len(order)
 }
 
 // besides warns of what changes the service and is not ours.

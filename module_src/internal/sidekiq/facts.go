@@ -25,6 +25,10 @@ type Questions struct {
 	Lock, Config string
 	Reader       string
 
+	// Above are paths at which a file would take precedence over the
+	// service's own.
+	Above []string
+
 	// RootFiles are files that systemd reads as root for the service.
 	RootFiles []string
 }
@@ -53,6 +57,15 @@ type Facts struct {
 	RootFiles map[string]RootFile
 
 	OtherUnits []OtherUnit
+
+	Above    []Above  // the files that there are
+	ReadOnly []string // those of Questions.Paths that are on a file system mounted read-only
+}
+
+// Above is a file that takes precedence.
+type Above struct {
+	Path string
+	Link string // where it leads, if it is a symbolic link
 }
 
 // Sudo is the sudo of a host.
@@ -103,10 +116,11 @@ type RootFile struct {
 // Questions says what [Service.Want] must know about the host. The answers of
 // another service's questions do not do.
 func (s Service) Questions() Questions {
-	q := Questions{Paths: []string{s.UnitPath(), s.SudoersFile}, Template: s.TemplatePath()}
+	q := Questions{Paths: []string{s.UnitPath(), s.TemplatePath(), s.SudoersFile}, Template: s.TemplatePath()}
 	if s.State == Absent {
 		return q
 	}
+	q.Above = s.above()
 	q.Users = append(q.Users, s.User)
 	if s.Group != "" {
 		q.Groups = append(q.Groups, s.Group)

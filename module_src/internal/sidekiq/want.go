@@ -29,6 +29,7 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 	if s.State == Absent {
 		return w.gone(), w.warnings, w.err()
 	}
+	w.uncovered()
 	w.accounts()
 	want.Files = append(want.Files, w.unitFiles()...)
 	want.Files = append(want.Files, w.sudoersFile())
@@ -77,9 +78,10 @@ func (w *wanting) err() error {
 // packages refuses to touch a file that the distribution's package manager
 // would bring back at its next upgrade.
 func (w *wanting) packages() {
-	if name := w.facts.Packaged[w.UnitPath()]; name != "" {
-		w.fail("unit_dir", "%s belongs to the package %s and is not touched; set unit_dir to /etc/systemd/system, or another name",
-			w.UnitPath(), name)
+	for _, path := range []string{w.UnitPath(), w.TemplatePath()} {
+		if name := w.facts.Packaged[path]; name != "" && (path == w.UnitPath() || w.Processes > 1) {
+			w.fail("unit_dir", "%s belongs to the package %s and is not touched; set unit_dir to /etc/systemd/system, or another name", path, name)
+		}
 	}
 	if name := w.facts.Packaged[w.SudoersFile]; name != "" {
 		w.fail("sudoers_file", "%s belongs to the package %s and is not touched; set another file", w.SudoersFile, name)

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+// loadPath are the directories of unit files, the first wins: systemd.unit(5),
+// "Unit File Load Path".
+func loadPath() []string {
+	return []string{
+		"/etc/systemd/system.control", "/run/systemd/system.control", "/run/systemd/transient", "/run/systemd/generator.early",
+		"/etc/systemd/system", "/etc/systemd/system.attached", "/run/systemd/system", "/run/systemd/system.attached",
+		"/run/systemd/generator", "/usr/local/lib/systemd/system", "/lib/systemd/system", "/run/systemd/generator.late",
+	}
+}
+
+// precedence is the place of a directory in the load path.
+func precedence(dir string) int {
+	if dir == "/usr/lib/systemd/system" {
+		dir = "/lib/systemd/system"
+	}
+	if i := slices.Index(loadPath(), dir); i >= 0 {
+		return i
+	}
+	return len(loadPath())
+}
+
+// above are the paths at which files would take precedence over the service's
+// own unit files.
+func (s Service) above() []string {
+	var paths []string
+	for _, dir := range loadPath() {
+		if precedence(dir) < precedence(s.UnitDir) {
+			paths = append(paths, path.Join(dir, s.Unit()))
+			if s.Processes > 1 {
+				paths = append(paths, path.Join(dir, s.Template()))
+			}
+		}
+	}
+	return paths
+}
+
+// uncovered refuses to write unit files that systemd would not use. It goes by
+// the files on disk: the manager may have looked before they came, and would
+// find them at the next reload.
+func (w *wanting) uncovered() {
+	for _, a := range w.facts.Above {
+		name, dir := path.Base(a.Path), path.Dir(a.Path)
+		switch {
+		case a.Link == "/dev/null" && strings.HasPrefix(dir, "/run/"):
+			w.wrong = append(w.wrong, masked(name, "unmask --runtime"))
+		case a.Link == "/dev/null":
+			w.wrong = append(w.wrong, masked(name, "unmask"))
+		default:
+			w.wrong = append(w.wrong, fmt.Sprintf("cannot manage %s: %s takes precedence over %s; remove it, or set unit_dir to %s",
+				name, a.Path, path.Join(w.UnitDir, name), dir))
+		}
+	}
+}
+
+func masked(name, verb string) string {
+	return fmt.Sprintf("cannot manage %s: it is masked; unmask it with: systemctl %s %s", name, verb, name)
+}
+
+// Unwritable says which files of the plan cannot be written or removed because
+// their file system is mounted read-only, and what to do about it.
+func (s Service) Unwritable(p converge.Plan, f Facts) error {
+	for _, step := range p.FileSteps() {
+		file := step.Want.Path
+		if !contains(f.ReadOnly, file) {
+			continue
+		}
+		option, other := "unit_dir", "/etc/systemd/system"
+		if file == s.SudoersFile {
+			option, other = "sudoers_file", "a file that /etc/sudoers includes"
+		}
+		if s.State == Absent {
+			return fmt.Errorf("cannot remove %s: its file system is read-only", file)
+		}
+		return fmt.Errorf("cannot write %s: its file system is read-only; set %s to %s", file, option, other)
+	}
+	return nil
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+func TestFilesThatTakePrecedenceAreNamed(t *testing.T) {
+	const etc, run = "/etc/systemd/system/sidekiq.service", "/run/systemd/system/sidekiq.service"
+	for _, test := range []struct {
+		name, options string
+		above         Above
+		want          string
+	}{
+		{"a file", `{"project_name": "p"}`, Above{Path: etc}, etc + " takes precedence over " + unitPath + "; remove it, or set unit_dir to /etc/systemd/system"},
+		{"a link", `{"project_name": "p"}`, Above{Path: etc, Link: "/srv/x.service"}, etc + " takes precedence"},
+		{"a mask", `{"project_name": "p"}`, Above{Path: etc, Link: "/dev/null"}, "it is masked; unmask it with: systemctl unmask sidekiq.service"},
+		{"a mask of this boot", `{"project_name": "p"}`, Above{Path: run, Link: "/dev/null"}, "systemctl unmask --runtime sidekiq.service"},
+		{"no matter", `{"project_name": "p", "state": "absent"}`, Above{Path: etc}, ""},
+	} {
+		s, f := mustParse(t, test.options), debian12()
+		f.Above = []Above{test.above}
+		_, _, err := s.Want(f)
+		checkConflict(t, test.name, err, test.want)
+	}
+}
+
+func TestOnlyWhatTakesPrecedenceIsAskedFor(t *testing.T) {
+	asked := func(options string) []string { return mustParse(t, options).Questions().Above }
+	here, etc := asked(`{"project_name": "p", "processes": 2}`), asked(`{"project_name": "p", "unit_dir": "/etc/systemd/system"}`)
+	for path, want := range map[string]bool{
+		"/etc/systemd/system/sidekiq.service": true, "/etc/systemd/system/sidekiq@.service": true, unitPath: false, "/run/systemd/generator.late/sidekiq.service": false,
+	} {
+		if slices.Contains(here, path) != want {
+			t.Errorf("%s among %q", path, here)
+		}
+	}
+	if slices.Contains(etc, "/etc/systemd/system/sidekiq.service") || slices.Contains(etc, "/run/systemd/system/sidekiq.service") {
+		t.Errorf("%q", etc)
+	}
+}
+
+func TestReadOnlyFileSystems(t *testing.T) {
+	plan := converge.Plan{Steps: []converge.Step{
+		converge.PutFile{Want: converge.File{Path: unitPath, Exists: true}}, converge.PutFile{Want: converge.File{Path: sudoersPath, Exists: true}},
+	}}
+	s := mustParse(t, `{"project_name": "p"}`)
+	for path, want := range map[string]string{
+		unitPath:     "cannot write " + unitPath + ": its file system is read-only; set unit_dir to /etc/systemd/system",
+		sudoersPath:  "cannot write " + sudoersPath + ": its file system is read-only; set sudoers_file",
+		"/elsewhere": "",
+	} {
+		checkConflict(t, path, s.Unwritable(plan, Facts{ReadOnly: []string{path}}), want)
+	}
+	checkConflict(t, "nothing to write", s.Unwritable(converge.Plan{}, Facts{ReadOnly: []string{unitPath}}), "")
+}
