@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
-from conftest import APP, SUITE, Host, booted, tool, until
+from conftest import APP, Host, booted, tool
 from figures import (
     EVERY_SECOND,
     OURS,

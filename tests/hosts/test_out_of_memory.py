@@ -14,7 +14,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, UNIT, booted, tool
+from conftest import APP, ROOT, UNIT, booted, tool
 from figures import OURS, SEED, SEED_UNIT, record
 
 LINUX = shutil.which("linux.uml")
@@ -41,9 +41,10 @@ WantedBy=graphical.target
 def test_a_child_killed_for_memory_does_not_end_the_other_jobs(unit: str) -> None:
     with booted(f"oom-{unit.replace(' ', '-')}") as host:
         host.sh("cat >/root/out_of_memory.sh && chmod 755 /root/out_of_memory.sh", stdin=(ROOT / "tests/hosts/out_of_memory.sh").read_text())
-        host.sh("cat >/root/request.json", stdin=json.dumps({"project_name": "laevigata", "concurrency": 5, "start_timeout": 900}))
+        host.sh("cat >/root/request.json", stdin=json.dumps({"project_name": "laevigata", "start_timeout": 900}))
         host.sh("mkdir /etc/systemd/system/sidekiq.service.d; cat >/etc/systemd/system/sidekiq.service.d/limit.conf", stdin=f"[Service]\n{LIMIT}\n")
         host.sh("cat >/etc/systemd/system/outcome.service", stdin=RUN_AND_POWER_OFF.format(unit=unit.split()[0]))
+        host.sh(f"sed -i 's/:concurrency: .*/:concurrency: 3/' {APP}/shared/config/sidekiq.yml")
         if unit == SEED:
             host.sh(f"cat >{UNIT}", stdin=SEED_UNIT.read_text())
         host.sh("systemctl daemon-reload; systemctl enable -q outcome; systemctl mask -q ssh; sync")
