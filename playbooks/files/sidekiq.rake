@@ -61,7 +61,7 @@ class SidekiqService
       warn "#{@host} has no service #{@name}. The play with the role curationexperts.sidekiq.sidekiq makes it. If it has another name " \
            "there, as sidekiq_name, give it the same here: set :sidekiq_service"
     else
-      puts "#{@host}:", report
+      puts "#{@host}:", report, "Sidekiq's last words (more by `journalctl --unit=#{@name}` on the server):", last_words
     end
   rescue SSHKit::Command::Failed
     warn "#{@host}: sudo does not let #{@ssh.capture(:whoami)} run `systemctl #{verb} #{@name}` without a password. The play with the role " \
@@ -74,6 +74,13 @@ class SidekiqService
     answers = units.map { |unit| answer(unit) }
     answers << "#{@name} is quiet: it takes no new jobs until sidekiq:start or sidekiq:restart" if quiet?
     answers
+  end
+
+  # After a crash, status has systemd's lines only. Where journald keeps its log on disk, users may read what ran as themselves, and so
+  # the user who deploys what Sidekiq said. Ruby's backtraces would be all there is to see.
+  def last_words
+    log = @ssh.capture("journalctl --quiet --no-pager --output=cat --lines=200 --unit=#{@name} --unit='#{@name}@*' 2>/dev/null || true")
+    log.split("\n").reject { |line| line =~ /:\d+:in [`'][^']*'$/ }.last(10)
   end
 
   # An exit status of 3 means that the service is stopped, which is an answer and no error.
