@@ -122,6 +122,9 @@ func startFailure(status int) string {
 
 // failureOf reads the Result of a unit: org.freedesktop.systemd1(5).
 func failureOf(p converge.Process) string {
+	if p.ActiveState == "active" && p.MainPID != 0 {
+		return "its boot takes longer than start_timeout, or it is no Sidekiq: it runs, but its process title does not say that it takes jobs"
+	}
 	switch p.Result {
 	case "timeout":
 		if p.Type == "notify" {

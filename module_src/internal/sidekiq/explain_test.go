@@ -33,6 +33,7 @@ func TestExplainNamesTheCauseAndTheOption(t *testing.T) {
 		{"no user", "", converge.Process{ExitCode: exited, ExitStatus: 217}, "user"},
 		{"namespace", "", converge.Process{ExitCode: exited, ExitStatus: 226}, "hardening"},
 		{"too slow", "", converge.Process{Result: "timeout", Type: "notify"}, "start_timeout"},
+		{"still booting", "", converge.Process{ActiveState: "active", MainPID: 7, Result: "success", Type: "exec"}, "longer than start_timeout"},
 		{"out of memory", "", converge.Process{Result: "oom-kill"}, "memory"},
 		{"nothing known", "hello", converge.Process{ExitCode: exited, ExitStatus: 1, Result: "exit-code"}, ""},
 		{"killed by signal 203", "", converge.Process{ExitCode: 2, ExitStatus: 203}, ""},
