@@ -14,6 +14,8 @@ import pytest
 from conftest import APP, ROOT, Host
 from figures import push_all
 
+pytestmark = pytest.mark.long
+
 HOST_OPTIONS = ["--no-app", "--with", "git"]
 TASKS_FILE = Path("lib/capistrano/tasks/sidekiq.rake")
 ENVIRONMENT = {

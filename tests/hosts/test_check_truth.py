@@ -20,6 +20,8 @@ from typing import Any
 import pytest
 from conftest import APP, Host
 
+pytestmark = pytest.mark.long
+
 Options = dict[str, Any]
 
 SEED = int(os.environ.get("CHECK_SEED", "1"))

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from conftest import APP, ROOT, SUDOERS, SUITE, UNIT, Host
 
+pytestmark = pytest.mark.long
+
 HOST_OPTIONS = ["--with", "imagemagick,dma,logrotate,libnss-extrausers"]
 
 NOTIFY = SUITE != "bullseye"  # whose Sidekiq knows nothing of systemd

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is on a host already: the old role's files, which are adopted, and what is in the way, which is named."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import APP, SUDOERS, SUITE, UNIT, Host
+
+pytestmark = pytest.mark.long
+
+SEED_UNIT = (Path(__file__).parent / "seed.service").read_text()
+SEED_SUDOERS = "".join(f"deploy ALL=(ALL) NOPASSWD: /bin/systemctl {verb} sidekiq\n" for verb in ("start", "stop", "restart", "status"))
+LEDGER = f"{APP}/shared/tmp/ledger"
+DROP_IN = "/etc/systemd/system/sidekiq.service.d/ours.conf"
+
+
+def put(host: Host, path: str, content: str, mode: str = "644") -> None:
+    host.sh(f"mkdir -p $(dirname {path}); cat >{path}; chmod {mode} {path}", stdin=content)
+
+
+@pytest.fixture
+def clean(host: Host) -> Iterator[Host]:
+    """A host that is cleaned of more than the service afterwards."""
+    yield host
+    host.sh(
+        "while mountpoint -q /usr; do umount -l /usr; done; systemctl unmask -q sidekiq; systemctl unmask -q --runtime sidekiq;"
+        f" dpkg -P sidekiq-packaged 2>/dev/null; rm -rf /home/deploy/.config /etc/systemd/system/laevigata* {UNIT} {SUDOERS}; systemctl daemon-reload"
+    )
+
+
+def test_the_old_roles_service_is_adopted_in_place(host: Host) -> None:
+    put(host, UNIT, SEED_UNIT)
+    put(host, SUDOERS, SEED_SUDOERS)
+    host.sh("systemctl daemon-reload; systemctl enable -q --now sidekiq")
+    for n in range(6):
+        host.push("Sleep", f"job-{n}", "4")
+    host.wait("tr '\\0' ' ' </proc/$(systemctl show --property=MainPID --value sidekiq)/cmdline | grep '[12] of 2 busy'")
+    told = host.converge(check=True)
+    result = host.converge()
+    assert not result.get("failed"), result
+    assert told["steps"] == result["steps"] and [step.split(":")[0] for step in result["steps"]] == [
+        f"change {UNIT}",
+        f"change {SUDOERS}",
+        "reload the systemd manager",
+        "restart sidekiq.service",
+    ]
+    assert result["diff"] == told["diff"]
+    for diff, lines in zip(result["diff"], (30, 10), strict=False):
+        changed = [line for line in difflib.ndiff(diff["before"].splitlines(), diff["after"].splitlines()) if line[0] in "+-"]
+        code = [line for line in changed if line[2:] and not line[2:].startswith("#")]
+        print(diff["before_header"], len(code), "lines differ")
+        assert len(code) <= lines, "\n".join(code)
+    host.wait(f"test $(wc -l <{LEDGER}) = 6", timeout=90)
+    assert sorted(host.out(f"cat {LEDGER}").split()) == [f"job-{n}" for n in range(6)]
+    assert host.out(f"stat -c '%a %u:%g' {UNIT} {SUDOERS}").split("\n") == ["644 0:0", "440 0:0"]
+    assert host.sh("visudo -c", check=False).returncode == 0
+    again = host.converge()
+    assert (again["changed"], again.get("warnings", [])) == (False, []), again
+
+
+@dataclass
+class Obstacle:
+    """Something in the way: a script that puts it there, what the error has to say, and a way out that it names."""
+
+    script: str
+    words: list[str]
+    options: dict[str, Any] = field(default_factory=dict)
+    remedy: str = ""
+    then: dict[str, Any] = field(default_factory=dict)
+
+
+SLEEPER = "printf '[Service]\\nExecStart=/bin/sleep 1000\\n'"
+PACKAGE = r"""
+d=$(mktemp -d); mkdir -p $d/DEBIAN $d/lib/systemd/system
+printf 'Package: sidekiq-packaged\nVersion: 1\nArchitecture: all\nMaintainer: nobody <nobody@example.org>\nDescription: a unit\n' >$d/DEBIAN/control
+printf '[Service]\nExecStart=/bin/sleep 1000\n' >$d/lib/systemd/system/sidekiq.service
+dpkg-deb --build $d /root/packaged.deb && dpkg -i /root/packaged.deb && systemctl daemon-reload
+"""
+READ_ONLY = "mount --bind /usr /usr && mount -o remount,bind,ro /usr"
+
+OBSTACLES = {
+    "a unit that takes precedence": Obstacle(
+        f"{SLEEPER} >/etc/systemd/system/sidekiq.service; systemctl daemon-reload",
+        ["/etc/systemd/system/sidekiq.service takes precedence over " + UNIT, "remove it"],
+        remedy="rm /etc/systemd/system/sidekiq.service",
+    ),
+    "one that systemd has not read yet": Obstacle(
+        f"{SLEEPER} >{UNIT}; systemctl daemon-reload; systemctl start sidekiq; rm {UNIT}; {SLEEPER} >/etc/systemd/system/sidekiq.service",
+        ["/etc/systemd/system/sidekiq.service takes precedence over " + UNIT],
+        remedy="rm /etc/systemd/system/sidekiq.service; systemctl stop sidekiq",
+    ),
+    "a unit of this boot that takes precedence": Obstacle(
+        f"{SLEEPER} >/run/systemd/system/sidekiq.service; systemctl daemon-reload",
+        ["/run/systemd/system/sidekiq.service takes precedence over " + UNIT],
+        remedy="rm /run/systemd/system/sidekiq.service",
+    ),
+    "an older unit of ours in /etc": Obstacle(
+        f"{{ printf '# Written by curationexperts.sidekiq for laevigata; changes here are overwritten.\\n'; {SLEEPER}; }} "
+        ">/etc/systemd/system/sidekiq.service; systemctl daemon-reload",
+        ["set unit_dir to /etc/systemd/system"],
+        then={"unit_dir": "/etc/systemd/system"},
+    ),
+    "a mask": Obstacle("systemctl mask -q sidekiq", ["is masked", "systemctl unmask sidekiq"], remedy="systemctl unmask sidekiq"),
+    "a mask for this boot": Obstacle(
+        "systemctl mask -q --runtime sidekiq", ["is masked", "systemctl unmask --runtime sidekiq"], remedy="systemctl unmask --runtime sidekiq"
+    ),
+    "a mask that systemd has not read yet": Obstacle(
+        f"{SLEEPER} >{UNIT}; systemctl daemon-reload; systemctl start sidekiq; rm {UNIT}; ln -s /dev/null /etc/systemd/system/sidekiq.service",
+        ["is masked", "systemctl unmask sidekiq"],
+        remedy="systemctl unmask sidekiq; systemctl stop sidekiq",
+    ),
+    "a file of a package": Obstacle(
+        PACKAGE,
+        [UNIT + " belongs to the package sidekiq-packaged", "set unit_dir to /etc/systemd/system", "another name"],
+        then={"unit_dir": "/etc/systemd/system"},
+    ),
+    "another project's service": Obstacle(
+        f"printf '# Written by curationexperts.sidekiq for hyrax; changes here are overwritten.\\n' >{UNIT}",
+        [UNIT, 'it is of the project "hyrax"', "set another name", "replace: true"],
+        then={"replace": True},
+    ),
+    "a unit of somebody else": Obstacle(f"{SLEEPER} >{UNIT}", [UNIT, "something else wrote it", "set another name"], then={"name": "other"}),
+    "sudo rules of somebody else": Obstacle(
+        f"echo 'deploy ALL=(root) NOPASSWD: /bin/true' >{SUDOERS}; chmod 440 {SUDOERS}",
+        [SUDOERS, "something else wrote it", "set another sudoers_file"],
+        then={"sudoers_file": "/etc/sudoers.d/other-restart-users"},
+    ),
+    "a link in the place of the unit": Obstacle(
+        f"ln -s /root/elsewhere {UNIT}", [UNIT + ": it is a symbolic link to /root/elsewhere", "remove it"], remedy=f"rm {UNIT}"
+    ),
+    "a directory in the place of the unit": Obstacle(f"mkdir {UNIT}", [UNIT + ": it is a directory", "remove it"], remedy=f"rmdir {UNIT}"),
+    "a read-only /usr": Obstacle(
+        READ_ONLY, [f"cannot write {UNIT}: its file system is read-only; set unit_dir to /etc/systemd/system"], then={"unit_dir": "/etc/systemd/system"}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OBSTACLES)
+def test_what_is_in_the_way_is_named_and_so_is_the_way_out(clean: Host, name: str) -> None:
+    host, obstacle = clean, OBSTACLES[name]
+    host.sh(obstacle.script)
+    before = host.snapshot()
+    for check in (True, False):
+        result = host.converge(check=check, state="present", **obstacle.options)
+        assert result.get("failed") and not result["changed"], f"check mode {check}: {result}"
+        for word in obstacle.words:
+            assert word in result["msg"], f"check mode {check}: {result['msg']}"
+        assert host.snapshot() == before
+    if obstacle.remedy:
+        host.sh(obstacle.remedy)
+    options = obstacle.options | obstacle.then
+    done = host.converge(state="present", **options)
+    assert not done.get("failed"), done
+    if set(options) & {"name", "sudoers_file"}:
+        host.converge(**options, state="absent")
+
+
+def test_drop_ins_are_reported_and_a_change_in_one_makes_the_service_stale(host: Host) -> None:
+    host.converge()
+    pid = host.main_pid()
+    put(host, DROP_IN, "[Service]\nNice=5\n")
+    host.sh("systemctl daemon-reload")
+    left = host.converge(restart_on_change=False)
+    assert (left["steps"], host.main_pid()) == ([], pid)
+    warnings = " ".join(left["warnings"])
+    assert "left as they are: " + DROP_IN in warnings and "runs on, older than " + DROP_IN in warnings, warnings
+    result = host.converge()
+    assert result["steps"] == [f"restart sidekiq.service: it is older than {DROP_IN}"]
+    assert host.show("Nice")["Nice"] == "5" and host.main_pid() != pid
+    settled = host.converge()
+    assert settled["steps"] == [] and settled["warnings"] == [w for w in left["warnings"] if "drop-ins" in w], settled
+    put(host, DROP_IN, "[Service]\nNice=6\n")  # and nobody has told systemd
+    assert host.converge()["steps"] == ["reload the systemd manager", f"restart sidekiq.service: it is older than {DROP_IN}"]
+    assert host.out("ps -o ni= -p $(systemctl show --property=MainPID --value sidekiq)").strip() == "6"
+
+
+INSTALLS: list[dict[str, Any]] = [
+    {},
+    {"wanted_by": ["graphical.target"]},
+    {"wanted_by": ["multi-user.target", "redis-server"]},
+    {"directives": {"Install": {"RequiredBy": ["local-fs.target"], "Alias": "jobs.service workers.service"}}},
+    {"wanted_by": [], "directives": {"Install": {"RequiredBy": ["redis-server.service"]}}},
+    {"enabled": False},
+    {"enabled": False, "wanted_by": ["graphical.target"]},
+    {"wanted_by": ["graphical.target"]},
+    {},
+]
+if SUITE != "bullseye":  # UpheldBy= came with systemd 254, and is unknown to the 252 of bookworm
+    INSTALLS[-1:-1] = [{"directives": {"Install": {"UpheldBy": "redis-server.service"}}}] if SUITE == "trixie" else []
+
+LINKS = "find /etc/systemd/system /run/systemd/system -lname '*/sidekiq.service' -printf '%p\\n' | sort"
+
+
+def test_links_are_exactly_those_that_systemd_would_make(host: Host) -> None:
+    for options in INSTALLS:
+        result = host.converge(state="present", **options)
+        assert not result.get("failed"), f"{options}: {result}"
+        ours = host.out(LINKS)
+        if options.get("enabled", True):
+            host.sh("systemctl reenable -q sidekiq")
+            assert ours == host.out(LINKS), options
+            assert host.out("systemctl is-enabled sidekiq") == "enabled"
+        else:
+            assert ours == "", options
+        assert host.converge(state="present", **options)["steps"] == [], options
+
+
+def test_enabled_for_this_boot_is_not_enabled(host: Host) -> None:
+    host.converge(state="present", enabled=False)
+    host.sh("systemctl enable -q --runtime sidekiq")
+    assert host.out("systemctl is-enabled sidekiq; true") == "enabled-runtime"
+    result = host.converge(state="present")
+    assert any(step.startswith("enable sidekiq.service") for step in result["steps"]), result
+    assert host.out(LINKS) == "/etc/systemd/system/multi-user.target.wants/sidekiq.service"
+    assert host.out("systemctl is-enabled sidekiq") == "enabled"
+
+
+# As capistrano-sidekiq 3 writes it.
+CAPISTRANO = f"""[Unit]
+Description=sidekiq for laevigata (production)
+After=syslog.target network.target
+
+[Service]
+Type=notify
+WatchdogSec=10
+WorkingDirectory={APP}/current
+ExecStart=/usr/local/bin/bundle exec sidekiq -e production
+Restart=on-failure
+RestartSec=1
+StandardOutput=append:{APP}/shared/log/sidekiq.log
+
+[Install]
+WantedBy=default.target
+"""
+
+
+@pytest.mark.parametrize("path", ["/etc/systemd/system", "/home/deploy/.config/systemd/user"])
+def test_capistrano_sidekiqs_own_unit_is_warned_about(clean: Host, path: str) -> None:
+    host, unit = clean, f"{path}/laevigata_sidekiq_production.service"
+    put(host, unit, CAPISTRANO)
+    host.sh("chown -R deploy: /home/deploy")
+    result = host.converge(state="present")
+    [warning] = result["warnings"]
+    assert not result.get("failed") and unit in warning and "disable --now laevigata_sidekiq_production.service" in warning, result
+    again = host.converge(state="present", check=True, prefix="strace -f -qq -o /root/trace -e trace=execve,openat")
+    assert again["steps"] == [] and again["warnings"] == [warning]
+    assert host.out("grep -c execve /root/trace") == "1"
+    host.sh(f"rm {unit}")
+    assert "warnings" not in host.converge(state="present")

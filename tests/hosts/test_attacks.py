@@ -1,0 +1,460 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Attacks by the deploy user, on a host set up by this collection and on one set up by hand after the old guide.
+
+docs/security.md shows what came of them: scripts/attacks has these tests write docs/data/attacks.json. Where an attack aims at the
+program itself while it runs as root, "by hand" is what a person would do as root in its place: write with a redirection, read with cat.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import APP, SUDOERS, UNIT, Host
+from figures import OURS, SEED, SEED_UNIT, record
+
+pytestmark = pytest.mark.long
+
+SEED_RULES = "".join(f"deploy ALL=(ALL) NOPASSWD: /bin/systemctl {verb} sidekiq\n" for verb in ("start", "stop", "restart", "status"))
+WAYS = [SEED, OURS]
+
+# What only root can read: should any of it be seen by the deploy user, or in a result, it was stolen.
+SECRET = "HORSEBATTERY"
+ROOTS_TIMEOUT = 4321
+MARK = "/tmp/stolen"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def versions(machine: Host) -> None:
+    record(
+        "versions",
+        "packages",
+        systemd=machine.out("systemctl --version | awk 'NR == 1 { print $2 }'"),
+        sudo=machine.out("sudo --version | awk 'NR == 1 { print $3 }'"),
+        less=machine.out("less --version | awk 'NR == 1 { print $2 }'"),
+    )
+    machine.sh(
+        f"usermod -p '{SECRET}' daemon; install -m 0600 /dev/null /root/secret.env; echo PASSWORD={SECRET} >/root/secret.env;"
+        f" mkdir -p -m 0700 /root/config && printf ':timeout: {ROOTS_TIMEOUT}\\n:password: {SECRET}\\n' >/root/config/sidekiq.yml;"
+        f" cp -a {APP} /root/pristine"
+    )
+
+
+def install(host: Host, way: str, unit: str = "", **options: Any) -> None:
+    """Sets the service up. unit: more of [Service] for the unit by hand."""
+    if way == SEED:
+        text = SEED_UNIT.read_text().replace("[Install]", unit + "\n[Install]")
+        host.sh(f"cat >{UNIT}; chmod 644 {UNIT}; systemctl daemon-reload; systemctl enable -q --now sidekiq", stdin=text)
+        host.sh(f"cat >{SUDOERS}; chmod 440 {SUDOERS}", stdin=SEED_RULES)
+    else:
+        result = host.converge(**options)
+        assert not result.get("failed"), result
+
+
+def deploy(host: Host, script: str, timeout: float = 60) -> str:
+    """Runs a shell script as the deploy user, and returns all that it prints."""
+    done = host.sh("cd /home/deploy && exec runuser -u deploy -- sh 2>&1", check=False, stdin=script, timeout=timeout)
+    return done.stdout
+
+
+def clean(host: Host) -> None:
+    host.sh(f"rm -rf {MARK} /tmp/evil /root/victim /etc/sudoers.d/zz-* {APP}; cp -a /root/pristine {APP}; systemctl daemon-reload")
+
+
+# --- What sudo lets through -----------------------------------------------------------------------------------------------------------
+
+# Each command line should be refused; those that are not are counted.
+REFUSED: dict[str, list[str]] = {
+    "as somebody else, or as a group": [
+        "sudo -n -u www-data systemctl restart sidekiq", "sudo -n -u daemon systemctl status sidekiq", "sudo -n -u '#1001' systemctl status sidekiq",
+        "sudo -n -u deploy -g root systemctl status sidekiq", "sudo -n -u '#-1' systemctl status sidekiq",
+    ],
+    "a shell, or a file": [
+        "sudo -n -i", "sudo -n -s", "sudo -n su", "sudo -n sh -c id", "sudo -n -e /etc/sudoers", f"sudoedit -n {UNIT}", f"sudo -n tee {UNIT}",
+        f"sudo -n cat {SUDOERS}", "sudo -n journalctl -u sidekiq", "sudo -n systemd-run id",
+    ],
+    "another unit": [
+        f"sudo -n systemctl {verb} {unit}" for verb in ("start", "stop", "restart", "status") for unit in ("cron", "sidekiq@1", "sidekiq.socket", "Sidekiq")
+    ],
+    "a word more": [
+        f"sudo -n systemctl restart {words}" for words in ("sidekiq cron", "cron sidekiq", "'sidekiq cron'", "'sidekiq\ncron'", "sidekiq sidekiq", "''", "")
+    ],
+    "a pattern or a shell's character": [
+        f"sudo -n systemctl restart {word}" for word in ("'side*'", "'sidekiq*'", "'*'", "'sidekiq;id'", "'$(id)'", "'sidekiq|id'", "./sidekiq", "../sidekiq")
+    ],
+    "an option before or after": [
+        f"sudo -n systemctl {words}" for words in (
+            "--no-pager status sidekiq", "status sidekiq --no-pager", "-H root@localhost status sidekiq", "status -M x sidekiq", "restart --root=/tmp sidekiq",
+            "restart sidekiq --force", "stop --job-mode=isolate sidekiq", "-- restart sidekiq", "status --full sidekiq", "status -l sidekiq", "status sidekiq -n 99999",
+        )
+    ],
+    "another verb of systemctl": [
+        f"sudo -n systemctl {words}" for words in (
+            "edit sidekiq", "edit --full sidekiq", "edit --force --full evil.service", "cat sidekiq", "link /tmp/evil.service", "enable /tmp/evil.service",
+            "disable sidekiq", "mask sidekiq", "set-property sidekiq User=root", "set-environment LD_PRELOAD=/tmp/evil", "daemon-reload", "daemon-reexec",
+            "isolate rescue", "poweroff", "switch-root /tmp", "import-environment", "revert sidekiq", "show sidekiq", "start", "try-restart sidekiq",
+        )
+    ],
+    "a signal": [
+        f"sudo -n systemctl kill {words}" for words in (
+            "sidekiq", "-s KILL sidekiq", "-s TERM sidekiq", "--signal=TSTP sidekiq", "-s TSTP cron", "-s STOP sidekiq", "-s TSTP sidekiq cron",
+            "--kill-who=all -s KILL sidekiq", "-sTSTP sidekiq",
+        )
+    ],
+    "sudo's own options": [
+        "sudo -n -R /tmp systemctl status sidekiq", "sudo -n -D /tmp systemctl status sidekiq", "sudo -n -C 3 systemctl status sidekiq",
+        "sudo -n -h localhost systemctl status sidekiq", "sudo -n -U root -l", "sudo -n -E -s", "sudo -n --preserve-env=LD_PRELOAD sh",
+    ],
+    "a variable set through sudo": [
+        f"sudo -n {word} systemctl status sidekiq" for word in (
+            "SYSTEMD_PAGER=/tmp/evil", "PAGER=/tmp/evil", "SYSTEMD_PAGERSECURE=0", "LD_PRELOAD=/tmp/evil", "SYSTEMD_EDITOR=/tmp/evil", "PATH=/tmp",
+            "SYSTEMD_UNIT_PATH=/tmp", "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/tmp/x",
+        )
+    ] + ["sudo -n -E SYSTEMD_PAGER=/tmp/evil systemctl status sidekiq", "sudo -n --preserve-env=SYSTEMD_PAGER,SYSTEMD_PAGERSECURE systemctl status sidekiq"],
+    "another program of that name": ["sudo -n /tmp/evil/systemctl restart sidekiq", "sudo -n /home/deploy/systemctl restart sidekiq", "sudo -n ./systemctl status sidekiq"],
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_sudo_runs_nothing_but_the_verbs(host: Host, way: str) -> None:
+    clean(host)
+    install(host, way)
+    host.sh("mkdir /tmp/evil; for p in /tmp/evil/systemctl /home/deploy/systemctl; do printf '#!/bin/sh\\nid -u >>/tmp/stolen\\n' >$p; chmod 755 $p; done")
+    before = host.out("systemctl show -p InvocationID --value sidekiq cron ssh")
+    passed: dict[str, list[str]] = {name: [line for line in lines if not refused(host, line)] for name, lines in REFUSED.items()}
+    after = host.out("systemctl show -p InvocationID --value sidekiq cron ssh")
+    for name, lines in REFUSED.items():
+        record(f"sudo: {name}", way, tried=len(lines), passed=len(passed[name]), which=passed[name])
+    if way == OURS:
+        assert not any(passed.values()), passed
+        assert before == after
+        assert not host.out(f"cat {MARK} 2>/dev/null; true")
+
+
+def refused(host: Host, line: str) -> bool:
+    """Whether sudo refuses a command line. It says so itself; what the command says after it was let through does not count."""
+    out = deploy(host, line + " </dev/null\necho status=$?\n")
+    return "status=1" in out and out.lstrip().startswith(("sudo", "usage: sudo"))
+
+
+def test_the_verbs_themselves_are_let_through(host: Host) -> None:
+    """The control of the control: a refusal is one."""
+    clean(host)
+    for way in WAYS:
+        install(host, way)
+        for verb in ("stop", "start", "restart", "status"):
+            assert not refused(host, f"sudo -n systemctl {verb} sidekiq"), (way, verb)
+        host.reset()
+
+
+# --- The pager ------------------------------------------------------------------------------------------------------------------------
+
+# Six rows, so that what is printed does not fit and the pager stays. Two pagers of one's own, and what less offers: a shell, an editor,
+# a pipe, a log file.
+KEYS = f"!id -u >>{MARK}\\n!/tmp/evil/run\\n|^id -u >>{MARK}\\nv\\no{MARK}\\ns{MARK}\\nq\\n"
+PAGER = (
+    "mkdir -p /tmp/evil; printf '#!/bin/sh\\nid -u >>{mark}\\n' >/tmp/evil/run; chmod 755 /tmp/evil/run;\n"
+    "{variables} export TERM=xterm\n"
+    "(sleep 2; printf '{keys}' | while IFS= read -r k; do printf '%s\\n' \"$k\"; sleep 0.4; done; printf q; sleep 1)"
+    " | timeout 20 script -qec 'stty rows 6 cols 60; sudo -n systemctl status sidekiq' /dev/null"
+)
+PAGERS: dict[str, tuple[str, str]] = {
+    "as the host is": ("", ""),
+    "with variables of one's own": (
+        "export PAGER=/tmp/evil/run SYSTEMD_PAGER=/tmp/evil/run SYSTEMD_PAGERSECURE=0 LESSSECURE=0 EDITOR=/tmp/evil/run VISUAL=/tmp/evil/run"
+        " LESSOPEN='|/tmp/evil/run %s' LESS=+!/tmp/evil/run SYSTEMD_LESS=+!/tmp/evil/run;",
+        "",
+    ),
+    "that is not told to be secure, as before systemd 247": (
+        "export SYSTEMD_PAGERSECURE=0;",
+        'Defaults env_keep += "SYSTEMD_PAGERSECURE"\n',
+    ),
+    "that may be one's own": (
+        "export SYSTEMD_PAGERSECURE=0 SYSTEMD_PAGER=/tmp/evil/run;",
+        'Defaults env_keep += "SYSTEMD_PAGER SYSTEMD_PAGERSECURE"\n',
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", PAGERS)
+def test_the_pager_of_status_is_no_way_to_a_shell(host: Host, name: str, way: str) -> None:
+    variables, policy = PAGERS[name]
+    clean(host)
+    install(host, way)
+    host.sh("cat >/etc/sudoers.d/zz-env; chmod 440 /etc/sudoers.d/zz-env", stdin=policy)
+    out = deploy(host, PAGER.format(mark=MARK, keys=KEYS, variables=variables))
+    got = "root shell" if "0" in host.out(f"cat {MARK} 2>/dev/null; true").split() else "no shell"
+    record(f"pager: {name}", way, got=got)
+    assert "sidekiq.service" in out, out  # it did run
+    if way == OURS:
+        assert got == "no shell", out
+    elif policy:
+        assert got == "root shell", out
+
+
+# --- Files that root opens for the service --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_link_in_place_of_the_log_appends_to_no_file_of_roots(host: Host, way: str) -> None:
+    clean(host)
+    host.sh("echo untouched >/root/victim; chmod 711 /root")
+    log = f"{APP}/shared/log/sidekiq.log"
+    install(host, way, unit=f"StandardOutput=append:{log}\nStandardError=append:{log}", log_file=log)
+    deploy(host, f"ln -sf /root/victim {log}; sudo -n systemctl restart sidekiq; sleep 5")
+    got = "not written" if host.out("cat /root/victim") == "untouched" else "written as root"
+    host.sh("chmod 700 /root")
+    record("file: a link to a file of root's as the log", way, got=got)
+    assert (got == "not written") == (way == OURS)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_link_in_place_of_an_env_file_shows_no_file_of_roots(host: Host, way: str) -> None:
+    clean(host)
+    env = f"{APP}/shared/sidekiq.env"
+    deploy(host, f"echo A=b >{env}")
+    if way == OURS:
+        result = host.converge(env_files=[env])
+        assert '"env_files"' in result["msg"] and f"{APP}" in result["msg"], result
+        install(host, way)
+    else:
+        install(host, way, unit=f"EnvironmentFile={env}")
+    out = deploy(host, f"ln -sf /root/secret.env {env}; sudo -n systemctl restart sidekiq; sleep 3; cat /proc/$(systemctl show -p MainPID --value sidekiq)/environ")
+    got = "read" if SECRET in out else "not read"
+    record("file: a link to a file of root's as the env file", way, got=got)
+    assert (got == "not read") == (way == OURS)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_services_files_cannot_be_written(host: Host, way: str) -> None:
+    clean(host)
+    install(host, way)
+    files = f"{UNIT} {SUDOERS} /lib/systemd/system /etc/sudoers.d /etc/systemd/system /run/curationexperts.sidekiq"
+    out = deploy(host, f"for f in {files}; do [ -w $f ] && echo can write $f; done; true")
+    record("file: write the unit, the rules, or beside them", way, got=out.strip() or "refused")
+    assert not out.strip()
+
+
+# --- The program while it runs as root ------------------------------------------------------------------------------------------------
+
+LOCK = f"{APP}/current/Gemfile.lock"
+CONFIG = f"{APP}/current/config/sidekiq.yml"
+TARGETS = {"Gemfile.lock": LOCK, "sidekiq.yml": CONFIG}
+
+# What stands in place of the file; $f is its path.
+INSTEAD = {
+    "a link to /etc/shadow": "ln -s /etc/shadow $f",
+    "a link to a file in root's home": "ln -s /root/config/sidekiq.yml $f",
+    "a link to /proc/self/fd/0": "ln -s /proc/self/fd/0 $f",
+    "a link to /dev/stdin": "ln -s /dev/stdin $f",
+    "a link to /proc/self/environ": "ln -s /proc/self/environ $f",
+    "a link to /proc/self/mem": "ln -s /proc/self/mem $f",
+    "a link to /proc/kmsg": "ln -s /proc/kmsg $f",
+    "a link to /dev/zero": "ln -s /dev/zero $f",
+    "a link to /dev/ptmx": "ln -s /dev/ptmx $f",
+    "a link to itself": "ln -s $f $f",
+    "a FIFO": "mkfifo $f",
+    "a socket": "ruby -rsocket -e 'Dir.chdir(File.dirname(ARGV[0])); UNIXServer.new(File.basename(ARGV[0]))' $f",
+    "a directory": "mkdir $f",
+    "1 GB of zeros": "truncate -s 1G $f",
+    "a million aliases": "ruby -e 'puts %q(a: &a [x]), %q(b: [) + ([%q(*a)] * 1_000_000).join(%q(,)) + %q(])' >$f",
+    "a quarter of a million aliases, in one MB": "ruby -e 'puts %q(a: &a [x]), %q(b: [) + ([%q(*a)] * 250_000).join(%q(,)) + %q(])' >$f",
+    "aliases of aliases of aliases": "ruby -e 'puts %q(a0: &a0 [x]); 1.upto(40) { |i| puts %Q(a#{i}: &a#{i} [) + ([%Q(*a#{i - 1})] * 9).join(%q(,)) + %q(]) }' >$f",
+    "an alias of itself": "printf 'production: &a\\n  <<: *a\\n' >$f",
+    "half a million brackets": "ruby -e 'print %q([) * 500_000' >$f",
+    "a file that is leased": "cp /etc/hostname $f; (timeout 60 ruby -e 'f = File.open(ARGV[0], %q(r+)); f.fcntl(1024, 1); trap(:IO) {}; sleep' $f >/dev/null 2>&1 &); sleep 1",
+    "ERB": "printf '<%% File.write(%%q(/root/victim), 1) %%>\\n<%%= File.read(%%q(/etc/shadow)) %%>\\n' >$f",
+}
+
+
+def converge_unharmed(host: Host, **options: Any) -> tuple[str, dict[str, Any]]:
+    """Runs the program in check mode, and says what came of it."""
+    start = time.monotonic()
+    # No 10 s, and no 200 MB of memory.
+    result = host.converge(check=True, prefix="ulimit -v 2000000; timeout 20", timeout=60, **options)
+    assert time.monotonic() - start < 15
+    text = json.dumps(result)
+    stolen = SECRET in text or str(ROOTS_TIMEOUT + 5) in text or host.sh("[ -e /root/victim ]", check=False).returncode == 0
+    return ("stolen" if stolen else "refused" if result.get("failed") else "unharmed"), result
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_whatever_stands_in_place_of_a_file_is_no_harm(host: Host, target: str) -> None:
+    path = TARGETS[target]
+    for name, make in INSTEAD.items():
+        clean(host)
+        printed = deploy(host, f"f=$(readlink -f {path}); rm -f $f; {make}", timeout=120)
+        got, result = converge_unharmed(host)
+        naive = host.sh(f"timeout 3 head -c 2000000000 {path} </dev/zero | grep -a -c -m 1 -e {SECRET}", check=False)
+        by_hand = "read" if naive.stdout.strip() not in ("", "0") else "hangs" if "FIFO" in name or "zero" in name else "read"
+        record(f"{target}: {name}", OURS, got=got)
+        record(f"{target}: {name}", "cat", got=by_hand)
+        assert got == "unharmed", (name, printed, result)
+
+
+@pytest.mark.parametrize("what", ["config", "current", "shared"])
+def test_links_in_place_of_directories_lead_nowhere(host: Host, what: str) -> None:
+    clean(host)
+    where = {"config": f"{APP}/current/config", "current": f"{APP}/current", "shared": f"{APP}/shared/config"}[what]
+    to = {"config": "/root/config", "current": "/root", "shared": "/root/config"}[what]
+    deploy(host, f"f={where}; [ -L $f ] || f=$(readlink -f $f); rm -rf $f; ln -s {to} $f")
+    got, result = converge_unharmed(host)
+    record(f"directory: a link into root's home as {what}", OURS, got=got)
+    record(f"directory: a link into root's home as {what}", "cat", got="read" if SECRET in host.out(f"cat {where}/{'config/' if what == 'current' else ''}sidekiq.yml") else "not read")
+    assert got == "unharmed", result
+
+
+def test_what_capistrano_links_is_read(host: Host) -> None:
+    """The control of the control: current and sidekiq.yml are absolute links on every host, and these are followed."""
+    clean(host)
+    deploy(host, f"printf ':timeout: 333\\n' >{APP}/shared/config/sidekiq.yml")
+    assert host.out(f"readlink {APP}/current").startswith("/") and host.out(f"readlink {CONFIG}").startswith("/")
+    result = host.converge()
+    assert not result.get("failed"), result
+    assert result["sidekiq_version"] and host.show("TimeoutStopUSec")["TimeoutStopUSec"] == "5min 38s"
+
+
+def test_a_file_that_changes_while_the_program_runs_is_no_way_in(host: Host) -> None:
+    clean(host)
+    config = host.out(f"readlink -f {CONFIG}")
+    deploy(
+        host,
+        f"cd $(dirname {config}); printf ':timeout: 333\\n' >good; ln -s /root/config/sidekiq.yml bad; mkfifo worse;"
+        f" (timeout 40 ruby -e 'loop {{ %w(good bad worse).each {{ |n| File.link(n, %q(new)) rescue nil; File.rename(%q(new), ARGV[0]); sleep 0.0005 }} }}' {config}"
+        " >/dev/null 2>&1 &)",
+    )
+    seen = set()
+    for _ in range(25):
+        got, result = converge_unharmed(host)
+        assert got == "unharmed", result
+        seen.add("338" in json.dumps(result))
+    record("race: sidekiq.yml swapped for links and FIFOs, 25 runs", OURS, got="unharmed")
+    assert seen == {True, False}  # the swapping was seen
+
+
+PLACES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
+    # as root, as the attacker might have had done before; options; words of the refusal
+    "a link as the unit": (f"ln -s /root/victim {UNIT}", {}, [UNIT, "symbolic link"]),
+    "a link to nowhere as the unit": (f"ln -s /root/nowhere {UNIT}", {}, [UNIT, "symbolic link"]),
+    "a link as the rules": (f"ln -s /root/victim {SUDOERS}", {}, [SUDOERS, "symbolic link"]),
+    "a FIFO as the unit": (f"mkfifo {UNIT}", {}, [UNIT]),
+    "a directory as the rules": (f"mkdir {SUDOERS}", {}, [SUDOERS, "directory"]),
+    "a unit_dir of deploy's": ("", {"unit_dir": f"{APP}/shared/tmp"}, [APP, "uid 1000"]),
+    "a unit_dir that a group can write": ("mkdir -p /srv/units && chgrp deploy /srv/units && chmod 775 /srv/units", {"unit_dir": "/srv/units"}, ["/srv/units", "writable"]),
+    "a unit_dir that everybody can write": ("mkdir -p /srv/all/units && chmod 1777 /srv/all", {"unit_dir": "/srv/all/units"}, ["/srv/all", "writable"]),
+    "a unit_dir that is a link of deploy's": (f"ln -sfn /etc {APP}/shared/tmp/units", {"unit_dir": f"{APP}/shared/tmp/units/systemd/system"}, [APP]),
+    "rules in a directory of deploy's": ("", {"sudoers_file": f"{APP}/shared/tmp/rules"}, [APP, "uid 1000"]),
+    "rules at a link to /etc/shadow": (f"ln -sfn /etc {APP}/shared/tmp/d", {"sudoers_file": f"{APP}/shared/tmp/d/shadow", "replace": True}, [APP]),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_nothing_is_written_through_a_link_or_below_what_others_can_write(host: Host, name: str) -> None:
+    prepare, options, words = PLACES[name]
+    clean(host)
+    host.sh("rm -rf /srv/*; echo untouched >/root/victim; " + prepare)
+    for check in (True, False):
+        result = host.converge(check=check, **options)
+        assert result.get("failed"), result
+        for word in words:
+            assert word in result["msg"], result["msg"]
+        assert SECRET not in json.dumps(result)
+    record(f"place: {name}", OURS, got="refused")
+    if "a link as" in name:
+        host.sh(f"echo x >{UNIT if 'unit' in name else SUDOERS}")
+        record(f"place: {name}", SEED, got="written through" if host.out("cat /root/victim") != "untouched" else "not written")
+    else:
+        assert host.out("cat /root/victim") == "untouched"
+    host.sh(f"rm -rf {UNIT} {SUDOERS} /root/victim /srv/*")
+
+
+def test_neither_is_anything_removed_through_a_link(host: Host) -> None:
+    clean(host)
+    host.converge()
+    host.sh(f"cp {SUDOERS} /root/victim; ln -sf /root/victim {SUDOERS}")
+    result = host.converge(state="absent")
+    assert result.get("failed") and "symbolic link" in result["msg"], result
+    assert host.out("cat /root/victim")
+    host.sh(f"rm -f {SUDOERS}")
+
+
+# --- Secrets --------------------------------------------------------------------------------------------------------------------------
+
+VALUE = "correct-horse"
+
+
+def test_values_of_variables_are_in_no_result_and_no_process_list(host: Host) -> None:
+    clean(host)
+    host.sh("(timeout 40 sh -c 'while :; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr \"\\0\" \" \"; sleep 0.02; done' >/root/processes) >/dev/null 2>&1 &")
+    env = {"DATABASE_URL": f"postgres://u:{VALUE}@db/x", "API_TOKEN": VALUE, "LANG": f"{VALUE}-x"}
+    results = [
+        host.converge(check=True, env=env),
+        host.converge(env=env),
+        host.converge(env={**env, "API_TOKEN": VALUE + "2"}, check=True),
+        host.converge(env={**env, "API_TOKEN": [VALUE]}),
+        host.converge(env={**env, "A=" + "B": VALUE}),
+        host.converge(env=f"API_TOKEN={VALUE}"),
+        host.converge(env={**env, "API_TOKEN": VALUE + "\n"}),
+        host.converge(env={}, check=True),
+    ]
+    for result in results:
+        assert VALUE not in json.dumps(result), result
+    assert VALUE not in host.out("cat /root/processes; journalctl -b --no-pager -t sidekiq -t systemd -t sudo")
+    host.sh("pkill -f /root/processes; rm -f /root/processes", check=False)
+    diff = results[2]["diff"][0]
+    changed = [line for line in diff["after"].splitlines() if line not in diff["before"].splitlines()]
+    assert len(changed) == 1 and "API_TOKEN" in changed[0], diff
+    warned = [w for w in results[1]["warnings"] if "env_files" in w]
+    assert len(warned) == 1 and "API_TOKEN" in warned[0] and "DATABASE_URL" in warned[0] and "LANG" not in warned[0], results[1]
+    assert VALUE in host.show("Environment")["Environment"]  # which is why
+
+
+def test_an_env_file_that_others_can_read_is_warned_of(host: Host) -> None:
+    clean(host)
+    host.sh(f"mkdir -p /etc/laevigata; echo PASSWORD={SECRET} >/etc/laevigata/env; chmod 644 /etc/laevigata/env")
+    result = host.converge(env_files=["/etc/laevigata/env"])
+    assert not result.get("failed"), result
+    assert any("chmod o= /etc/laevigata/env" in w for w in result["warnings"]), result
+    host.sh("chmod 640 /etc/laevigata/env")
+    assert not any("env_files" in w for w in host.converge(env_files=["/etc/laevigata/env"]).get("warnings", []))
+    assert SECRET in host.out("tr '\\0' '\\n' </proc/$(systemctl show -p MainPID --value sidekiq)/environ")
+    host.sh("rm -rf /etc/laevigata")
+
+
+ROOT: dict[str, Callable[[], dict[str, Any]]] = {
+    "by name": lambda: {"user": "root"},
+    "by number": lambda: {"user": "0"},
+    "by another name": lambda: {"user": "toor"},
+    "by the group": lambda: {"group": "root"},
+    "by the user's own group": lambda: {"user": "half"},
+    "User": lambda: {"directives": {"Service": {"User": "root"}}},
+    "no User": lambda: {"directives": {"Service": {"User": None}}},
+    "DynamicUser": lambda: {"directives": {"Service": {"DynamicUser": True}}},
+    "a command with +": lambda: {"directives": {"Service": {"ExecStartPre": "+/bin/id"}}},
+    "a command with -!": lambda: {"directives": {"Service": {"ExecStopPost": ["/bin/true", "-!!/bin/id"]}}},
+    "a second command": lambda: {"directives": {"Service": {"ExecStartPost": "/bin/true ; +/bin/id"}}},
+    "exec_start with +": lambda: {"exec_start": "+/bin/sleep 1000"},
+    "PermissionsStartOnly": lambda: {"directives": {"Service": {"PermissionsStartOnly": True}}},
+    "SupplementaryGroups": lambda: {"directives": {"Service": {"SupplementaryGroups": "root"}}},
+    "AmbientCapabilities": lambda: {"directives": {"Service": {"AmbientCapabilities": "CAP_SETUID"}}},
+    "a stream": lambda: {"directives": {"Service": {"StandardOutput": "append:/opt/laevigata/shared/log/x"}}},
+    "another section": lambda: {"directives": {"Service]\nUser=root\n[Unit": {"A": "b"}}},
+    "a name with a line end": lambda: {"directives": {"Service": {"Nice=0\nUser": "root"}}},
+    "a value with a carriage return": lambda: {"directives": {"Service": {"Nice": "0\rUser=root"}}},
+    "a backslash at the end": lambda: {"directives": {"Service": {"Slice": "a\\"}}},
+}
+
+
+@pytest.mark.parametrize("name", ROOT)
+def test_the_service_never_runs_as_root(host: Host, name: str) -> None:
+    host.sh("id toor 2>/dev/null || { useradd -o -u 0 -M toor; useradd -M -g 0 half; }")
+    result = host.converge(**ROOT[name]())
+    assert result.get("failed"), result
+    assert any(f'"{option}"' in result["msg"] for option in ROOT[name]()), result["msg"]
+    assert host.sh(f"[ ! -e {UNIT} ]").returncode == 0
+
+
