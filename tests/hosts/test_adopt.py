@@ -141,7 +141,18 @@ OBSTACLES = {
 }
 
 
-@pytest.mark.parametrize("name", OBSTACLES)
+# These are much like others.
+LONG = {
+    "a unit of this boot that takes precedence",
+    "an older unit of ours in /etc",
+    "a mask for this boot",
+    "a unit of somebody else",
+    "a link in the place of the unit",
+    "a directory in the place of the unit",
+}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] if name in LONG else []) for name in OBSTACLES])
 def test_what_is_in_the_way_is_named_and_so_is_the_way_out(clean: Host, name: str) -> None:
     host, obstacle = clean, OBSTACLES[name]
     host.sh(obstacle.script)
@@ -191,8 +202,8 @@ INSTALLS: list[dict[str, Any]] = [
     {"wanted_by": ["graphical.target"]},
     {},
 ]
-if SUITE != "bullseye":  # UpheldBy= came with systemd 254, and is unknown to the 252 of bookworm
-    INSTALLS[-1:-1] = [{"directives": {"Install": {"UpheldBy": "redis-server.service"}}}] if SUITE == "trixie" else []
+if SUITE not in ("bullseye", "bookworm"):  # UpheldBy= came with systemd 254
+    INSTALLS[-1:-1] = [{"directives": {"Install": {"UpheldBy": "redis-server.service"}}}]
 
 LINKS = "find /etc/systemd/system /run/systemd/system -lname '*/sidekiq.service' -printf '%p\\n' | sort"
 

@@ -84,6 +84,7 @@ def test_no_dbus_daemon(host: Host, odd: list[str]) -> None:
     assert not host.converge(state="absent").get("failed")
 
 
+@pytest.mark.long
 def test_a_user_name_with_a_dot(host: Host, odd: list[str]) -> None:
     odd.append("userdel --remove john.doe")
     host.sh(f"useradd --create-home john.doe; chmod o+rwx {APP}/shared/tmp")
@@ -92,6 +93,7 @@ def test_a_user_name_with_a_dot(host: Host, odd: list[str]) -> None:
     restarts(host, "john.doe")
 
 
+@pytest.mark.long
 def test_opt_is_a_link(host: Host, odd: list[str]) -> None:
     odd.append("rm /opt && mv /srv/opt /opt")
     host.sh("mv /opt /srv/opt && ln -s srv/opt /opt")

@@ -414,7 +414,7 @@ JOBS: dict[str, tuple[str, set[str]]] = {
 }
 
 
-@pytest.mark.parametrize("preset", ["none", "basic", "strict"])
+@pytest.mark.parametrize("preset", [pytest.param("none", marks=pytest.mark.long), "basic", "strict"])
 def test_hardening(machine: Host, plain: dict[str, str], preset: str) -> None:
     machine.sh("install -o deploy -m 644 /dev/null /etc/for-deploy; systemd-run -q --wait --uid=admin sh -c 'echo upload >/tmp/upload'")
     machine.sh(f"rm -rf {TMP}/* /var/mail/root")
