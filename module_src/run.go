@@ -101,7 +101,7 @@ func (r *report) look(ctx context.Context, h *host.Host) error {
 	if err != nil {
 		return err
 	}
-	r.plan = converge.Diff(r.want, r.have)
+	r.plan = converge.Diff(r.want, r.have).Because(func(was, want converge.File) string { return r.service.Reason(facts, was, want) })
 	r.warn(r.plan.Warnings)
 	return r.service.Unwritable(r.plan, facts)
 }

@@ -97,8 +97,24 @@ func inOrder(steps []Step) []Step {
 	return steps
 }
 
+// Because gives the reasons of changes of content that do not come of what the
+// user has asked for; why is "" for those that do.
+func (p Plan) Because(why func(was, want File) string) Plan {
+	p.Steps = slices.Clone(p.Steps)
+	for i, s := range p.Steps {
+		if put, ok := s.(PutFile); ok && put.Want.Exists && put.Was.Exists {
+			put.Why = why(put.Was, put.Want)
+			p.Steps[i] = put
+		}
+	}
+	return p
+}
+
 // PutFile installs, replaces or removes a file.
-type PutFile struct{ Was, Want File }
+type PutFile struct {
+	Was, Want File
+	Why       string // for the words: "" or the reason
+}
 
 func (s PutFile) String() string {
 	switch {
@@ -106,6 +122,8 @@ func (s PutFile) String() string {
 		return "remove " + s.Want.Path
 	case !s.Was.Exists:
 		return "write " + s.Want.Path
+	case s.Was.Content != s.Want.Content && s.Why != "":
+		return "change " + s.Want.Path + ": " + s.Why
 	case s.Was.Content != s.Want.Content:
 		return "change " + s.Want.Path
 	}

@@ -153,7 +153,7 @@ func (w *wanting) unit() converge.Unit {
 		Enabled:   converge.Off,
 		Links:     []converge.Link{},
 		Activity:  w.activity(),
-		KeepStale: !w.RestartOnChange,
+		KeepStale: !w.RestartOnChange || !w.facts.Deployed, // without its application it would not come back
 		Proof:     w.proof(),
 	}
 	if w.Enabled {

@@ -42,7 +42,7 @@ func TestNothingIsStartedBeforeTheFirstDeploy(t *testing.T) {
 	} {
 		got, warnings := want(t, `{"project_name": "p", "state": "`+state+`"}`, f)
 		u := got.Units[0]
-		if u.Activity != activity || u.Enabled != converge.On {
+		if u.Activity != activity || u.Enabled != converge.On || !u.KeepStale {
 			t.Errorf("%s: %+v", state, u)
 		}
 		if warned := strings.Contains(strings.Join(warnings, "\n"), "/opt/p/current is not there yet"); warned != (state != "stopped") {

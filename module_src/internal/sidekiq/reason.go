@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+// Reason says why a unit file changes although no option has, or "" where that
+// is not so: with type auto, the first deploy, or another Sidekiq in a later
+// one, changes how systemd knows that it is up.
+func (s Service) Reason(f Facts, was, want converge.File) string {
+	before, after := typeIn(was.Content), typeIn(want.Content)
+	if s.Type != "auto" || before == "" || before == after {
+		return ""
+	}
+	version := f.SidekiqVersion()
+	switch {
+	case after == "notify":
+		return fmt.Sprintf("its type is notify now, since Sidekiq %s tells systemd when it is up", version)
+	case before == "notify" && !f.Deployed:
+		return fmt.Sprintf("its type is %s now, since the application is not there to tell which Sidekiq it has", after)
+	case before == "notify" && version != "" && !notifies(version):
+		return fmt.Sprintf("its type is %s now, since Sidekiq %s does not tell systemd when it is up", after, version)
+	}
+	return ""
+}
+
+// typeIn is the Type= of a unit file, or "" where it has none.
+func typeIn(unit string) string {
+	for line := range strings.Lines(unit) {
+		if kind, ok := strings.CutPrefix(strings.TrimSpace(line), "Type="); ok {
+			return kind
+		}
+	}
+	return ""
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"testing"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+func TestAChangeOfTypeHasAReason(t *testing.T) {
+	locked := func(version string) Facts {
+		return Facts{Deployed: true, Lock: Text{Found: true, Content: "GEM\n  specs:\n    sidekiq (" + version + ")\n"}}
+	}
+	for _, test := range []struct {
+		name, option, was, want string
+		facts                   Facts
+		reason                  string
+	}{
+		{"first deploy", "auto", "exec", "notify", locked("7.3.2"), "its type is notify now, since Sidekiq 7.3.2 tells systemd when it is up"},
+		{"old Sidekiq", "auto", "notify", "exec", locked("6.0.4"), "its type is exec now, since Sidekiq 6.0.4 does not tell systemd when it is up"},
+		{"no application", "auto", "notify", "exec", Facts{}, "its type is exec now, since the application is not there to tell which Sidekiq it has"},
+		{"own command", "auto", "notify", "exec", locked("7.3.2"), ""},
+		{"asked for", "exec", "notify", "exec", locked("7.3.2"), ""},
+		{"the same", "auto", "notify", "notify", locked("7.3.2"), ""},
+	} {
+		file := func(kind string) converge.File {
+			return converge.File{Exists: true, Content: "[Service]\nType=" + kind + "\n"}
+		}
+		got := Service{Type: test.option}.Reason(test.facts, file(test.was), file(test.want))
+		if got != test.reason {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.reason)
+		}
+	}
+}
