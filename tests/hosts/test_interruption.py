@@ -15,6 +15,7 @@ from conftest import APP, ROOT, Host
 
 CHANGED = {"umask": "0022", "sudo_commands": ["restart", "status"], "wanted_by": ["default.target"]}
 SLOW = f"{APP}/shared/boot_delay"
+HELD = "/run/boot-held"
 RUNNING = "pidof sidekiq_service"
 
 # Each way to run the program, and what its standard input begins with.
@@ -40,18 +41,26 @@ def result_of(run: subprocess.Popen[str], timeout: float = 120) -> dict[str, Any
     return json.loads(out)
 
 
+# Sidekiq reads how long its boot is to take from a pipe, and the boot goes on when the pipe's other end is let go.
+HOLD = (
+    f"rm -f {SLOW} {HELD}; mkfifo -m 0644 {SLOW}; install -m 0755 /root/sidekiq_service /usr/local/sbin/;"
+    f" (exec 3>{SLOW}; rm {SLOW}; echo $BASHPID >{HELD}; exec sleep 600) </dev/null >/dev/null 2>&1 &"
+)
+LET_GO = f"kill $(cat {HELD})"
+
+
 @contextmanager
 def slow_restart(host: Host, way: tuple[str, str, str] = AS_ROOT) -> Iterator[subprocess.Popen[str]]:
-    """A run that waits for a Sidekiq which takes its time to boot, and will not be slow a second time."""
-    host.sh(f"echo 60 >{SLOW}; install -m 0755 /root/sidekiq_service /usr/local/sbin/")
+    """A run that waits for a Sidekiq which does not finish its boot, and will not be slow a second time."""
+    host.sh(HOLD)
     run = begin(host, way, **CHANGED)
     try:
-        host.wait("[ $(systemctl show --property=ActiveState --value sidekiq) = activating ]")
-        host.sh(f"rm {SLOW}; {RUNNING}")
+        host.wait(f"[ -s {HELD} ] && {RUNNING}")
         yield run
     finally:
         run.kill()
         run.wait()
+        host.sh(LET_GO, check=False)
 
 
 # What a rollback restores, without the process, which was restarted.
@@ -133,18 +142,16 @@ def test_two_runs_that_want_different_things_take_turns(host: Host) -> None:
 def test_check_mode_does_not_wait_for_another_run(host: Host) -> None:
     host.converge()
     with slow_restart(host) as run:
-        host.sh(f"echo 60 >{SLOW}")
         began = time.monotonic()
         assert not host.converge(check=True).get("failed")
         assert time.monotonic() - began < 10
-        host.sh(f"rm {SLOW}; kill $({RUNNING})")
+        host.sh(f"kill $({RUNNING})")
         assert result_of(run)["rolled_back"]
 
 
 def test_a_run_that_waits_for_another_can_be_interrupted_and_names_the_other(host: Host) -> None:
     host.converge()
     with slow_restart(host) as first:
-        host.sh(f"echo 60 >{SLOW}")
         other = host.out(RUNNING)
         second = begin(host)
         host.wait("[ $(pgrep -cx sidekiq_service) = 2 ] && kill $(pgrep -nx sidekiq_service)")
@@ -152,5 +159,23 @@ def test_a_run_that_waits_for_another_can_be_interrupted_and_names_the_other(hos
         assert result["failed"] and "rolled_back" not in result, result
         assert f"another run is at work on this host (process {other}; " in result["msg"], result["msg"]
         assert result["msg"].endswith(": interrupted by signal 15 (terminated)"), result["msg"]
-        host.sh(f"rm {SLOW}; kill {other}")
+        host.sh(f"kill {other}")
         assert result_of(first)["rolled_back"]
+
+
+@pytest.mark.parametrize("end", ["succeeds", "is rolled back"])
+def test_a_run_goes_on_when_systemd_is_executed_anew_as_by_its_upgrade(host: Host, end: str) -> None:
+    host.converge()
+    before, pid = host.out(FILES), host.main_pid()
+    with slow_restart(host) as run:
+        if end == "succeeds":
+            host.sh(f"systemctl daemon-reexec; sleep 2; {RUNNING} && {LET_GO}")
+        else:
+            host.sh(f"systemctl daemon-reexec; sleep 2; kill $({RUNNING})")
+        result = result_of(run)
+    if end == "succeeds":
+        assert not result.get("failed"), result
+        assert host.out(f"grep ^Umask: /proc/{host.main_pid()}/status").split()[1] == "0022"
+    else:
+        assert result["rolled_back"], result
+        as_before(host, before, pid)

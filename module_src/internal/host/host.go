@@ -56,8 +56,7 @@ type Host struct {
 
 var _ converge.Host = (*Host)(nil)
 
-// New connects to systemd: by its private socket, which root may use and which
-// is there without a D-Bus daemon, else by the system bus.
+// New connects to systemd.
 //
 // The error is [ErrNoSystemd] where systemd does not run, and one that
 // os.ErrPermission matches for anyone but root.
@@ -69,12 +68,9 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	if _, err := os.Lstat("/run/systemd/system"); errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNoSystemd
 	}
-	conn, err := dbus.NewSystemdConnectionContext(context.WithoutCancel(ctx))
+	conn, err := connect(ctx)
 	if err != nil {
-		var busErr error
-		if conn, busErr = dbus.NewSystemConnectionContext(context.WithoutCancel(ctx)); busErr != nil {
-			return nil, fmt.Errorf("cannot connect to systemd: %w; nor over the system bus: %w", err, busErr)
-		}
+		return nil, err
 	}
 	return &Host{Options: o, conn: conn}, nil
 }

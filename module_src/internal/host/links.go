@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coreos/go-systemd/v22/dbus"
 	"github.com/google/renameio/v2"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
@@ -104,7 +105,11 @@ func (h *Host) Enable(ctx context.Context, u converge.Unit) error {
 		}
 	}
 	if u.Enabled == converge.On {
-		if _, _, err := h.conn.EnableUnitFilesContext(context.WithoutCancel(ctx), []string{u.Name}, false, true); err != nil {
+		err := h.ask(ctx, func(c *dbus.Conn) error {
+			_, _, err := c.EnableUnitFilesContext(context.WithoutCancel(ctx), []string{u.Name}, false, true)
+			return err
+		})
+		if err != nil {
 			return fmt.Errorf("cannot enable %s: %w", u.Name, err)
 		}
 	}
@@ -135,7 +140,10 @@ func (h *Host) disable(ctx context.Context, unit string, have []converge.Link) e
 // disableIn does nothing for a unit whose file is gone; links that it has left
 // behind are not systemd's business any more.
 func (h *Host) disableIn(ctx context.Context, unit string, runtime bool) error {
-	_, err := h.conn.DisableUnitFilesContext(context.WithoutCancel(ctx), []string{unit}, runtime)
+	err := h.ask(ctx, func(c *dbus.Conn) error {
+		_, err := c.DisableUnitFilesContext(context.WithoutCancel(ctx), []string{unit}, runtime)
+		return err
+	})
 	if isDBus(err, "org.freedesktop.systemd1.NoSuchUnit") {
 		return nil
 	}

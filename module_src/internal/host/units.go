@@ -118,7 +118,7 @@ func stale(u converge.Unit, envFiles []string, now time.Time) []string {
 
 // Reload makes the manager read its unit files again.
 func (h *Host) Reload(ctx context.Context) error {
-	if err := h.conn.ReloadContext(ctx); err != nil {
+	if err := h.ask(ctx, func(c *dbus.Conn) error { return c.ReloadContext(ctx) }); err != nil {
 		return fmt.Errorf("cannot reload the systemd manager: %w", err)
 	}
 	return nil
@@ -127,7 +127,7 @@ func (h *Host) Reload(ctx context.Context) error {
 // Run queues a job for the unit and waits for its end. The job itself is never
 // taken back: when ctx is done, only the waiting ends.
 func (h *Host) Run(ctx context.Context, unit string, v converge.Verb) error {
-	if err := h.conn.Subscribe(); err != nil {
+	if err := h.ask(ctx, (*dbus.Conn).Subscribe); err != nil {
 		return fmt.Errorf("cannot subscribe to the jobs of systemd: %w", err)
 	}
 	queue := h.conn.StartUnitContext
@@ -152,14 +152,27 @@ func (h *Host) Run(ctx context.Context, unit string, v converge.Verb) error {
 		}
 		return fmt.Errorf("cannot %s %s: %w", v, unit, err)
 	}
-	select {
-	case r := <-result:
-		if r == "done" {
-			return nil
+	return h.await(ctx, unit, v, result)
+}
+
+// await waits for the result of a job.
+func (h *Host) await(ctx context.Context, unit string, v converge.Verb, result <-chan string) error {
+	connection := time.NewTicker(time.Second)
+	defer connection.Stop()
+	for {
+		select {
+		case r := <-result:
+			if r == "done" {
+				return nil
+			}
+			return &converge.JobError{Unit: unit, Verb: v, Result: r}
+		case <-ctx.Done():
+			return interrupted(ctx, unit, v)
+		case <-connection.C:
+			if !h.conn.Connected() {
+				return h.outlive(ctx, unit, v)
+			}
 		}
-		return &converge.JobError{Unit: unit, Verb: v, Result: r}
-	case <-ctx.Done():
-		return fmt.Errorf("interrupted while waiting for %s to %s: %w", unit, v, context.Cause(ctx))
 	}
 }
 
@@ -200,7 +213,11 @@ func isDBus(err error, name string) bool {
 type properties map[string]any
 
 func (h *Host) properties(ctx context.Context, unit string) (properties, error) {
-	p, err := h.conn.GetAllPropertiesContext(ctx, unit)
+	var p properties
+	err := h.ask(ctx, func(c *dbus.Conn) (err error) {
+		p, err = c.GetAllPropertiesContext(ctx, unit)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot ask systemd about %s: %w", unit, err)
 	}
