@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
@@ -126,6 +127,10 @@ func stateOf(u converge.Unit) ansible.ServiceState {
 func (r *report) expected(s ansible.ServiceState) ansible.ServiceState {
 	for _, step := range r.plan.Steps {
 		switch step := step.(type) {
+		case converge.PutFile:
+			if s.MainPID != 0 && step.Was.Content != step.Want.Content && slices.Contains(step.Want.Units, r.service.Unit()) {
+				s.Stale = true // until a restart, if one is planned
+			}
 		case converge.SetEnabled:
 			if step.Want.Name == r.service.Unit() {
 				s.Enabled = step.Want.Enabled == converge.On
