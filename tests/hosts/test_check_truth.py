@@ -26,7 +26,7 @@ Options = dict[str, Any]
 
 SEED = int(os.environ.get("CHECK_SEED", "1"))
 SHORT = 6
-LONG = int(os.environ.get("CHECK_PAIRS", "48"))
+LONG = int(os.environ.get("CHECK_PAIRS", "54"))
 
 SECRET = "hunter2"
 VALUES: dict[str, list[Any]] = {
