@@ -106,14 +106,17 @@ func member(n *yaml.Node, name string, depth int) *yaml.Node {
 	if n == nil || n.Kind != yaml.MappingNode || depth > 8 {
 		return nil
 	}
-	var merged *yaml.Node
+	var own, merged *yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		switch n.Content[i].Value {
 		case name, ":" + name:
-			return target(n.Content[i+1])
+			own = target(n.Content[i+1]) // the last one counts, as to Ruby
 		case "<<":
 			merged = n.Content[i+1]
 		}
+	}
+	if own != nil {
+		return own
 	}
 	return member(merged, name, depth+1)
 }

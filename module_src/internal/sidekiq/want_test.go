@@ -245,6 +245,7 @@ func TestStopTimeoutFollowsSidekiqsOwn(t *testing.T) {
 	}{
 		{":timeout: 30\n", ``, "90", false},
 		{":timeout: 100\n", ``, "105", false},
+		{":timeout: 8\n:timeout: 100\n", ``, "105", false},
 		{"timeout: 1_000\n", ``, "1005", false},
 		{":timeout: 30\nproduction:\n  :timeout: 200\n", ``, "205", false},
 		{":timeout: 30\n:production:\n  timeout: 200\n", ``, "205", false},
