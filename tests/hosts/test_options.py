@@ -158,7 +158,7 @@ ROWS: dict[str, Row] = {
     "watchdog_sec 0": Row({"watchdog_sec": 0}, {"WatchdogSignal": "6"} if NOTIFY else {}),
     "restart": Row({"restart": "on-failure"}, {"Restart": "on-failure"}),
     "restart_sec": Row(
-        {"restart_sec": 7}, {"RestartUSec": "7s"} | ({"RestartSteps": "0", "RestartMaxDelayUSec": "infinity", "RestartUSecNext": "7s"} if STEPS else {})
+        {"restart_sec": 7}, {"RestartUSec": "7s"} | ({"RestartSteps": "0", "RestartMaxDelayUSec": "infinity"} if STEPS else {})
     ),
     "start_timeout": Row({"start_timeout": 42}, {"TimeoutStartUSec": "42s"}),
     "timeout_stop_sec": Row({"timeout_stop_sec": 33}, {"TimeoutStopUSec": "33s"}),
@@ -288,6 +288,8 @@ def look(host: Host, unit: str = "sidekiq", watchdog: bool = False) -> dict[str,
             continue
         if name in LISTS:
             value = " ".join(sorted(value.split()))
+        if name == "FragmentPath":
+            value = value.replace("/usr/lib/", "/lib/")
         if command := re.search(r"argv\[\]=(.*?) ; (?:ignore|flags)", value):
             value = command[1]
         found[name] = f"{found[name]}; {value}" if name in found else value
@@ -387,7 +389,7 @@ SAYS = {
 }
 SAYS |= {"NotifyAccess": "all", "WatchdogSignal": "15"} if NOTIFY else {}
 SAYS |= {"RestartSteps": "6", "RestartMaxDelayUSec": "1min"} if STEPS else {}
-FOLLOWS = {"Id", "Names", "FragmentPath", "UnitFileState", "WantedBy", "Before", "RequiresMountsFor"}
+FOLLOWS = {"Id", "Names", "FragmentPath", "UnitFileState", "WantedBy", "Before", "RequiresMountsFor", "SetLoginEnvironment"}
 
 
 def test_what_is_not_said_stays_as_systemd_has_it(machine: Host, plain: dict[str, str]) -> None:
