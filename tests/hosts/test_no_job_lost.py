@@ -17,6 +17,9 @@ from figures import OURS, SEED, done_jobs, install, push_all, record, waiting_jo
 CONCURRENCY = 5
 SIDEKIQ_TIMEOUT = 8  # seconds that running jobs get at a stop, in the application's sidekiq.yml
 
+# A job that waits while Sidekiq takes jobs means that all its threads have one.
+ALL_ARE_BUSY = "systemctl is-active -q sidekiq && test $(redis-cli llen queue:default) -gt 0"
+
 
 class Jobs:
     """Jobs that were pushed, and what has become of them."""
@@ -39,9 +42,7 @@ class Jobs:
         self.push("Sleep", *(uniform(0.1, 4) for _ in range(short)), *(uniform(SIDEKIQ_TIMEOUT, longest) for _ in range(long)))
 
     def wait_until_all_are_busy(self) -> None:
-        """A job that waits while Sidekiq takes jobs means that all its threads have one."""
-        is_busy = "systemctl is-active -q sidekiq && test $(redis-cli llen queue:default) -gt 0"
-        self.host.wait(f"{is_busy} && sleep 1 && {is_busy}", timeout=60)
+        self.host.wait(f"{ALL_ARE_BUSY} && sleep 1 && {ALL_ARE_BUSY}", timeout=60)
 
     def outcome(self, timeout: float) -> dict[str, Any]:
         """Waits until nothing happens any more, or all is done, and counts."""
@@ -74,11 +75,11 @@ def restart_while_busy(host: Host, jobs: Jobs, times: int, refill: tuple[int, in
     """Restarts the service as a deploy does, with every thread at work; returns the seconds that the longest restart took."""
     longest = 0.0
     for _ in range(times):
+        time.sleep(jobs.random.uniform(*gap))
         jobs.push_mixed(*refill)
         jobs.wait_until_all_are_busy()
-        time.sleep(jobs.random.uniform(*gap))
         began = time.monotonic()
-        host.sh("runuser -u deploy -- sudo -n systemctl restart sidekiq")
+        host.sh(f"{ALL_ARE_BUSY} && runuser -u deploy -- sudo -n systemctl restart sidekiq")
         longest = max(longest, time.monotonic() - began)
     return longest
 
