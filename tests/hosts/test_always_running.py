@@ -32,7 +32,7 @@ OUTAGE = int(os.environ.get("SIDEKIQ_OUTAGE", "600"))  # seconds
 UNITS = pytest.mark.parametrize("unit", [OURS, SEED])
 
 
-@UNITS
+@pytest.mark.parametrize("unit", [OURS, pytest.param(SEED, marks=pytest.mark.long)])
 def test_terminated_from_outside(host: Host, unit: str) -> None:
     install(host, unit)
     killed_from_outside(host, unit, "TERM")

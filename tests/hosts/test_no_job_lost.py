@@ -86,7 +86,7 @@ def restart_while_busy(host: Host, jobs: Jobs, times: int, refill: tuple[int, in
 
 def test_two_restarts_lose_no_job(host: Host, jobs: Jobs) -> None:
     install(host, OURS, concurrency=CONCURRENCY)
-    restart_while_busy(host, jobs, times=2, refill=(15, 4, 10), gap=(0, 1))
+    restart_while_busy(host, jobs, times=2, refill=(10, 2, 9), gap=(0, 0))
     outcome = jobs.outcome(timeout=60)
     assert outcome["lost"] == 0, outcome
 
