@@ -76,7 +76,7 @@ def test_a_user_of_another_source_than_the_files(host: Host, odd: list[str]) -> 
 
 
 def test_no_dbus_daemon(host: Host, odd: list[str]) -> None:
-    odd.append("systemctl unmask -q dbus.service dbus.socket; systemctl start dbus.socket dbus.service")
+    odd.append("systemctl unmask -q dbus.service dbus.socket; systemctl start dbus.socket dbus.service; systemctl restart systemd-logind")
     host.sh("systemctl mask -q dbus.service dbus.socket; systemctl stop dbus.socket dbus.service; rm -f /run/dbus/system_bus_socket")
     assert host.sh("test -e /run/dbus/system_bus_socket || pidof dbus-daemon", check=False).returncode == 1
     up(host)
