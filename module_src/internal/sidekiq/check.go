@@ -46,10 +46,15 @@ func bare(s string) error {
 	return plain(s)
 }
 
-// pathName is bare, for a path.
+// pathName is bare, for a path that the kernel can hold: NAME_MAX.
 func pathName(s string) error {
 	if len(s) > 1024 {
 		return errors.New("is longer than 1024 bytes")
+	}
+	for name := range strings.SplitSeq(s, "/") {
+		if len(name) > 255 {
+			return errors.New("holds a name longer than 255 bytes")
+		}
 	}
 	return bare(s)
 }
@@ -238,6 +243,8 @@ func (p *parser) bundle(option string, loginShell bool) string {
 func (p *parser) program(option, s string) string {
 	if strings.Contains(s, "$") {
 		p.Add(option, "the path of a program must not hold a dollar sign: %q", s)
+	} else if err := pathName(s); s != "" && err != nil {
+		p.Add(option, "%v: %q", err, s)
 	}
 	return s
 }

@@ -93,6 +93,8 @@ func TestEachMistakeNamesItsOption(t *testing.T) {
 		{`"env": {"A": ["x"]}`, `option "env": the value of "A" must be a string, got a list`},
 		{`"env": "A=b"`, `option "env": must be a dict, got a string`},
 		{`"env_files": ["a"]`, `option "env_files": must be absolute paths`},
+		{`"working_directory": "/` + strings.Repeat("a", 256) + `"`, `option "working_directory": holds a name longer than 255 bytes`},
+		{`"exec_start": "/` + strings.Repeat("é", 128) + `"`, `option "exec_start": holds a name longer than 255 bytes`},
 		{`"env_files": ["/a/*.env"]`, `option "env_files": systemd takes`},
 		{`"after": ["a b"]`, `option "after": must be the name of a unit, got "a b"`},
 		{`"redis_unit": "redis.socket"`, `option "redis_unit": must be a service`},
