@@ -29,7 +29,7 @@ const (
 func persistent(l converge.Link) bool { return strings.HasPrefix(l.Path, etcUnits+"/") }
 
 // links are the symbolic links that enable a unit, sorted by path: those of
-// its name in .wants and .requires directories, and aliases of it.
+// its name in .wants, .requires and .upholds directories, and aliases of it.
 func (h *Host) links(unit string) ([]converge.Link, error) {
 	links := []converge.Link{}
 	for _, dir := range []string{etcUnits, runUnits} {
@@ -55,7 +55,7 @@ func (h *Host) links(unit string) ([]converge.Link, error) {
 func (h *Host) linkTo(unit, dir string, e fs.DirEntry) (converge.Link, bool) {
 	path := filepath.Join(dir, e.Name())
 	switch {
-	case e.IsDir() && (strings.HasSuffix(e.Name(), ".wants") || strings.HasSuffix(e.Name(), ".requires")):
+	case e.IsDir() && slices.Contains([]string{".wants", ".requires", ".upholds"}, filepath.Ext(e.Name())):
 		path = filepath.Join(path, unit)
 	case e.Type()&fs.ModeSymlink == 0 || e.Name() == unit:
 		// A link of the unit's own name is a mask or a linked unit file: it
