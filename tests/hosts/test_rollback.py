@@ -96,13 +96,27 @@ def test_a_service_that_never_says_that_it_is_ready(host: Host) -> None:
     is_settled(host)
 
 
-@pytest.mark.parametrize("how, words", [(READ_ONLY, "read-only file system"), (FULL, "no space left on device")], ids=["read-only", "full"])
-@pytest.mark.parametrize("directory, option", [(UNIT_DIR, {"umask": "0027"}), (SUDOERS_DIR, NEW_USER)])
-def test_a_file_that_cannot_be_written_costs_no_restart(host: Host, directory: str, option: dict[str, Any], how: str, words: str) -> None:
+each_directory = pytest.mark.parametrize("directory, option", [(UNIT_DIR, {"umask": "0027"}), (SUDOERS_DIR, NEW_USER)])
+
+
+@each_directory
+def test_a_full_file_system_costs_no_restart(host: Host, directory: str, option: dict[str, Any]) -> None:
     host.converge()
-    with mounted(host, directory, how):
+    with mounted(host, directory, FULL):
         before = host.snapshot()
-        failed(host.converge(**option), f"cannot write {directory}/", words, AS_BEFORE)
+        failed(host.converge(**option), f"cannot write {directory}/", "no space left on device", AS_BEFORE)
+        assert host.snapshot() == before
+    is_settled(host)
+
+
+@each_directory
+def test_a_read_only_file_system_is_seen_before_anything_is_done(host: Host, directory: str, option: dict[str, Any]) -> None:
+    host.converge()
+    with mounted(host, directory, READ_ONLY):
+        before = host.snapshot()
+        result = host.converge(**option)
+        assert result["failed"] and "rolled_back" not in result and f"cannot write {directory}/" in result["msg"], result
+        assert "read-only" in result["msg"], result["msg"]
         assert host.snapshot() == before
     is_settled(host)
 
