@@ -147,7 +147,7 @@ func proveRules(ctx context.Context, sudo, user string, grants []converge.Grant)
 }
 
 // includedQuestion is the usual reason where sudo knows nothing of a rule.
-const includedQuestion = `is the directory of the sudoers file included by /etc/sudoers ("@includedir /etc/sudoers.d")?`
+const includedQuestion = `is the directory of the sudoers file (option "sudoers_file") included by /etc/sudoers ("@includedir /etc/sudoers.d")?`
 
 // sudoRules are the rules that sudo has for a user.
 func sudoRules(ctx context.Context, sudo, user string) ([]sudoEntry, error) {
