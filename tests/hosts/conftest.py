@@ -113,6 +113,7 @@ def booted(name: str, *options: str) -> Iterator[Host]:
     """A fresh host with the program on it, called test-NAME-SUITE, made with these options of tests/host; gone in the end."""
     assert PROGRAM.exists(), "make build first"
     name = f"test-{name}-{SUITE[:4]}"
+    tool("destroy", name, capture_output=True)  # what a run that was cut short has left
     tool("create", name, "--suite", SUITE, *options, capture_output=True)
     try:
         with PROGRAM.open("rb") as program:
