@@ -3,7 +3,7 @@
 // Sidekiq_service brings a host's Sidekiq under systemd. It is an Ansible
 // binary module: it reads the options of one task as JSON, from the file named
 // by its only argument or from standard input for "-", and prints one line of
-// JSON.
+// JSON. With flags it is a tool for a person at a shell, and answers in words.
 package main
 
 import (
@@ -15,24 +15,45 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 )
 
-func main() { os.Exit(mainStatus(os.Args[1:], os.Stdin, os.Stdout)) }
+func main() { os.Exit(mainStatus(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
-// mainStatus prints one result whatever happens, a panic included: anything
+// mainStatus is the program: what it prints, and its exit status.
+func mainStatus(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	c, err := parseCommand(args)
+	switch {
+	case err != nil:
+		fmt.Fprintf(stderr, "sidekiq_service: %v\n\n%s", err, usage)
+		return 2
+	case c.help:
+		fmt.Fprint(stdout, usage)
+		return 0
+	case c.version:
+		fmt.Fprintln(stdout, "sidekiq_service", version)
+		return 0
+	}
+	return runAndShow(c, stdin, stdout)
+}
+
+// runAndShow prints one result whatever happens, a panic included: anything
 // else would reach the user as "module failure" without a reason.
-func mainStatus(args []string, stdin io.Reader, stdout io.Writer) (status int) {
+func runAndShow(c command, stdin io.Reader, stdout io.Writer) (status int) {
 	defer func() {
 		if r := recover(); r != nil {
-			status = show(stdout, ansible.Failure(fmt.Errorf("this is a bug in sidekiq_service, please report it: %v\n%s", r, debug.Stack())))
+			status = show(stdout, c, ansible.Failure(fmt.Errorf("this is a bug in sidekiq_service, please report it: %v\n%s", r, debug.Stack())))
 		}
 	}()
 	ctx, stop := interruptible()
 	defer stop()
-	return show(stdout, run(ctx, args, stdin))
+	return show(stdout, c, run(ctx, c, stdin))
 }
 
 // show prints the result and returns the exit status for it.
-func show(stdout io.Writer, r ansible.Result) int {
-	if err := ansible.Write(stdout, r); err != nil {
+func show(stdout io.Writer, c command, r ansible.Result) int {
+	write := ansible.Write
+	if c.inWords() {
+		write = func(w io.Writer, r ansible.Result) error { return writeWords(w, r, c.check) }
+	}
+	if err := write(stdout, r); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -14,11 +14,13 @@ import (
 )
 
 // run is the whole of one run: read, parse, look, work out, verify, apply.
-func run(ctx context.Context, args []string, stdin io.Reader) ansible.Result {
-	req, err := ansible.ReadRequest(args, stdin)
+func run(ctx context.Context, c command, stdin io.Reader) ansible.Result {
+	req, err := ansible.ReadRequest(c.file, stdin)
 	if err != nil {
 		return ansible.Failure(err)
 	}
+	req.Check = req.Check || c.check
+	req.Diff = req.Diff || c.diff
 	service, err := sidekiq.Parse(req)
 	if err != nil {
 		return ansible.Failure(err)

@@ -14,7 +14,6 @@
 package ansible
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -39,13 +38,10 @@ type Request struct {
 	IgnoreUnknown bool
 }
 
-// ReadRequest reads the arguments of one run. args is the command line without
-// the program's name: the name of a file, or "-" for stdin.
-func ReadRequest(args []string, stdin io.Reader) (Request, error) {
-	if len(args) != 1 {
-		return Request{}, errors.New(`cannot read the arguments: want the name of a file with a JSON object of options, or "-" for standard input`)
-	}
-	text, err := readSource(args[0], stdin)
+// ReadRequest reads the arguments of one run from the file of that name, or
+// from stdin for "-".
+func ReadRequest(name string, stdin io.Reader) (Request, error) {
+	text, err := readSource(name, stdin)
 	if err != nil {
 		return Request{}, fmt.Errorf("cannot read the arguments: %w", err)
 	}

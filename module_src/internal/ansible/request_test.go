@@ -13,7 +13,7 @@ import (
 )
 
 func read(text string) (Request, error) {
-	return ReadRequest([]string{"-"}, strings.NewReader(text))
+	return ReadRequest("-", strings.NewReader(text))
 }
 
 func TestReadRequestTakesAnsiblesOwnKeysOut(t *testing.T) {
@@ -35,7 +35,7 @@ func TestReadRequestReadsAFile(t *testing.T) {
 	if err := os.WriteFile(file, []byte(` {"a": "b"} `+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r, err := ReadRequest([]string{file}, nil)
+	r, err := ReadRequest(file, nil)
 	if err != nil || r.Args["a"] != "b" {
 		t.Errorf("got %v, %v", r, err)
 	}
@@ -67,11 +67,9 @@ func TestReadRequestSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestReadRequestWantsOneArgument(t *testing.T) {
-	for _, args := range [][]string{nil, {"a", "b"}, {"/nonexistent"}} {
-		if _, err := ReadRequest(args, nil); err == nil || !strings.HasPrefix(err.Error(), "cannot read the arguments: ") {
-			t.Errorf("%q: got %v", args, err)
-		}
+func TestReadRequestSaysThatThereIsNoSuchFile(t *testing.T) {
+	if _, err := ReadRequest("/nonexistent", nil); err == nil || !strings.HasPrefix(err.Error(), "cannot read the arguments: ") {
+		t.Errorf("got %v", err)
 	}
 }
 

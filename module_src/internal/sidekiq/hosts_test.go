@@ -11,7 +11,7 @@ import (
 
 // parse reads a task's options from JSON, as the program does.
 func parse(options string) (Service, error) {
-	r, err := ansible.ReadRequest([]string{"-"}, strings.NewReader(options))
+	r, err := ansible.ReadRequest("-", strings.NewReader(options))
 	if err != nil {
 		return Service{}, err
 	}

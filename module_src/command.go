@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// version is that of the collection; scripts/build sets it.
+var version = "devel"
+
+const usage = `Keeps Sidekiq running as a systemd service. Reads options as one JSON object, from a file or from standard input, such as
+
+    {"project_name": "laevigata"}
+
+Usage:
+  sidekiq_service --check [--diff] [FILE | -]    say what would be done; change nothing
+  sidekiq_service --apply [--diff] [FILE | -]    do it, and say what was done
+  sidekiq_service FILE | -                       do it, and answer in JSON, as Ansible has it
+  sidekiq_service --version | --help
+
+  --diff    show the files before and after
+
+It must run as root. Its status is 0 if all went well, 1 if not, and 2 if the command line is wrong.
+The options: ansible-doc curationexperts.sidekiq.sidekiq_service, or, with examples,
+https://github.com/curationexperts/ansible-sidekiq/blob/main/plugins/modules/sidekiq_service.py
+`
+
+// command is what a command line asks for. Ansible's has a file and no flags;
+// those are for people, who get the result in words.
+type command struct {
+	check, apply, diff bool
+	help, version      bool
+	file               string // "-" is standard input
+}
+
+func parseCommand(args []string) (command, error) {
+	var c command
+	for _, arg := range args {
+		switch {
+		case arg == "--check":
+			c.check = true
+		case arg == "--apply":
+			c.apply = true
+		case arg == "--diff":
+			c.diff = true
+		case arg == "--help", arg == "-h":
+			c.help = true
+		case arg == "--version":
+			c.version = true
+		case strings.HasPrefix(arg, "-") && arg != "-":
+			return command{}, fmt.Errorf("unknown flag %s", arg)
+		case c.file != "":
+			return command{}, fmt.Errorf("more than one file: %s and %s", c.file, arg)
+		default:
+			c.file = arg
+		}
+	}
+	return c, c.complete()
+}
+
+// complete says what is missing or contradicts itself.
+func (c *command) complete() error {
+	switch {
+	case c.help || c.version:
+		return nil
+	case c.check && c.apply:
+		return fmt.Errorf("--check changes nothing and --apply does: say one of them")
+	case c.diff && !c.check && !c.apply:
+		return fmt.Errorf("--diff needs --check, which changes nothing, or --apply")
+	case c.file == "" && c.inWords():
+		c.file = "-"
+	case c.file == "":
+		return fmt.Errorf("no options: name a file that holds them, or - for standard input")
+	}
+	return nil
+}
+
+// inWords reports whether the result is for a person to read.
+func (c command) inWords() bool { return c.check || c.apply }

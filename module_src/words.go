@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package main
+
+import (
+	"io"
+	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
+)
+
+// writeWords prints a result for a person to read: the steps, the files before
+// and after, warnings, and what went wrong.
+func writeWords(w io.Writer, r ansible.Result, check bool) error {
+	var b strings.Builder
+	if len(r.Steps) > 0 {
+		b.WriteString(heading(r, check) + "\n")
+	}
+	for _, s := range r.Steps {
+		b.WriteString("  " + s + "\n")
+	}
+	for _, d := range r.Diff {
+		if strings.HasPrefix(d.AfterHeader, "/") { // the rest of the diff repeats the steps
+			b.WriteString("\n--- " + d.BeforeHeader + "\n+++ " + d.AfterHeader + "\n" + unified(d.Before, d.After))
+		}
+	}
+	for _, warning := range r.Warnings {
+		b.WriteString("\nWarning: " + warning + "\n")
+	}
+	if ending := ending(r, check); ending != "" {
+		b.WriteString("\n" + ending + "\n")
+	}
+	_, err := io.WriteString(w, printable(strings.TrimPrefix(b.String(), "\n")))
+	return err
+}
+
+func heading(r ansible.Result, check bool) string {
+	switch {
+	case r.Failed:
+		return "This was to be done:"
+	case check:
+		return "This would be done:"
+	}
+	return "Done:"
+}
+
+func ending(r ansible.Result, check bool) string {
+	switch {
+	case r.Failed:
+		return "Error: " + r.Msg
+	case len(r.Steps) == 0:
+		return "Nothing to do: everything is as these options ask for."
+	case check:
+		return "Nothing has been changed."
+	}
+	return ""
+}
+
+// printable takes from a text what a terminal would obey: the lines that
+// Sidekiq has logged come from its user.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || r >= ' ' && r < 0x7f || r >= 0xa0 {
+			return r
+		}
+		return '?'
+	}, text)
+}
