@@ -26,8 +26,8 @@ test-all: build $(SETUP) ## the same on Debian 11, 12 and 13
 lint: $(SETUP) ## only look at the sources
 	scripts/test lint
 
-bench: build $(SETUP) ## measure how long a task takes
-	benchmarks/bench
+bench: build $(SETUP) .cache/bench-venv/complete ## measure how long a play takes, beside ordinary tasks (about 45 minutes)
+	.cache/bench-venv/bin/python benchmarks/bench.py
 
 build: $(BIN)/SHA256SUMS ## compile the program for ARCHS (amd64 arm64)
 
@@ -40,10 +40,14 @@ requirements: .venv/complete ## pin the newest Python packages that requirements
 clean: demo-clean ## remove the demo's host and everything that was built
 	rm -rf .ansible .cache .venv $(BIN) *.tar.gz
 
-$(BIN)/SHA256SUMS: $(shell find module_src -name '*.go' -not -name '*_test.go') go.mod go.sum scripts/build
+$(BIN)/SHA256SUMS: $(shell find module_src -name '*.go' -not -name '*_test.go') go.mod go.sum galaxy.yml scripts/build
 	scripts/build $(BIN) $(ARCHS)
 
 .venv/complete: requirements/test.txt scripts/setup-python
+	scripts/setup-python $< $@
+
+.cache/bench-venv/complete: requirements/bench.txt scripts/setup-python
+	mkdir -p $(@D)
 	scripts/setup-python $< $@
 
 # The collection is found under its name, wherever the checkout is.

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""bench: measures what a play with this collection takes, beside the smallest task there is and beside ordinary tasks.
+
+Everything is real: booted hosts, ssh, a proxy that adds the distance. The plays of one setting run in turn, RUNS times each, so that what
+else the machine does meets all of them. Writes results.json, of which report.py makes RESULTS.md and chart.svg, and fails if a ratio is
+not what it must be.
+
+Environment: RUNS (10), ROUND_TRIPS in ms ("0 20 50 150", with one host), HOSTS ("5 20", at 0 ms), RESULTS (the file to write).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import report
+from proxy import Proxy
+
+RUNS = int(os.environ.get("RUNS", "10"))
+ROUND_TRIPS = [int(word) for word in os.environ.get("ROUND_TRIPS", "0 20 50 150").split()]
+HOSTS = [int(word) for word in os.environ.get("HOSTS", "5 20").split()]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+RESULTS = Path(os.environ.get("RESULTS", HERE / "results.json"))
+HOST_TOOL = ROOT / "tests/host/host"
+VENV = ROOT / ".cache/bench-venv"
+ANSIBLE = VENV / "bin/ansible-playbook"
+MITOGEN = "import ansible_mitogen, os; print(os.path.dirname(ansible_mitogen.__file__) + '/plugins/strategy')"
+NO_SETTINGS = ROOT / ".cache/bench.cfg"  # empty, so that no ansible.cfg of the user or the checkout counts
+CACHE = "/var/cache/curationexperts.sidekiq"
+
+
+@dataclass
+class Case:
+    """A play, on hosts of a kind, with settings of Ansible."""
+
+    play: str
+    kind: str = "ours"
+    settings: dict[str, str] = field(default_factory=dict)
+    undo_first: bool = False
+
+
+CASES = {
+    "raw": Case("raw"),
+    "module": Case("module"),
+    "role": Case("role"),
+    "first": Case("module", undo_first=True),
+    "ordinary": Case("ordinary", "ordinary"),
+    "pipelining": Case("ordinary", "ordinary", {"ANSIBLE_PIPELINING": "true"}),
+    "mitogen": Case("ordinary", "ordinary", {"ANSIBLE_STRATEGY": "mitogen_linear"}),
+}
+
+
+@dataclass
+class Fleet:
+    """Booted hosts of one kind, behind a proxy."""
+
+    kind: str
+    names: list[str]
+    proxy: Proxy
+
+    def inventory(self, count: int) -> Path:
+        path = ROOT / f".cache/bench-{self.kind}-{count}.json"
+        facts = json.loads(run(VENV / "bin/ansible-inventory", "-i", ROOT / f".cache/bench-{self.kind}.yml", "--list"))["_meta"]["hostvars"]
+        hosts = {}
+        for name, port in list(zip(self.names, self.proxy.ports))[:count]:
+            arguments = f"{facts[name]['ansible_ssh_common_args'].strip()} -o HostKeyAlias={facts[name]['ansible_host']}"
+            hosts[name] = {**facts[name], "ansible_host": "127.0.0.1", "ansible_port": port, "ansible_ssh_common_args": arguments}
+        path.write_text(json.dumps({"all": {"hosts": hosts}}))
+        return path
+
+    def undo(self, count: int) -> None:
+        """As if the collection had never been here, but for the application."""
+        for name in self.names[:count]:
+            gone = (
+                f"systemctl disable --now --quiet sidekiq; rm -rf {CACHE} /etc/systemd/system/sidekiq.service /etc/sudoers.d/sidekiq*; "
+                "systemctl daemon-reload"
+            )
+            as_root(HOST_TOOL, "ssh", name, gone)
+
+
+def run(*command: object, **more: Any) -> str:
+    return subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE, text=True, **more).stdout
+
+
+def as_root(*command: object) -> str:
+    return run(*([] if os.geteuid() == 0 else ["sudo"]), *command)
+
+
+@contextmanager
+def fleet(kind: str, count: int) -> Iterator[Fleet]:
+    names = [f"bench-{kind}-{number}" for number in range(1, count + 1)]
+    as_root(HOST_TOOL, "destroy", *names)
+    try:
+        for name in names:
+            as_root(HOST_TOOL, "create", name, "--with", "python3")
+        (ROOT / f".cache/bench-{kind}.yml").write_text(as_root(HOST_TOOL, "inventory", *names))
+        yield Fleet(kind, names, Proxy([as_root(HOST_TOOL, "address", name).strip() for name in names]))
+    finally:
+        as_root(HOST_TOOL, "destroy", *names)
+
+
+def environment(case: Case) -> dict[str, str]:
+    return {
+        **os.environ,
+        "ANSIBLE_FORKS": "20",
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache"),
+        "ANSIBLE_CONFIG": str(NO_SETTINGS),
+        "ANSIBLE_STRATEGY_PLUGINS": run(VENV / "bin/python", "-c", MITOGEN).strip() if "ANSIBLE_STRATEGY" in case.settings else "",
+        "ANSIBLE_INTERPRETER_PYTHON": "/usr/bin/python3",
+        **case.settings,
+    }
+
+
+def measure(case: Case, fleet: Fleet, count: int) -> dict[str, float]:
+    """Runs the play once: seconds on the clock and of this machine's processors, bytes over ssh."""
+    if case.undo_first:
+        fleet.undo(count)
+    command = [str(ANSIBLE), "-i", str(fleet.inventory(count)), str(HERE / f"plays/{case.play}.yml")]
+    settings = environment(case)
+    sent, received, start = fleet.proxy.sent, fleet.proxy.received, time.monotonic()
+    process = subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    took = time.monotonic() - start
+    if status:
+        raise SystemExit(f"{case.play} failed:\n{output}")
+    check_change(case, output, count)
+    return {
+        "seconds": round(took, 4),
+        "cpu": round(usage.ru_utime + usage.ru_stime, 4),
+        "sent": fleet.proxy.sent - sent,
+        "received": fleet.proxy.received - received,
+    }
+
+
+def check_change(case: Case, output: str, count: int) -> None:
+    """Raises if the play did not do what it is measured for: something the first time, nothing after that."""
+    changed = [int(number) for number in re.findall(r"changed=(\d+)", output)]
+    if len(changed) != count or any((number > 0) != case.undo_first for number in changed):
+        raise SystemExit(f"{case.play} changed {changed}:\n{output}")
+
+
+def remote_commands(case: Case, fleet: Fleet) -> int | None:
+    """Counts the commands and transfers of one run on one host. Mitogen has a protocol of its own, and no such thing."""
+    if "ANSIBLE_STRATEGY" in case.settings:
+        return None
+    if case.undo_first:
+        fleet.undo(1)
+    output = run(ANSIBLE, "-vvv", "-i", fleet.inventory(1), HERE / f"plays/{case.play}.yml", env=environment(case))
+    return len(re.findall(r"> (?:SSH: EXEC|PUT|FETCH) ", output))
+
+
+def setting(count: int, round_trip: int, fleets: dict[str, Fleet]) -> dict[str, Any]:
+    """All cases in turn, RUNS times, and once before that without looking at the clock: connections are open then, and systemd is calm."""
+    cases = {name: case for name, case in CASES.items() if not (case.undo_first and count > 1)}
+    for one in fleets.values():
+        one.proxy.round_trip = round_trip / 1000
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in cases}
+    for number in range(RUNS + 1):
+        for name, case in cases.items():
+            figures = measure(case, fleets[case.kind], count)
+            if number:
+                runs[name].append(figures)
+        print(f"{count} hosts, {round_trip} ms: {number} of {RUNS}", file=sys.stderr)
+    return {"hosts": count, "round_trip_ms": round_trip, "runs": runs}
+
+
+def machine(host: str) -> dict[str, str]:
+    """What was measured, and on what."""
+    model = re.search(r"^model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    installed = {package["name"]: package["version"] for package in json.loads(run(VENV / "bin/pip", "list", "--format", "json"))}
+    general = next(VENV.glob("lib/*/site-packages/ansible_collections/community/general/MANIFEST.json"))
+    on_host = as_root(HOST_TOOL, "ssh", host, "systemctl --version | sed 1q; sudo --version | sed 1q; sidekiq --version; . /etc/os-release; echo $PRETTY_NAME")
+    systemd, sudo, sidekiq, system = on_host.strip().split("\n")
+    return {
+        "processor": f"{model[1] if model else platform.machine()}, {os.cpu_count()} cores",
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "ansible-core": installed["ansible-core"],
+        "mitogen": installed["mitogen"],
+        "community.general": json.loads(general.read_text())["collection_info"]["version"],
+        "hosts": f"{system}, {systemd.split(' (')[0]}, {sudo}, {sidekiq}",
+        "commit": run("git", "-C", ROOT, "rev-parse", "--short", "HEAD").strip(),
+        "load before": f"{os.getloadavg()[0]:.2f}",
+    }
+
+
+def main() -> int:
+    most = max([1, *HOSTS])
+    NO_SETTINGS.write_text("")
+    as_root(HOST_TOOL, "setup")
+    with fleet("ours", most) as ours, fleet("ordinary", most) as ordinary:
+        fleets = {"ours": ours, "ordinary": ordinary}
+        about = machine(ours.names[0])
+        for name in ("role", "ordinary"):  # the state that the others find
+            run(ANSIBLE, "-i", fleets[CASES[name].kind].inventory(most), HERE / f"plays/{name}.yml", env=environment(CASES[name]))
+        commands = {name: remote_commands(case, fleets[case.kind]) for name, case in CASES.items()}
+        settings = [setting(1, round_trip, fleets) for round_trip in ROUND_TRIPS] + [setting(count, 0, fleets) for count in HOSTS]
+    RESULTS.write_text(json.dumps({"machine": about, "commands": commands, "settings": settings}, indent=1) + "\n")
+    return report.main("render" if RESULTS == report.RESULTS else "print", RESULTS)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"{error}\n{error.stdout or ''}")
