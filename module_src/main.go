@@ -39,7 +39,7 @@ func mainStatus(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 func runAndShow(c command, stdin io.Reader, stdout io.Writer) (status int) {
 	defer func() {
 		if r := recover(); r != nil {
-			status = show(stdout, c, ansible.Failure(fmt.Errorf("this is a bug in sidekiq_service, please report it: %v\n%s", r, debug.Stack())))
+			status = show(stdout, c, answer{Result: ansible.Failure(fmt.Errorf("this is a bug in sidekiq_service, please report it: %v\n%s", r, debug.Stack()))})
 		}
 	}()
 	ctx, stop := interruptible()
@@ -47,18 +47,24 @@ func runAndShow(c command, stdin io.Reader, stdout io.Writer) (status int) {
 	return show(stdout, c, run(ctx, c, stdin))
 }
 
-// show prints the result and returns the exit status for it.
-func show(stdout io.Writer, c command, r ansible.Result) int {
-	write := ansible.Write
-	if c.inWords() {
-		write = func(w io.Writer, r ansible.Result) error { return writeWords(w, r, c.check) }
-	}
-	if err := write(stdout, r); err != nil {
+// show prints the answer and returns the exit status for it.
+func show(stdout io.Writer, c command, a answer) int {
+	if err := write(stdout, c, a); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	if r.Failed {
+	if a.Failed {
 		return 1
 	}
 	return 0
+}
+
+func write(stdout io.Writer, c command, a answer) error {
+	switch {
+	case a.info != nil:
+		return ansible.WriteInfo(stdout, *a.info)
+	case c.inWords():
+		return writeWords(stdout, a.Result, c.check)
+	}
+	return ansible.Write(stdout, a.Result)
 }

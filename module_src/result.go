@@ -28,9 +28,7 @@ func (r *report) result() ansible.Result {
 	}
 	if r.facts != nil {
 		out.Deployed = &r.facts.Deployed
-		if v := r.facts.SidekiqVersion(); v != "" {
-			out.SidekiqVersion = &v
-		}
+		out.SidekiqVersion = known(r.facts.SidekiqVersion())
 	}
 	if r.failed != nil {
 		r.fail(&out)
@@ -115,11 +113,16 @@ func stateOf(u converge.Unit) ansible.ServiceState {
 		SubState:      u.Process.SubState,
 		MainPID:       u.Process.MainPID,
 		Enabled:       u.Enabled == converge.On,
-		Quiet:         u.Activity == converge.Quiet || u.Activity == converge.Draining,
+		Quiet:         isQuiet(u),
 		Stale:         len(u.Stale) > 0,
 		ReloadPending: u.Reload,
 		Restarts:      u.Process.Restarts,
 	}
+}
+
+// isQuiet reports whether a unit's process takes no more jobs.
+func isQuiet(u converge.Unit) bool {
+	return u.Activity == converge.Quiet || u.Activity == converge.Draining
 }
 
 // expected is what a service would be like after the plan, as far as that can

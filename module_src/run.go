@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
@@ -13,14 +14,34 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
 
-// run is the whole of one run: read, parse, look, work out, verify, apply.
-func run(ctx context.Context, c command, stdin io.Reader) ansible.Result {
+// run is one run of the module that the request names.
+func run(ctx context.Context, c command, stdin io.Reader) answer {
 	req, err := ansible.ReadRequest(c.file, stdin)
 	if err != nil {
-		return ansible.Failure(err)
+		return answer{Result: ansible.Failure(err)}
 	}
 	req.Check = req.Check || c.check
 	req.Diff = req.Diff || c.diff
+	// A task may give the module's name with or without its collection.
+	if req.Name[strings.LastIndex(req.Name, ".")+1:] != "sidekiq_service_info" {
+		return answer{Result: bring(ctx, req)}
+	}
+	i, err := info(ctx, req)
+	if err != nil {
+		return answer{Result: ansible.Failure(err)}
+	}
+	return answer{info: &i}
+}
+
+// answer is what a run returns to its task.
+type answer struct {
+	ansible.Result
+	info *ansible.Info // in place of the Result; nil: none
+}
+
+// bring is a run of the module sidekiq_service: read, parse, look, work out,
+// verify, apply.
+func bring(ctx context.Context, req ansible.Request) ansible.Result {
 	service, err := sidekiq.Parse(req)
 	if err != nil {
 		return ansible.Failure(err)

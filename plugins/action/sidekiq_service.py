@@ -9,4 +9,4 @@ from ansible_collections.curationexperts.sidekiq.plugins.plugin_utils.run import
 
 
 class ActionModule(CompiledModule):
-    program = "sidekiq_service"
+    module = "sidekiq_service"

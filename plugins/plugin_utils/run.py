@@ -66,28 +66,29 @@ class NotThisWay(Exception):
 
 
 class CompiledModule(ActionBase):
-    """What the action plugins of all compiled modules do."""
+    """What the action plugins of all compiled modules do. They are one program, which goes by the name of the module in the arguments."""
 
-    program: str
+    module: str
+    program = "sidekiq_service"
     cache = _CACHE
 
     TRANSFERS_FILES = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         if self._task.async_val:
-            raise AnsibleActionFail(f'{self.program} cannot run asynchronously: take "async" and "poll" out of the task.')
+            raise AnsibleActionFail(f'{self.module} cannot run asynchronously: take "async" and "poll" out of the task.')
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         arguments = dict(self._task.args)
-        self._update_module_args(self._task.action, arguments, task_vars)
+        self._update_module_args(f"curationexperts.sidekiq.{self.module}", arguments, task_vars)
         request = json.dumps(_plain(arguments)).encode() + b"\n"
         binaries = Binaries(self.program)
         try:
             reply = self._run_kept(binaries, request, task_vars)
         except NotThisWay as why:
-            display.vvv(f"{self.program}: ordinary transfer of the program: {why}", host=task_vars.get("inventory_hostname"))
+            display.vvv(f"{self.module}: ordinary transfer of the program: {why}", host=task_vars.get("inventory_hostname"))
             reply = self._run_transferred(binaries, request)
-        return _result(self.program, reply)
+        return _result(self.module, reply)
 
     def _run_kept(self, binaries: Binaries, request: bytes, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Runs the program that is kept on the host, and brings it first if it is not there. Raises NotThisWay."""
@@ -171,7 +172,7 @@ class CompiledModule(ActionBase):
     def _require_root(self, uid: str) -> None:
         if uid != "0":
             raise AnsibleActionFail(
-                f"{self.program} must be root on the host, and ran with user id {uid}: set `become: true` in the task or play"
+                f"{self.module} must be root on the host, and ran with user id {uid}: set `become: true` in the task or play"
                 + (" and let become_user be root." if self._connection.become else ".")
             )
 
@@ -191,7 +192,7 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _result(program: str, reply: dict[str, Any]) -> dict[str, Any]:
+def _result(module: str, reply: dict[str, Any]) -> dict[str, Any]:
     """The result that the program printed: its last line. A terminal puts standard error, and login shells what they say, before it."""
     for line in reversed(reply["stdout"].split("\n")):
         if line.startswith("{"):
@@ -201,7 +202,7 @@ def _result(program: str, reply: dict[str, Any]) -> dict[str, Any]:
                 break
             return {key: value for key, value in result.items() if not key.startswith("_ansible_") and key != "ansible_facts"}
     raise AnsibleActionFail(
-        f"{program} gave no result; it ended with status {reply['rc']} and printed: {_end_of(reply['stdout'] + reply['stderr'])}"
+        f"{module} gave no result; it ended with status {reply['rc']} and printed: {_end_of(reply['stdout'] + reply['stderr'])}"
     )
 
 

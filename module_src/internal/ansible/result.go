@@ -79,10 +79,14 @@ func Write(w io.Writer, r Result) error {
 	if r.Steps == nil {
 		r.Steps = []string{}
 	}
+	return writeLine(w, r)
+}
+
+func writeLine(w io.Writer, v any) error {
 	var line bytes.Buffer
 	e := json.NewEncoder(&line)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(r); err != nil {
+	if err := e.Encode(v); err != nil {
 		return fmt.Errorf("cannot encode the result: %w", err)
 	}
 	if _, err := w.Write(ascii(line.Bytes())); err != nil {

@@ -23,6 +23,7 @@ var (
 	journalPaths   = [...]string{"/usr/bin/journalctl", "/bin/journalctl"}
 	getentPaths    = [...]string{"/usr/bin/getent", "/bin/getent"}
 	systemctlPaths = [...]string{"/usr/bin/systemctl", "/bin/systemctl"}
+	redisPaths     = [...]string{"/usr/bin/redis-server", "/usr/local/bin/redis-server", "/usr/bin/valkey-server"}
 )
 
 const (

@@ -52,9 +52,16 @@ type sudoRule struct {
 	command string
 }
 
-// String names the rule as a person would look for it: as sudoers(5) spells
-// it.
+// String names the rule as a person would look for it.
 func (r sudoRule) String() string {
+	if r.source != "" {
+		return r.text() + " in " + r.source
+	}
+	return r.text() + " (grep -r for it in /etc/sudoers and /etc/sudoers.d)"
+}
+
+// text is the rule as sudoers(5) spells it.
+func (r sudoRule) text() string {
 	text := "(" + strings.Join(r.runAs, ", ") + ") "
 	for _, o := range r.options {
 		tag := strings.ToUpper(o)
@@ -63,11 +70,7 @@ func (r sudoRule) String() string {
 		}
 		text += tag + ": "
 	}
-	text += r.command
-	if r.source != "" {
-		return text + " in " + r.source
-	}
-	return text + " (grep -r for it in /etc/sudoers and /etc/sudoers.d)"
+	return text + r.command
 }
 
 // asRoot reports whether the entry is for commands run as root. The last of

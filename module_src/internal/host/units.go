@@ -24,8 +24,13 @@ func (h *Host) Unit(ctx context.Context, name string) (converge.Unit, error) {
 	if err != nil {
 		return converge.Unit{}, err
 	}
+	return h.unit(ctx, name, p)
+}
+
+// unit makes a Unit of what systemd knows of it.
+func (h *Host) unit(ctx context.Context, name string, p properties) (u converge.Unit, err error) {
 	now := h.Now()
-	u := converge.Unit{
+	u = converge.Unit{
 		Name:      name,
 		Enabled:   converge.Off,
 		LoadState: p.text("LoadState"),

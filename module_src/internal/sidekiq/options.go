@@ -58,7 +58,7 @@ func Options() ansible.Schema {
 		{
 			Name: "sudo_commands", Type: ansible.List, Elements: ansible.Str,
 			Default: []string{"start", "stop", "restart", "reload", "status"},
-			Choices: []string{"start", "stop", "restart", "reload", "status", "kill_tstp"},
+			Choices: SudoVerbs(),
 		},
 		{Name: "sudoers_file", Type: ansible.Path},
 

@@ -22,6 +22,7 @@ import (
 const (
 	root         = "../../.."
 	modulePath   = "plugins/modules/sidekiq_service.py"
+	infoPath     = "plugins/modules/sidekiq_service_info.py"
 	specsPath    = "roles/sidekiq/meta/argument_specs.yml"
 	tasksPath    = "roles/sidekiq/tasks/main.yml"
 	defaultsPath = "roles/sidekiq/defaults/main.yml"
@@ -43,13 +44,13 @@ func decodeYAML(t *testing.T, text string, into any) {
 	}
 }
 
-// moduleString is the YAML of DOCUMENTATION, EXAMPLES or RETURN.
-func moduleString(t *testing.T, name string) string {
+// moduleString is the YAML of a module's DOCUMENTATION, EXAMPLES or RETURN.
+func moduleString(t *testing.T, path, name string) string {
 	t.Helper()
-	_, rest, found := strings.Cut(readRepo(t, modulePath), "\n"+name+` = r"""`)
+	_, rest, found := strings.Cut(readRepo(t, path), "\n"+name+` = r"""`)
 	text, _, closed := strings.Cut(rest, `"""`)
 	if !found || !closed {
-		t.Fatalf("%s has no %s", modulePath, name)
+		t.Fatalf("%s has no %s", path, name)
 	}
 	return text
 }
@@ -63,32 +64,34 @@ type documented struct {
 	Required bool
 }
 
-func documentedOptions(t *testing.T) map[string]documented {
+func documentedOptions(t *testing.T, path string) map[string]documented {
 	t.Helper()
 	var doc struct{ Options map[string]documented }
-	decodeYAML(t, moduleString(t, "DOCUMENTATION"), &doc)
+	decodeYAML(t, moduleString(t, path, "DOCUMENTATION"), &doc)
 	return doc.Options
 }
 
 func TestDocumentationSaysTheSameAsTheProgram(t *testing.T) {
-	docs := documentedOptions(t)
-	for _, o := range Options() {
-		d, ok := docs[o.Name]
-		if !ok {
-			t.Errorf("DOCUMENTATION in %s lacks the option %s", modulePath, o.Name)
-			continue
+	for path, options := range map[string]ansible.Schema{modulePath: Options(), infoPath: InfoOptions()} {
+		docs := documentedOptions(t, path)
+		for _, o := range options {
+			d, ok := docs[o.Name]
+			if !ok {
+				t.Errorf("DOCUMENTATION in %s lacks the option %s", path, o.Name)
+				continue
+			}
+			delete(docs, o.Name)
+			compareOption(t, path, o.Name, o, d)
+			if got, want := fmt.Sprint(plainDefault(d.Default)), fmt.Sprint(plainDefault(o.Default)); got != want {
+				t.Errorf("%s: %s has the default %s, the program %s", path, o.Name, got, want)
+			}
+			if d.Required {
+				t.Errorf("%s: %s is required, which the program decides", path, o.Name)
+			}
 		}
-		delete(docs, o.Name)
-		compareOption(t, modulePath, o.Name, o, d)
-		if got, want := fmt.Sprint(plainDefault(d.Default)), fmt.Sprint(plainDefault(o.Default)); got != want {
-			t.Errorf("%s: %s has the default %s, the program %s", modulePath, o.Name, got, want)
+		for name := range docs {
+			t.Errorf("the program lacks the option %s of %s", name, path)
 		}
-		if d.Required {
-			t.Errorf("%s: %s is required, which the program decides", modulePath, o.Name)
-		}
-	}
-	for name := range docs {
-		t.Errorf("the program lacks the option %s of %s: see Options", name, modulePath)
 	}
 }
 
@@ -173,15 +176,27 @@ func TestRoleHasNoDefaultsThatTheModuleHas(t *testing.T) {
 }
 
 func TestExamplesAreAccepted(t *testing.T) {
-	var tasks []map[string]any
-	decodeYAML(t, moduleString(t, "EXAMPLES"), &tasks)
-	for _, task := range tasks {
-		args, ok := task["curationexperts.sidekiq.sidekiq_service"].(map[string]any)
-		if !ok {
-			continue
-		}
-		if _, err := parse(quoteJSON(args)); err != nil {
-			t.Errorf("the example %q: %v", task["name"], err)
+	parsers := map[string]func(string) error{
+		"sidekiq_service":      func(args string) error { _, err := parse(args); return err },
+		"sidekiq_service_info": func(args string) error { _, err := parseInfo(t, args); return err },
+	}
+	for _, path := range []string{modulePath, infoPath} {
+		var tasks []map[string]any
+		decodeYAML(t, moduleString(t, path, "EXAMPLES"), &tasks)
+		for _, task := range tasks {
+			for module, parse := range parsers {
+				args, ok := task["curationexperts.sidekiq."+module]
+				if !ok {
+					continue
+				}
+				given := map[string]any{}
+				if args != nil {
+					given = args.(map[string]any)
+				}
+				if err := parse(quoteJSON(given)); err != nil {
+					t.Errorf("%s: the example %q: %v", path, task["name"], err)
+				}
+			}
 		}
 	}
 }
@@ -189,16 +204,40 @@ func TestExamplesAreAccepted(t *testing.T) {
 // TestReturnIsWhatTheProgramPrints compares RETURN with the JSON names of the
 // result. changed, failed and msg are Ansible's own.
 func TestReturnIsWhatTheProgramPrints(t *testing.T) {
+	returned := returnOf(t, modulePath)
+	compareReturn(t, modulePath, returned, reflect.TypeFor[ansible.Result]())
+	after := membersOf(t, membersOf(t, returned, "service"), "after")
+	compareReturn(t, modulePath+", service", after, reflect.TypeFor[ansible.ServiceState]())
+
+	returned = returnOf(t, infoPath)
+	compareReturn(t, infoPath, returned, reflect.TypeFor[ansible.Info]())
+	compareReturn(t, infoPath+", processes", membersOf(t, returned, "processes"), reflect.TypeFor[ansible.Process]())
+	compareReturn(t, infoPath+", redis", membersOf(t, returned, "redis"), reflect.TypeFor[ansible.Redis]())
+	compareReturn(t, infoPath+", sudo", membersOf(t, returned, "sudo"), reflect.TypeFor[ansible.Sudo]())
+}
+
+func returnOf(t *testing.T, path string) map[string]any {
+	t.Helper()
 	var documented map[string]any
-	decodeYAML(t, moduleString(t, "RETURN"), &documented)
-	printed := jsonNames(reflect.TypeFor[ansible.Result](), "changed", "failed", "msg")
-	if got := slices.Sorted(maps.Keys(documented)); !slices.Equal(got, printed) {
-		t.Errorf("RETURN in %s has\n%v, the program prints\n%v", modulePath, got, printed)
+	decodeYAML(t, moduleString(t, path, "RETURN"), &documented)
+	return documented
+}
+
+// membersOf is what RETURN says that one of its values contains.
+func membersOf(t *testing.T, returned map[string]any, name string) map[string]any {
+	t.Helper()
+	value, _ := returned[name].(map[string]any)
+	members, ok := value["contains"].(map[string]any)
+	if !ok {
+		t.Fatalf("RETURN does not say what %s contains", name)
 	}
-	contains := documented["service"].(map[string]any)["contains"].(map[string]any)
-	after := contains["after"].(map[string]any)["contains"].(map[string]any)
-	if got, want := slices.Sorted(maps.Keys(after)), jsonNames(reflect.TypeFor[ansible.ServiceState]()); !slices.Equal(got, want) {
-		t.Errorf("RETURN in %s has for service\n%v, the program prints\n%v", modulePath, got, want)
+	return members
+}
+
+func compareReturn(t *testing.T, place string, documented map[string]any, printed reflect.Type) {
+	t.Helper()
+	if got, want := slices.Sorted(maps.Keys(documented)), jsonNames(printed, "changed", "failed", "msg"); !slices.Equal(got, want) {
+		t.Errorf("RETURN in %s has\n%v, the program prints\n%v", place, got, want)
 	}
 }
 

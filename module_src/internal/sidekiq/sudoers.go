@@ -53,27 +53,23 @@ func (r rule) grants() []converge.Grant {
 // rules are the lines, by user or group, then command.
 func (w *wanting) rules() []rule {
 	var rules []rule
-	for _, verb := range []string{"start", "stop", "restart", "reload", "status", "kill_tstp"} {
-		if !contains(w.SudoCommands, verb) {
-			continue
-		}
-		for _, name := range w.SudoUsers {
-			rules = append(rules, w.rule(verb, rule{user: name}))
-		}
-		for _, name := range w.SudoGroups {
-			rules = append(rules, w.rule(verb, rule{group: name}))
-		}
+	for _, name := range w.SudoUsers {
+		rules = append(rules, w.rulesFor(rule{user: name})...)
 	}
-	slices.SortStableFunc(rules, func(a, b rule) int { return w.rank(a) - w.rank(b) })
+	for _, name := range w.SudoGroups {
+		rules = append(rules, w.rulesFor(rule{group: name})...)
+	}
 	return rules
 }
 
-// rank orders the rules as the options name users and groups.
-func (w *wanting) rank(r rule) int {
-	if r.group != "" {
-		return len(w.SudoUsers) + slices.Index(w.SudoGroups, r.group)
+func (w *wanting) rulesFor(who rule) []rule {
+	var rules []rule
+	for _, verb := range SudoVerbs() {
+		if contains(w.SudoCommands, verb) {
+			rules = append(rules, w.rule(verb, who))
+		}
 	}
-	return slices.Index(w.SudoUsers, r.user)
+	return rules
 }
 
 // rule grants a verb for both spellings of the unit, since sudo compares word
@@ -83,10 +79,7 @@ func (w *wanting) rank(r rule) int {
 // 247 (CVE-2023-26604); NOEXEC keeps systemctl from starting one.
 func (w *wanting) rule(verb string, r rule) rule {
 	r.noExec = verb == "status" && w.facts.Sudo.noExec()
-	words := []string{w.facts.Systemctl, verb}
-	if verb == "kill_tstp" {
-		words = []string{w.facts.Systemctl, "kill", "-s", "TSTP"}
-	}
+	words := SudoWords(w.facts.Systemctl, verb)
 	names := []string{w.Name, w.Unit()}
 	if verb == "status" || verb == "restart" {
 		for _, unit := range w.instances() {
@@ -97,6 +90,20 @@ func (w *wanting) rule(verb string, r rule) rule {
 		r.commands = append(r.commands, append(slices.Clone(words), name))
 	}
 	return r
+}
+
+// SudoVerbs are the choices of the option sudo_commands.
+func SudoVerbs() []string {
+	return []string{"start", "stop", "restart", "reload", "status", "kill_tstp"}
+}
+
+// SudoWords are the words of the command that a verb stands for, up to the
+// name of the unit.
+func SudoWords(systemctl, verb string) []string {
+	if verb == "kill_tstp" {
+		return []string{systemctl, "kill", "-s", "TSTP"}
+	}
+	return []string{systemctl, verb}
 }
 
 // noExec reports whether the host's sudo knows NOEXEC. sudo-rs does since

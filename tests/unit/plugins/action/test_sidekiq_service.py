@@ -22,6 +22,7 @@ from ansible.plugins import loader as plugins
 from ansible.template import Templar
 
 from ansible_collections.curationexperts.sidekiq.plugins.action.sidekiq_service import ActionModule
+from ansible_collections.curationexperts.sidekiq.plugins.action.sidekiq_service_info import ActionModule as InfoModule
 from ansible_collections.curationexperts.sidekiq.plugins.plugin_utils import binaries, run
 
 # Prints its arguments, and whether they came over standard input.
@@ -43,7 +44,7 @@ class Host:
         self.ships({"amd64": PROGRAM, "arm64": PROGRAM + "# arm64\n"})
         monkeypatch.setenv("PATH", str(path / "bin"), prepend=":")
         monkeypatch.setenv("ANSIBLE_REMOTE_TMP", str(path / "tmp"))
-        monkeypatch.setattr(ActionModule, "cache", str(self.cache))
+        monkeypatch.setattr(run.CompiledModule, "cache", str(self.cache))
 
     def has(self, command, script):
         file = self.path / "bin" / command
@@ -66,7 +67,7 @@ class Host:
         (directory / "SHA256SUMS").write_text(sums)
         self.monkeypatch.setattr(run, "Binaries", lambda program: binaries.Binaries(program, directory))
 
-    def run(self, arguments=None, variables=None, keyword=None, **connection_attributes):
+    def run(self, arguments=None, variables=None, keyword=None, module=ActionModule, **connection_attributes):
         loader = DataLoader()
         task = Task.load({"action": "curationexperts.sidekiq.sidekiq_service", **(keyword or {})}, loader=loader)
         task.args = arguments or {}
@@ -77,7 +78,7 @@ class Host:
             setattr(connection, name, value)
         exec_command = connection.exec_command
         connection.exec_command = lambda cmd, **kwargs: self.commands.append(cmd) or exec_command(cmd, **kwargs)
-        action = ActionModule(task, connection, play_context, loader, Templar(loader=loader), None)
+        action = module(task, connection, play_context, loader, Templar(loader=loader), None)
         self.commands.clear()
         return action.run(task_vars=variables or {})
 
@@ -102,6 +103,19 @@ def test_a_host_without_the_program_takes_two(host):
     result = host.run({"name": "sidekiq"})
     assert (result["from"], result["arguments"]["name"]) == ("-", "sidekiq")
     assert len(host.commands) == 2
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_the_program_is_told_which_module_it_is(host, fast):
+    for module, name in ((ActionModule, "sidekiq_service"), (InfoModule, "sidekiq_service_info")):
+        result = host.run(variables={"sidekiq_service_fast": fast}, module=module)
+        assert result["arguments"]["_ansible_module_name"] == f"curationexperts.sidekiq.{name}"
+
+
+def test_both_modules_share_the_program_on_the_host(host):
+    host.run()
+    host.run(module=InfoModule)
+    assert len(host.commands) == 1
 
 
 def test_no_command_line_holds_an_argument(host):

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/host"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
+)
+
+// info is a run of the module sidekiq_service_info: it looks and tells.
+func info(ctx context.Context, req ansible.Request) (ansible.Info, error) {
+	service, err := sidekiq.ParseInfo(req)
+	if err != nil {
+		return ansible.Info{}, err
+	}
+	h, err := host.New(ctx, host.Options{UnitDir: service.UnitDir, Check: true})
+	if err != nil {
+		return ansible.Info{}, err
+	}
+	defer h.Close()
+	found, err := h.Inspect(ctx, service)
+	if err != nil {
+		return ansible.Info{}, err
+	}
+	return infoOf(service, found), nil
+}
+
+func infoOf(s sidekiq.Service, found sidekiq.Sight) ansible.Info {
+	i := ansible.Info{
+		Shadowed: []string{}, Template: found.Template, DropIns: list(found.Service.DropIns),
+		Enablement: found.Enablement, ReloadPending: found.Service.Reload,
+		ActiveState: found.Service.Process.ActiveState, SubState: found.Service.Process.SubState,
+		Up: len(found.Processes) > 0, Processes: []ansible.Process{}, RestartReasons: []string{},
+		Current: found.Dir, Release: found.Release, Deployed: found.Facts.Deployed, SidekiqVersion: known(found.Facts.SidekiqVersion()),
+		Warnings: found.Warnings,
+	}
+	if len(found.UnitFiles) > 0 {
+		i.Unit, i.Shadowed = found.UnitFiles[0], list(found.UnitFiles[1:])
+		i.WrittenBy, i.Project = writer(found.Content)
+	}
+	if found.Sudoers.Found {
+		i.Sudoers = s.SudoersFile
+	}
+	for _, p := range found.Processes {
+		process := processOf(found, p)
+		i.Processes = append(i.Processes, process)
+		i.Up = i.Up && process.Up
+		i.RestartNeeded = i.RestartNeeded || process.RestartNeeded
+		for _, reason := range process.RestartReasons {
+			i.RestartReasons = append(i.RestartReasons, p.Name+": "+reason)
+		}
+	}
+	if found.Redis != "" {
+		i.Redis = &ansible.Redis{Unit: found.Redis, ActiveState: found.RedisState, Version: known(found.RedisVersion)}
+	}
+	if found.Asked {
+		i.Sudo = &ansible.Sudo{User: found.User, Commands: list(found.Commands), Everything: found.All, Rules: list(found.Rules)}
+	}
+	return i
+}
+
+func processOf(found sidekiq.Sight, p sidekiq.Seen) ansible.Process {
+	out := ansible.Process{
+		Unit: p.Name, ActiveState: p.Process.ActiveState, SubState: p.Process.SubState,
+		MainPID: p.Process.MainPID, Title: p.Process.Title, Memory: p.Memory, Restarts: p.Process.Restarts,
+		Up: p.Activity == converge.Up, Quiet: isQuiet(p.Unit),
+		Release: p.Release, SidekiqVersion: known(sidekiq.TitleVersion(p.Process.Title)),
+		RestartReasons: list(found.RestartReasons(p)),
+	}
+	out.RestartNeeded = len(out.RestartReasons) > 0
+	if p.Since.Unix() > 0 {
+		out.Since = p.Since.UTC().Format(time.RFC3339)
+	}
+	return out
+}
+
+// writer says who wrote a unit file, and for which project.
+func writer(content string) (who, project string) {
+	project, form := sidekiq.Owner(content)
+	switch form {
+	case sidekiq.Ours:
+		return "collection", project
+	case sidekiq.OldRole:
+		return "old_role", project
+	}
+	return "other", ""
+}
+
+// list is l, and never nil, which JSON would call null.
+func list(l []string) []string { return append([]string{}, l...) }
+
+// known is nil for what is not known.
+func known(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

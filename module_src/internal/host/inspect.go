@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package host
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
+)
+
+// Inspect finds out all that there is to be told of a service. It changes
+// nothing. What cannot be found out beside the service itself is a warning.
+func (h *Host) Inspect(ctx context.Context, s sidekiq.Service) (sidekiq.Sight, error) {
+	var found sidekiq.Sight
+	if err := h.inspectFiles(ctx, s, &found); err != nil {
+		return found, err
+	}
+	unit, p, err := h.see(ctx, s.Unit())
+	if err != nil {
+		return found, err
+	}
+	found.Service = unit
+	units, p, err := h.seeInstances(ctx, s, found, p)
+	if err != nil {
+		return found, err
+	}
+	if found.Processes = units; units == nil && (unit.LoadState == "loaded" || unit.Process.MainPID != 0) {
+		found.Processes = []sidekiq.Seen{unit}
+	}
+	h.inspectApplication(ctx, s, p, &found)
+	if err := h.inspectRedis(ctx, &found); err != nil {
+		return found, err
+	}
+	return found, h.inspectSudo(ctx, s.Name, &found)
+}
+
+// inspectFiles finds the service's files.
+func (h *Host) inspectFiles(ctx context.Context, s sidekiq.Service, found *sidekiq.Sight) error {
+	for _, file := range s.UnitPaths(s.Unit()) {
+		if _, err := os.Lstat(file); err == nil {
+			found.UnitFiles = append(found.UnitFiles, file)
+		}
+	}
+	if len(found.UnitFiles) > 0 {
+		content, _ := readRegular(found.UnitFiles[0]) // fails for a mask, which is a link
+		found.Content = string(content)
+	}
+	for _, file := range s.UnitPaths(s.Template()) {
+		if _, err := os.Lstat(file); err == nil && found.Template == "" {
+			found.Template = file
+		}
+	}
+	if content, err := readRegular(s.SudoersFile); err == nil {
+		found.Sudoers = sidekiq.Text{Content: string(content), Found: true}
+	}
+	// Unlike the property UnitFileState this looks at the disk.
+	files, err := h.conn.ListUnitFilesByPatternsContext(ctx, nil, []string{s.Unit()})
+	if err != nil {
+		return fmt.Errorf("cannot ask systemd about the unit file of %s: %w", s.Unit(), err)
+	}
+	found.Enablement = "not-found"
+	for _, f := range files {
+		found.Enablement = f.Type
+	}
+	return nil
+}
+
+// see looks at a unit as a report shows it.
+func (h *Host) see(ctx context.Context, name string) (sidekiq.Seen, properties, error) {
+	p, err := h.properties(ctx, name)
+	if err != nil {
+		return sidekiq.Seen{}, nil, err
+	}
+	unit, err := h.unit(ctx, name, p)
+	if err != nil {
+		return sidekiq.Seen{}, nil, err
+	}
+	seen := sidekiq.Seen{Unit: unit, Since: p.when("StateChangeTimestamp")}
+	if unit.Process.MainPID != 0 {
+		seen.Since = unit.Process.Started
+		seen.Memory = residentMemory(unit.Process.MainPID)
+		seen.Release, _ = os.Readlink(fmt.Sprintf("/proc/%d/cwd", unit.Process.MainPID))
+	}
+	return seen, p, nil
+}
+
+// residentMemory is that of a process, in bytes; 0 where it is gone. systemd's
+// own count is of the whole unit with its share of the page cache, and not
+// taken on every host.
+func residentMemory(pid int) int64 {
+	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid)) // proc(5): size resident …
+	words := strings.Fields(string(statm))
+	if err != nil || len(words) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(words[1], 10, 64)
+	return pages * int64(os.Getpagesize())
+}
+
+// seeInstances looks at the instances of a service with several processes, and
+// returns the properties of one in place of the service's own: those that it
+// is to start, and those that the manager knows besides.
+func (h *Host) seeInstances(ctx context.Context, s sidekiq.Service, found sidekiq.Sight, own properties) ([]sidekiq.Seen, properties, error) {
+	numbers := s.Started(found.Content)
+	_, known, err := h.instances(ctx, found.Template)
+	if err != nil {
+		return nil, nil, err
+	}
+	var units []sidekiq.Seen
+	seen := map[int]bool{}
+	for _, n := range append(numbers, known...) {
+		if seen[n] {
+			continue
+		}
+		seen[n] = true
+		unit, p, err := h.see(ctx, s.Instance(n))
+		if err != nil {
+			return nil, nil, err
+		}
+		units, own = append(units, unit), p
+	}
+	return units, own, nil
+}
+
+// inspectApplication finds what is deployed, with p of a unit that runs it.
+func (h *Host) inspectApplication(ctx context.Context, s sidekiq.Service, p properties, found *sidekiq.Sight) {
+	found.Dir, found.User = s.Dir, s.User
+	if found.Dir == "" {
+		found.Dir = strings.TrimLeft(p.text("WorkingDirectory"), "!-") // marks of one that may be missing
+	}
+	if found.User == "" {
+		found.User = p.text("User")
+	}
+	if found.User == "" {
+		found.User = "deploy"
+	}
+	users, err := h.users(ctx, []string{found.User})
+	if err != nil {
+		found.Warnings = append(found.Warnings, err.Error())
+	}
+	found.Facts.Users = users
+	if found.Dir == "" {
+		return
+	}
+	h.application(&found.Facts, sidekiq.Questions{Dir: found.Dir, Reader: found.User, Lock: path.Join(found.Dir, "Gemfile.lock")})
+	if found.Facts.Deployed {
+		found.Release = real(found.Dir)
+	}
+	s.Dir = found.Dir
+	found.Warnings = append(found.Warnings, s.Rivals(found.Facts)...)
+}
+
+// inspectRedis finds the host's own Redis.
+func (h *Host) inspectRedis(ctx context.Context, found *sidekiq.Sight) error {
+	for _, name := range sidekiq.RedisUnits() {
+		p, err := h.properties(ctx, name)
+		if err != nil {
+			return err
+		}
+		if p.text("LoadState") == "loaded" {
+			found.Redis, found.RedisState = p.text("Id"), p.text("ActiveState")
+			break
+		}
+	}
+	server := find(redisPaths[:])
+	if server == "" {
+		return nil
+	}
+	out, err := program{path: server, args: []string{"--version"}}.run(ctx)
+	if err != nil {
+		return err
+	}
+	_, rest, _ := strings.Cut(out.stdout, " v=") // Redis server v=7.0.15 sha=…
+	found.RedisVersion, _, _ = strings.Cut(rest, " ")
+	return nil
+}
+
+// inspectSudo finds what the user may do by sudo.
+func (h *Host) inspectSudo(ctx context.Context, service string, found *sidekiq.Sight) error {
+	sudo := find(sudoPaths[:])
+	if _, known := found.Facts.Users[found.User]; !known {
+		found.Warnings = append(found.Warnings, fmt.Sprintf("There is no user %q on the host.", found.User))
+		return nil
+	}
+	if sudo == "" {
+		return nil
+	}
+	entries, err := sudoRules(ctx, sudo, found.User)
+	if err != nil {
+		found.Warnings = append(found.Warnings, err.Error())
+		return nil
+	}
+	found.Asked = true
+	for _, e := range entries {
+		for _, c := range e.commands {
+			found.Rules = append(found.Rules, sudoRule{sudoEntry: e, command: c}.text())
+		}
+	}
+	for _, verb := range sidekiq.SudoVerbs() {
+		g := converge.Grant{Args: append(sidekiq.SudoWords(find(systemctlPaths[:]), verb), service)}
+		if rule, ok := decides(entries, g); ok && rule.missing(g) == "" {
+			found.Commands = append(found.Commands, verb)
+		}
+	}
+	rule, ok := decides(entries, converge.Grant{Args: []string{"/"}})
+	found.All = ok && rule.givesAll()
+	return nil
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+// InfoOptions are the options of the module sidekiq_service_info: those of
+// sidekiq_service that say which service it is. Without a user it is the
+// unit's own.
+func InfoOptions() ansible.Schema {
+	var schema ansible.Schema
+	for _, o := range Options() {
+		if o.Name == "user" {
+			o.Default = nil
+		}
+		if contains([]string{"name", "project_name", "working_directory", "user", "unit_dir", "sudoers_file"}, o.Name) {
+			schema = append(schema, o)
+		}
+	}
+	return schema
+}
+
+// ParseInfo makes a Service of the options of sidekiq_service_info. It says
+// only which service it is: Dir and User are empty where they are not given.
+func ParseInfo(r ansible.Request) (Service, error) {
+	p := &parser{}
+	p.Values = InfoOptions().Decode(r, &p.Problems)
+	s := Service{
+		Name:    p.unitStem("name"),
+		State:   Absent, // needs no application
+		User:    p.user("user"),
+		UnitDir: p.absolute("unit_dir"),
+	}
+	s.SudoersFile = p.sudoersFile("sudoers_file", s.Name)
+	p.application(&s)
+	return s, p.Err()
+}
+
+// Sight is what was found of a service on a host, in no particular plan.
+type Sight struct {
+	// UnitFiles are the files of the service's name in systemd's load path,
+	// the one that it goes by first. Content is that one's.
+	UnitFiles []string
+	Content   string
+
+	Template   string // the unit file of the instances; empty: none
+	Enablement string // as systemctl is-enabled says; empty: no such unit
+	Sudoers    Text
+
+	Service   Seen
+	Processes []Seen // what runs Sidekiq: the service itself, or its instances
+
+	Dir      string   // the working directory; empty: not known
+	Release  string   // where it really is; empty: the application is not deployed
+	Facts    Facts    // of the application and its user
+	User     string   // who runs it
+	Asked    bool     // sudo has told what he may do
+	Rules    []string // all of sudo's for him
+	Commands []string // those of sudo_commands that he may run without a password
+	All      bool     // he may run every command so
+
+	Redis        string // the unit of the host's Redis; empty: none
+	RedisState   string // its ActiveState
+	RedisVersion string // of the installed program; empty: not known
+
+	Warnings []string
+}
+
+// Seen is a unit with what only a report needs.
+type Seen struct {
+	converge.Unit
+	Memory  int64     // resident memory of the main process, in bytes; 0: none, or not known
+	Since   time.Time // start of the main process, or else the last change of state; zero: never
+	Release string    // the directory that the main process runs in; empty: not known
+}
+
+// UnitPaths are the paths at which systemd looks for a unit's file, the one
+// that wins first.
+func (s Service) UnitPaths(unit string) []string {
+	dirs := loadPath()
+	if !contains(dirs, s.UnitDir) && precedence(s.UnitDir) == len(dirs) {
+		dirs = append(dirs, s.UnitDir)
+	}
+	paths := make([]string, len(dirs))
+	for i, dir := range dirs {
+		if precedence(dir) == precedence(s.UnitDir) {
+			dir = s.UnitDir // as the user spells it, /lib or /usr/lib
+		}
+		paths[i] = path.Join(dir, unit)
+	}
+	return paths
+}
+
+// Started are the numbers of the instances that the unit file of an umbrella
+// starts; none for any other unit file. The manager forgets an
+// instance that is stopped.
+func (s Service) Started(unitFile string) []int {
+	var list []int
+	for _, l := range readUnit(unitFile) {
+		if l.key != "ExecStart" {
+			continue
+		}
+		for word := range strings.FieldsSeq(l.value) {
+			number, ok := strings.CutPrefix(strings.Trim(word, `"`), s.Name+"@")
+			if n, err := strconv.Atoi(strings.TrimSuffix(number, ".service")); ok && err == nil {
+				list = append(list, n)
+			}
+		}
+	}
+	return list
+}
+
+// Instance is the name of the unit of the n-th process.
+func (s Service) Instance(n int) string { return s.instance(n) }
+
+// RedisUnits are the names of units that a host's Redis may have.
+func RedisUnits() []string { return redisUnits() }
+
+// Rivals warns of units of somebody else's that run the same application.
+func (s Service) Rivals(f Facts) []string {
+	w := wanting{Service: s, facts: f}
+	w.rivals()
+	return w.warnings
+}
+
+// RestartReasons say why the process of p should be restarted; none: it is
+// what a restart would bring, or there is no process.
+func (s Sight) RestartReasons(p Seen) []string {
+	if p.Process.MainPID == 0 {
+		return nil
+	}
+	var reasons []string
+	if p.Release != "" && s.Release != "" && p.Release != s.Release {
+		reasons = append(reasons, "it runs in "+p.Release+", and "+s.Dir+" is "+s.Release+" now")
+	}
+	if len(p.Stale) > 0 {
+		reasons = append(reasons, "it is older than "+strings.Join(p.Stale, ", "))
+	}
+	if p.Activity == converge.Quiet {
+		reasons = append(reasons, "it has been quiet for long and takes no jobs")
+	}
+	return reasons
+}
+
+// TitleVersion is the Sidekiq version in a process title, "6.4.1" of "sidekiq
+// 6.4.1 laevigata [0 of 5 busy]", or "".
+func TitleVersion(title string) string {
+	words := strings.Fields(title)
+	if len(words) > 2 && words[0] == "sidekiq" && len(numbers(words[1])) > 1 && onlyRunes(words[1], ".-") {
+		return words[1]
+	}
+	return ""
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+func parseInfo(t *testing.T, options string) (Service, error) {
+	t.Helper()
+	r, err := ansible.ReadRequest("-", strings.NewReader(options))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ParseInfo(r)
+}
+
+func TestInfoNeedsNoOption(t *testing.T) {
+	s, err := parseInfo(t, `{}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Unit() != "sidekiq.service" || s.Dir != "" || s.User != "" || s.SudoersFile != "/etc/sudoers.d/sidekiq-restart-users" {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestInfoChecksItsOptions(t *testing.T) {
+	_, err := parseInfo(t, `{"name": "a/b", "user": "root", "unit_dir": "x", "state": "started"}`)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, option := range []string{"name", "user", "unit_dir", "state"} {
+		if !strings.Contains(err.Error(), `option "`+option+`": `) {
+			t.Errorf("nothing about %s: %v", option, err)
+		}
+	}
+}
+
+func TestUnitFilesAreLookedForWhereSystemdDoes(t *testing.T) {
+	for dir, want := range map[string][]string{
+		"/lib/systemd/system":     {"/etc/systemd/system/sidekiq.service", "/lib/systemd/system/sidekiq.service"},
+		"/usr/lib/systemd/system": {"/etc/systemd/system/sidekiq.service", "/usr/lib/systemd/system/sidekiq.service"},
+		"/etc/systemd/system":     {"/etc/systemd/system/sidekiq.service", "/lib/systemd/system/sidekiq.service"},
+		"/opt/units":              {"/lib/systemd/system/sidekiq.service", "/opt/units/sidekiq.service"},
+	} {
+		s := Service{Name: "sidekiq", UnitDir: dir}
+		paths := s.UnitPaths(s.Unit())
+		first, second := slices.Index(paths, want[0]), slices.Index(paths, want[1])
+		if first < 0 || second <= first {
+			t.Errorf("unit_dir %s: want %v in this order, got %v", dir, want, paths)
+		}
+		if slices.Contains(paths, "/lib/systemd/system/sidekiq.service") && slices.Contains(paths, "/usr/lib/systemd/system/sidekiq.service") {
+			t.Errorf("unit_dir %s: the same directory twice: %v", dir, paths)
+		}
+	}
+}
+
+// TestStartedReadsWhatTheUmbrellaWrites takes the unit files that a service
+// with three processes, and one with one, has.
+func TestStartedReadsWhatTheUmbrellaWrites(t *testing.T) {
+	for options, numbers := range map[string][]int{
+		`{"project_name": "p", "processes": 3}`:                      {1, 2, 3},
+		`{"project_name": "p"}`:                                      nil,
+		`{"project_name": "p", "name": "sidekiq-b", "processes": 2}`: {1, 2},
+	} {
+		s, err := parse(options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		state, _ := want(t, options, debian12())
+		f, _ := state.File(s.UnitPath())
+		if got := s.Started(f.Content); !slices.Equal(got, numbers) {
+			t.Errorf("%s: got %v, want %v, of\n%s", options, got, numbers, f.Content)
+		}
+	}
+}
+
+func TestRestartReasons(t *testing.T) {
+	const old, now = "/opt/p/releases/1", "/opt/p/releases/2"
+	running := func(change func(*Seen)) Seen {
+		p := Seen{Release: now}
+		p.Process.MainPID, p.Activity = 7, converge.Up
+		change(&p)
+		return p
+	}
+	found := Sight{Dir: "/opt/p/current", Release: now}
+	for name, c := range map[string]struct {
+		process Seen
+		want    []string
+	}{
+		"as deployed":        {running(func(*Seen) {}), nil},
+		"not running":        {Seen{Release: old}, nil},
+		"another release":    {running(func(p *Seen) { p.Release = old }), []string{"it runs in " + old + ", and /opt/p/current is " + now + " now"}},
+		"not known in which": {running(func(p *Seen) { p.Release = "" }), nil},
+		"older than a file":  {running(func(p *Seen) { p.Stale = []string{"/a", "/b"} }), []string{"it is older than /a, /b"}},
+		"quiet for long":     {running(func(p *Seen) { p.Activity = converge.Quiet }), []string{"it has been quiet for long and takes no jobs"}},
+		"quiet just now":     {running(func(p *Seen) { p.Activity = converge.Draining }), nil},
+	} {
+		if d := cmp.Diff(c.want, found.RestartReasons(c.process)); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+	}
+	undeployed := Sight{Dir: "/opt/p/current"}
+	if got := undeployed.RestartReasons(running(func(p *Seen) { p.Release = old })); got != nil {
+		t.Errorf("nothing deployed: %v", got)
+	}
+}
+
+func TestTitleVersion(t *testing.T) {
+	for title, want := range map[string]string{
+		"sidekiq 6.4.1 laevigata [0 of 5 busy]":                          "6.4.1",
+		"sidekiq 7.3.2  [0 of 2 busy] stopping":                          "7.3.2",
+		"sidekiq 8.0.0.beta1 app [0 of 2 busy]":                          "8.0.0.beta1",
+		"/usr/bin/ruby /usr/local/bin/bundle exec sidekiq -e production": "",
+		"sidekiq -e production -C config/sidekiq.yml":                    "",
+		"sidekiq":                          "",
+		"sidekiq 6.4.1\x1b[31m x [0 of 5]": "",
+	} {
+		if got := TitleVersion(title); got != want {
+			t.Errorf("%q: got %q, want %q", title, got, want)
+		}
+	}
+}
