@@ -278,7 +278,7 @@ sudo:
       type: str
       sample: deploy
     commands:
-      description: What he may do with the service without a password, in the words of the option O(ignore:sudo_commands) of
+      description: What he may do with the service without a password, in the words of the option C(sudo_commands) of
         M(curationexperts.sidekiq.sidekiq_service).
       type: list
       elements: str
