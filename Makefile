@@ -20,7 +20,7 @@ demo-clean: ## remove the demo's host
 test: build $(SETUP) ## lint, unit tests and every scenario, on a throw-away host
 	scripts/test lint unit hosts scenarios
 
-test-all: build $(SETUP) ## the same on Debian 11, 12 and 13
+test-all: build $(SETUP) .cache/bench-venv/complete ## the same on Debian 11, 12 and 13
 	LONG=1 SUITES="bullseye bookworm trixie" scripts/test lint unit hosts scenarios
 
 lint: $(SETUP) ## only look at the sources

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the program comes to a host: over each kind of connection, as each kind of user, in one command or by the ordinary transfer."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, SUITE, Host, booted
+from plays import CACHE, FAST, TRANSFER_SOME, Played, inventory_of, play
+
+TASK = {"curationexperts.sidekiq.sidekiq_service": {"project_name": "laevigata"}}
+ADMIN = {"ansible_user": "admin", "ansible_become": True, "ansible_become_password": "admin"}
+
+
+@pytest.fixture
+def cold(host: Host) -> Host:
+    """A host without the program."""
+    host.sh(f"umount {CACHE} 2>/dev/null; rm -rf {CACHE} /etc/sudoers.d/zz-test; sudo -k")
+    return host
+
+
+def taken(directory: Path, host: Host, *, task: dict[str, Any] | None = None, environment: dict[str, str] | None = None, **variables: Any) -> Played:
+    played = play(directory, inventory_of(host.name, **variables), task or TASK, environment=environment)
+    assert played.status == 0, played.output
+    return played
+
+
+def check_both_runs(first: Played, second: Played, host: Host) -> None:
+    """The first run put Sidekiq up, the second changed nothing."""
+    assert (first.result["changed"], second.result["changed"]) == (True, False), first.output
+    assert not first.result.get("failed") and not second.result.get("failed"), second.output
+    assert host.show("ActiveState") == {"ActiveState": "active"}
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        pytest.param({}, id="root"),
+        pytest.param(ADMIN, id="sudo with a password"),
+        pytest.param({"ansible_user": "admin", "ansible_become": True}, id="sudo without a password"),
+    ],
+)
+def test_ssh(tmp_path: Path, cold: Host, variables: dict[str, Any]) -> None:
+    if variables and "ansible_become_password" not in variables:
+        cold.sh("echo 'admin ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/zz-test; chmod 440 /etc/sudoers.d/zz-test")
+    first, second = taken(tmp_path, cold, **variables), taken(tmp_path, cold, **variables)
+    check_both_runs(first, second, cold)
+    assert (first.remote_commands, second.remote_commands) == (2, FAST)
+    assert cold.out(f"stat -c '%U %a' {CACHE} {CACHE}/*") == "root 700\nroot 700"
+
+
+TRANSFERRED = {
+    "requiretty": ("echo 'Defaults:admin requiretty' >/etc/sudoers.d/zz-test; chmod 440 /etc/sudoers.d/zz-test", ADMIN, {}, "terminal"),
+    "su": ("echo root:secret | chpasswd", {**ADMIN, "ansible_become_method": "su", "ansible_become_password": "secret"}, {}, "su needs a terminal"),
+    "cache without programs": (f"mkdir -m 700 {CACHE}; mount -t tmpfs -o noexec,mode=700 none {CACHE}", {}, {}, "without programs|Permission denied"),
+    "read-only cache": (f"mkdir -m 700 {CACHE}; mount -t tmpfs -o ro,mode=700 none {CACHE}", {}, {}, "Read-only file system"),
+    "cache that others may write": (f"mkdir -m 777 {CACHE}; chmod 777 {CACHE}", {}, {}, "can be written by others than root"),
+    "files are kept": ("true", {}, {"ANSIBLE_KEEP_REMOTE_FILES": "1"}, "remote files are to be kept"),
+    "turned off": ("true", {"sidekiq_service_fast": False}, {}, "sidekiq_service_fast is false"),
+}
+
+
+@pytest.mark.parametrize("way", TRANSFERRED)
+def test_ordinary_transfer(tmp_path: Path, cold: Host, way: str) -> None:
+    prepare, variables, environment, reason = TRANSFERRED[way]
+    cold.sh(prepare)
+    first = taken(tmp_path, cold, environment=environment, **variables)
+    second = taken(tmp_path, cold, environment=environment, **variables)
+    check_both_runs(first, second, cold)
+    for played in (first, second):
+        assert any(part in played.why_transferred for part in reason.split("|")), played.output
+        assert played.remote_commands >= TRANSFER_SOME
+        assert played.output.count("ordinary transfer of the program") == 1
+    cold.sh("rm -rf /root/.ansible/tmp /home/admin/.ansible/tmp")
+
+
+def test_both_ways_have_the_same_result(tmp_path: Path, cold: Host) -> None:
+    results = []
+    for fast in (True, False):
+        cold.reset()
+        for task in (TASK, {**TASK, "diff": True, "check_mode": True}, TASK):
+            results.append(without_what_differs(taken(tmp_path, cold, task=task, sidekiq_service_fast=fast).result))
+    assert results[:3] == results[3:]
+
+
+def without_what_differs(value: Any) -> Any:
+    """A result but for numbers of processes and times."""
+    if isinstance(value, dict):
+        return {key: without_what_differs(item) for key, item in value.items() if key not in ("main_pid", "seconds", "since")}
+    return [without_what_differs(item) for item in value] if isinstance(value, list) else value
+
+
+def test_unprivileged_become_user_is_told_to_be_root(tmp_path: Path, cold: Host) -> None:
+    played = taken(tmp_path, cold, ansible_become=True, ansible_become_user="deploy")
+    assert played.result["failed"] and "must be root" in played.result["msg"] and "become_user" in played.result["msg"]
+    assert cold.sh(f"ls {CACHE}", check=False).returncode, "the program was kept for a user who is not root"
+
+
+def test_loop_over_two_applications(tmp_path: Path, cold: Host) -> None:
+    cold.sh("cp -a /opt/laevigata /opt/second; ln -sfn $(readlink /opt/laevigata/current | sed s/laevigata/second/) /opt/second/current")
+    names = [{"name": "sidekiq", "project": "laevigata"}, {"name": "sidekiq-second", "project": "second"}]
+    task = {
+        "curationexperts.sidekiq.sidekiq_service": {
+            "name": "{{ item.name }}",
+            "project_name": "{{ item.project }}",
+            "sudoers_file": "/etc/sudoers.d/{{ item.name }}",
+        },
+        "loop": names,
+    }
+    played = taken(tmp_path, cold, task=task)
+    try:
+        assert [result["changed"] for result in played.result["results"]] == [True, True], played.output
+        assert played.remote_commands == 3
+        assert cold.out("systemctl is-active sidekiq sidekiq-second") == "active\nactive"
+    finally:
+        cold.sh("systemctl disable --now sidekiq-second; rm -rf /opt/second /etc/sudoers.d/sidekiq /etc/sudoers.d/sidekiq-second", check=False)
+
+
+def test_delegated(tmp_path: Path, cold: Host) -> None:
+    """The host that the task is delegated to is managed, and not the one that it is of."""
+    inventory = inventory_of(cold.name)
+    inventory["all"]["hosts"]["nowhere"] = {"ansible_host": "192.0.2.1"}
+    played = play(tmp_path, inventory, {**TASK, "delegate_to": cold.name, "run_once": True})
+    assert played.result["changed"] and cold.show("ActiveState") == {"ActiveState": "active"}, played.output
+
+
+def test_two_hosts_in_one_play(tmp_path: Path, cold: Host) -> None:
+    """One has the program, the other has not."""
+    taken(tmp_path, cold)
+    with booted("connections2") as other:
+        played = play(tmp_path, inventory_of(cold.name, other.name), TASK)
+        assert sorted(result["changed"] for result in played.results) == [False, True], played.output
+        assert played.remote_commands == 3
+
+
+@pytest.fixture(scope="module")
+def controller() -> Iterator[Host]:
+    """A host with Debian's own ansible-core and this collection, as somebody has it who runs Ansible on the host itself."""
+    if SUITE == "bullseye":
+        pytest.skip("Debian 11's ansible is 2.10; the collection begins with 2.14")
+    with booted("controller", "--with", "ansible-core") as host:
+        place = "/usr/share/ansible/collections/ansible_collections/curationexperts/sidekiq"
+        archive = subprocess.run(["tar", "-C", ROOT, "-cf", "-", "galaxy.yml", "meta", "plugins", "roles"], check=True, capture_output=True).stdout
+        unpack = [ROOT / "tests/host/host", "ssh", host.name, f"mkdir -p {place} && tar -C {place} -xf -"]
+        subprocess.run(unpack, input=archive, check=True)
+        yield host
+
+
+@pytest.mark.parametrize("user", ["root", "admin"])
+def test_local(controller: Host, user: str) -> None:
+    """As root in one command; where sudo wants a password, a local connection has no standard input left, and the program is copied."""
+    controller.reset()
+    controller.sh(f"rm -rf {CACHE}")
+    become = "" if user == "root" else "-b -e ansible_become_password=admin"
+    task = shlex.quote("project_name=laevigata")
+    command = f"cd / && ansible all -i localhost, -c local -vvv {become} -m curationexperts.sidekiq.sidekiq_service -a {task}"
+    first, second = (Played(0, controller.out(f"runuser -u {user} -- sh -c {shlex.quote(command)}")) for _ in range(2))
+    assert "CHANGED" in first.output and "SUCCESS" in second.output, first.output + second.output
+    assert controller.show("ActiveState") == {"ActiveState": "active"}
+    if user == "root":
+        assert (first.remote_commands, second.remote_commands) == (2, FAST)
+    else:
+        assert "gives a password" in second.why_transferred
