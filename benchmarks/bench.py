@@ -117,7 +117,6 @@ def environment(case: Case) -> dict[str, str]:
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache"),
         "ANSIBLE_CONFIG": str(NO_SETTINGS),
         "ANSIBLE_STRATEGY_PLUGINS": run(VENV / "bin/python", "-c", MITOGEN).strip() if "ANSIBLE_STRATEGY" in case.settings else "",
-        "ANSIBLE_INTERPRETER_PYTHON": "/usr/bin/python3",
         **case.settings,
     }
 

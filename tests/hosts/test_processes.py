@@ -72,10 +72,10 @@ def test_stop_waits_for_the_last_process_and_start_and_restart_for_all(host: Hos
 def test_quiet_reaches_all_and_the_next_run_with_started_mends_it(host: Host) -> None:
     host.converge(processes=2, timeout_stop_sec=60)
     host.sh("runuser -u deploy -- sudo -n systemctl reload sidekiq")
-    host.wait("[ $(pgrep -u deploy -fc 'busy. stopping$') = 2 ]")
+    host.wait("[ $(pgrep -u deploy -fc 'busy. stopping') = 2 ]")
     assert host.converge(processes=2, state="restarted", timeout_stop_sec=60)["changed"]
     assert sidekiqs(host) == 2
-    assert host.sh("pgrep -u deploy -f 'busy. stopping$'", check=False).returncode == 1
+    assert host.sh("pgrep -u deploy -f 'busy. stopping'", check=False).returncode == 1
 
 
 def test_one_broken_instance_is_reported_although_the_umbrella_is_active(host: Host) -> None:
