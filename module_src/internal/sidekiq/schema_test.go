@@ -25,6 +25,7 @@ const (
 	infoPath     = "plugins/modules/sidekiq_service_info.py"
 	specsPath    = "roles/sidekiq/meta/argument_specs.yml"
 	tasksPath    = "roles/sidekiq/tasks/main.yml"
+	verifyPath   = "roles/sidekiq/tasks/verify.yml"
 	defaultsPath = "roles/sidekiq/defaults/main.yml"
 )
 
@@ -135,14 +136,57 @@ func TestRolePassesEachOption(t *testing.T) {
 	}
 }
 
-func TestRoleDeclaresEachOption(t *testing.T) {
+// roleOptions are the variables of a task file of the role, as argument_specs
+// declares them.
+func roleOptions(t *testing.T, file string) map[string]documented {
+	t.Helper()
 	var specs struct {
-		ArgumentSpecs struct {
-			Main struct{ Options map[string]documented }
-		} `yaml:"argument_specs"`
+		Files map[string]struct{ Options map[string]documented } `yaml:"argument_specs"`
 	}
 	decodeYAML(t, readRepo(t, specsPath), &specs)
-	options := specs.ArgumentSpecs.Main.Options
+	return specs.Files[file].Options
+}
+
+func TestRoleVerifyPassesEachOptionOfInfo(t *testing.T) {
+	var tasks []struct{ Block []map[string]any }
+	decodeYAML(t, readRepo(t, verifyPath), &tasks)
+	args, ok := tasks[0].Block[0]["curationexperts.sidekiq.sidekiq_service_info"].(map[string]any)
+	if !ok {
+		t.Fatalf("the first task of %s does not call the module", verifyPath)
+	}
+	for _, o := range InfoOptions() {
+		text, _ := args[o.Name].(string)
+		if !strings.Contains(text, "sidekiq_"+o.Name) {
+			t.Errorf("%s: %s is %q", verifyPath, o.Name, text)
+		}
+		delete(args, o.Name)
+	}
+	for name := range args {
+		t.Errorf("%s passes %s, which is no option", verifyPath, name)
+	}
+}
+
+// TestRoleDeclaresTheSameForVerify has no variable mean two things.
+func TestRoleDeclaresTheSameForVerify(t *testing.T) {
+	main, verify := roleOptions(t, "main"), roleOptions(t, "verify")
+	text := readRepo(t, verifyPath)
+	for name, d := range verify {
+		if !reflect.DeepEqual(d, main[name]) {
+			t.Errorf("%s: %s is %+v for verify and %+v for main", specsPath, name, d, main[name])
+		}
+		if !strings.Contains(text, name+" |") && !strings.Contains(text, "("+name+")") {
+			t.Errorf("%s declares %s, of which %s makes no use", specsPath, name, verifyPath)
+		}
+	}
+	for _, o := range InfoOptions() {
+		if _, ok := verify["sidekiq_"+o.Name]; !ok {
+			t.Errorf("%s lacks sidekiq_%s for verify", specsPath, o.Name)
+		}
+	}
+}
+
+func TestRoleDeclaresEachOption(t *testing.T) {
+	options := roleOptions(t, "main")
 	for _, o := range Options() {
 		name := "sidekiq_" + o.Name
 		d, ok := options[name]
