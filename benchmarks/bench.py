@@ -5,7 +5,8 @@ Everything is real: booted hosts, ssh, a proxy that adds the distance. The plays
 else the machine does meets all of them. Writes results.json, of which report.py makes RESULTS.md and chart.svg, and fails if a ratio is
 not what it must be.
 
-Environment: RUNS (10), ROUND_TRIPS in ms ("0 20 50 150", with one host), HOSTS ("5 20", at 0 ms), RESULTS (the file to write).
+Environment: RUNS (10), ROUND_TRIPS in ms ("0 20 50 150", with one host), HOSTS ("5 20", at 0 ms), RESULTS (the file to write). A setting
+that is left out stays in results.json as it was measured before.
 """
 
 from __future__ import annotations
@@ -166,14 +167,16 @@ def setting(count: int, round_trip: int, fleets: dict[str, Fleet]) -> dict[str, 
     cases = {name: case for name, case in CASES.items() if not (case.undo_first and count > 1)}
     for one in fleets.values():
         one.proxy.round_trip = round_trip / 1000
+    before = os.getloadavg()[1]
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in cases}
     for number in range(RUNS + 1):
         for name, case in cases.items():
             figures = measure(case, fleets[case.kind], count)
             if number:
                 runs[name].append(figures)
-        print(f"{count} hosts, {round_trip} ms: {number} of {RUNS}", file=sys.stderr)
-    return {"hosts": count, "round_trip_ms": round_trip, "runs": runs}
+        print(f"{count} hosts, {round_trip} ms: {number} of {RUNS}", file=sys.stderr, flush=True)
+    commit = run("git", "-C", ROOT, "rev-parse", "--short", "HEAD").strip()
+    return {"hosts": count, "round_trip_ms": round_trip, "commit": commit, "load": [round(before, 1), round(os.getloadavg()[1], 1)], "runs": runs}
 
 
 def machine(host: str) -> dict[str, str]:
@@ -191,9 +194,17 @@ def machine(host: str) -> dict[str, str]:
         "mitogen": installed["mitogen"],
         "community.general": json.loads(general.read_text())["collection_info"]["version"],
         "hosts": f"{system}, {systemd.split(' (')[0]}, {sudo}, {sidekiq}",
-        "commit": run("git", "-C", ROOT, "rev-parse", "--short", "HEAD").strip(),
-        "load before": f"{os.getloadavg()[0]:.2f}",
     }
+
+
+def keep(about: dict[str, str], commands: dict[str, int | None], measured: dict[str, Any]) -> None:
+    """Puts what was measured in place of an earlier measurement of the same setting. Those of other versions are forgotten."""
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    others = known.get("settings", []) if known.get("machine") == about else []
+    place = ("hosts", "round_trip_ms")
+    settings = [measured, *(other for other in others if any(other[key] != measured[key] for key in place))]
+    settings.sort(key=lambda one: [one[key] for key in place])
+    RESULTS.write_text(json.dumps({"machine": about, "commands": commands, "settings": settings}, indent=1) + "\n")
 
 
 def main() -> int:
@@ -206,8 +217,8 @@ def main() -> int:
         for name in ("role", "ordinary"):  # the state that the others find
             run(ANSIBLE, "-i", fleets[CASES[name].kind].inventory(most), HERE / f"plays/{name}.yml", env=environment(CASES[name]))
         commands = {name: remote_commands(case, fleets[case.kind]) for name, case in CASES.items()}
-        settings = [setting(1, round_trip, fleets) for round_trip in ROUND_TRIPS] + [setting(count, 0, fleets) for count in HOSTS]
-    RESULTS.write_text(json.dumps({"machine": about, "commands": commands, "settings": settings}, indent=1) + "\n")
+        for count, round_trip in [*((1, round_trip) for round_trip in ROUND_TRIPS), *((count, 0) for count in HOSTS)]:
+            keep(about, commands, setting(count, round_trip, fleets))
     return report.main("render" if RESULTS == report.RESULTS else "print", RESULTS)
 
 

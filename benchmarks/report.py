@@ -35,6 +35,7 @@ class Setting:
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.hosts, self.round_trip, self.runs = data["hosts"], data["round_trip_ms"], data["runs"]
+        self.commit, self.load = data["commit"], data["load"]
 
     def values(self, case: str, figure: str) -> list[float]:
         return [run[figure] for run in self.runs[case]]
@@ -108,7 +109,7 @@ def document(results: Results, settings: list[Setting], gates: list[Gate]) -> st
         "# What a play takes",
         "",
         f"Measured by `make bench`, which writes this file: medians of {runs} runs, the least and the most in brackets. All plays of a table ran in",
-        "turn, over ssh connections that stay open between plays, as Ansible has them by itself. Times differ from machine to machine, the ratios hardly.",
+        "turn, over ssh connections that stay open between plays and are compressed, as Ansible has them by itself. Times differ from machine to machine, the ratios hardly.",
         "The ordinary tasks are six: Redis, the unit, the sudoers file, daemon-reload, enabled, started ([the play](plays/ordinary.yml)).",
         "The processor time is that of the controller's `ansible-playbook` and what it starts; the bytes are those of the ssh connections.",
         "",
@@ -126,7 +127,8 @@ def document(results: Results, settings: list[Setting], gates: list[Gate]) -> st
 
 
 def table(s: Setting, commands: dict[str, int | None]) -> list[str]:
-    lines = [f"## {s.title()}", "", "| play | seconds | × raw | controller CPU, s | sent, KB | received, KB | remote commands |", "|---|---|---|---|---|---|---|"]
+    about = f"{len(s.runs['raw'])} runs of commit {s.commit}. Load of the machine before and after: {s.load[0]} and {s.load[1]}."
+    lines = [f"## {s.title()}", "", about, "", "| play | seconds | × raw | controller CPU, s | sent, KB | received, KB | remote commands |", "|---|---|---|---|---|---|---|"]
     for case, label in CASES.items():
         if case not in s.runs:
             continue

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from conftest import APP, SUDOERS, SUITE, UNIT, Host
 
-pytestmark = pytest.mark.long
 
 SEED_UNIT = (Path(__file__).parent / "seed.service").read_text()
 SEED_SUDOERS = "".join(f"deploy ALL=(ALL) NOPASSWD: /bin/systemctl {verb} sidekiq\n" for verb in ("start", "stop", "restart", "status"))
@@ -264,3 +263,15 @@ def test_capistrano_sidekiqs_own_unit_is_warned_about(clean: Host, path: str) ->
     assert host.out("grep -c execve /root/trace") == "1"
     host.sh(f"rm {unit}")
     assert "warnings" not in host.converge(state="present")
+
+
+def test_a_unit_left_by_another_unit_dir_is_told_of(host: Host) -> None:
+    host.converge(state="present")
+    moved = {"state": "present", "unit_dir": "/etc/systemd/system"}
+    for _ in range(2):
+        result = host.converge(**moved)
+        assert any(f"remove it with: rm {UNIT}" in warning for warning in result["warnings"]), result
+    gone = host.converge(unit_dir="/etc/systemd/system", state="absent")
+    assert any(f"{UNIT} is this collection's too" in warning and "is left" in warning for warning in gone["warnings"]), gone
+    host.sh(f"rm {UNIT}")
+    assert "warnings" not in host.converge(unit_dir="/etc/systemd/system", state="absent")

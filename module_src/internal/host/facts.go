@@ -25,6 +25,7 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 		Sudo:      findSudo(),
 		Packaged:  packaged(q.Paths),
 		Above:     above(q.Above),
+		Below:     ours(q.Below),
 		ReadOnly:  readOnly(q.Paths),
 	}
 	if f.Systemctl == "" {
@@ -61,6 +62,18 @@ func above(paths []string) []sidekiq.Above {
 		}
 	}
 	return found
+}
+
+// ours are those of the unit files that this collection wrote.
+func ours(paths []string) []string {
+	return slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return true
+		}
+		_, form := sidekiq.Owner(string(content))
+		return form != sidekiq.Ours
+	})
 }
 
 // readOnly are those of the paths whose directory is on a file system that is

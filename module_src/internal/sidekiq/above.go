@@ -47,6 +47,29 @@ func (s Service) above() []string {
 	return paths
 }
 
+// below are the paths at which the service's own unit files hide others.
+func (s Service) below() []string {
+	var paths []string
+	for _, dir := range loadPath() {
+		if precedence(dir) > precedence(s.UnitDir) {
+			paths = append(paths, path.Join(dir, s.Unit()), path.Join(dir, s.Template()))
+		}
+	}
+	return paths
+}
+
+// hidden tells of unit files that another unit_dir has left. They are not
+// removed: systemd would go by them if the service's own were lost.
+func (w *wanting) hidden() {
+	for _, file := range w.facts.Below {
+		if w.State == Absent {
+			w.warn("%s is this collection's too, from another unit_dir, and is left; remove it with: rm %s", file, file)
+		} else {
+			w.warn("%s is this collection's too, from another unit_dir, and has no effect beside that in %s; remove it with: rm %s", file, w.UnitDir, file)
+		}
+	}
+}
+
 // uncovered refuses to write unit files that systemd would not use. It goes by
 // the files on disk: the manager may have looked before they came, and would
 // find them at the next reload.

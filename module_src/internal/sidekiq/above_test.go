@@ -4,6 +4,7 @@ package sidekiq
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
@@ -41,6 +42,23 @@ func TestOnlyWhatTakesPrecedenceIsAskedFor(t *testing.T) {
 	}
 	if slices.Contains(etc, "/etc/systemd/system/sidekiq.service") || slices.Contains(etc, "/run/systemd/system/sidekiq.service") {
 		t.Errorf("%q", etc)
+	}
+}
+
+func TestUnitFilesOfAnotherUnitDirAreTold(t *testing.T) {
+	for options, want := range map[string]string{
+		`{"project_name": "p", "unit_dir": "/etc/systemd/system"}`:                    unitPath + " is this collection's too, from another unit_dir, and has no effect",
+		`{"project_name": "p", "unit_dir": "/etc/systemd/system", "state": "absent"}`: unitPath + " is this collection's too, from another unit_dir, and is left",
+	} {
+		s, f := mustParse(t, options), debian12()
+		if asked := s.Questions().Below; !slices.Contains(asked, unitPath) || slices.Contains(asked, s.UnitPath()) {
+			t.Errorf("%s: asked for %q", options, asked)
+		}
+		f.Below = []string{unitPath}
+		_, warnings, err := s.Want(f)
+		if err != nil || len(warnings) == 0 || !strings.HasPrefix(warnings[0], want) {
+			t.Errorf("%s: %q, %v; want %q", options, warnings, err, want)
+		}
 	}
 }
 

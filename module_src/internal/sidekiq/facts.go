@@ -29,6 +29,10 @@ type Questions struct {
 	// service's own.
 	Above []string
 
+	// Below are paths at which a unit file of ours may be left from another
+	// unit_dir, of which the service's own takes precedence.
+	Below []string
+
 	// RootFiles are files that systemd reads as root for the service.
 	RootFiles []string
 }
@@ -59,6 +63,7 @@ type Facts struct {
 	OtherUnits []OtherUnit
 
 	Above    []Above  // the files that there are
+	Below    []string // those that are this collection's
 	ReadOnly []string // those of Questions.Paths that are on a file system mounted read-only
 }
 
@@ -117,6 +122,7 @@ type RootFile struct {
 // another service's questions do not do.
 func (s Service) Questions() Questions {
 	q := Questions{Paths: []string{s.UnitPath(), s.TemplatePath(), s.SudoersFile}, Template: s.TemplatePath()}
+	q.Below = s.below()
 	if s.State == Absent {
 		return q
 	}

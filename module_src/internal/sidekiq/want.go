@@ -26,6 +26,7 @@ func (e *UnmetError) Error() string { return strings.Join(e.Reasons, "; ") }
 func (s Service) Want(f Facts) (want converge.State, warnings []string, err error) {
 	w := wanting{Service: s, facts: f}
 	w.packages()
+	w.hidden()
 	if s.State == Absent {
 		return w.gone(), w.warnings, w.err()
 	}
