@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from conftest import APP, SUITE, Host, tool
 
-pytestmark = pytest.mark.long
 
 # Sidekiq 6.0.4, of bullseye, cannot tell systemd that it is ready; `auto` is exec there.
 TYPES = ["exec", "simple"] if SUITE == "bullseye" else ["notify", "exec", "simple"]
