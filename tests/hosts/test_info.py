@@ -133,8 +133,17 @@ def test_a_unit_of_somebody_elses(host: Host) -> None:
     told = info(host)
     assert (told["unit"], told["written_by"], told["project"], told["sudoers"]) == (ETC, "old_role", "laevigata", "")
     assert (told["up"], told["current"], told["sudo"]["commands"]) == (True, f"{APP}/current", [])
+    assert "warnings" not in told
     host.sh(f"printf '[Service]\\nExecStartPre=/bin/true\\n' >>{ETC}")
     assert info(host)["written_by"] == "other"
+
+
+def test_another_service_that_runs_the_same_application_is_a_warning(host: Host) -> None:
+    host.converge()
+    host.sh("cat >/etc/systemd/system/sidekiq-production.service", stdin=SEED_UNIT)
+    (warning,) = info(host)["warnings"]
+    assert "/etc/systemd/system/sidekiq-production.service runs the Sidekiq of /opt/laevigata/current, too" in warning
+    assert "systemctl disable --now sidekiq-production.service" in warning
 
 
 def test_three_processes_of_which_one_is_stopped(host: Host) -> None:

@@ -115,6 +115,16 @@ type Link struct {
 	Target string
 }
 
+// SortLinks sorts a few links by path, in less of the program than package
+// slices takes for one more type.
+func SortLinks(links []Link) {
+	for i := range links {
+		for j := i; j > 0 && links[j].Path < links[j-1].Path; j-- {
+			links[j], links[j-1] = links[j-1], links[j]
+		}
+	}
+}
+
 // Unit is one unit of a State.
 type Unit struct {
 	Name string

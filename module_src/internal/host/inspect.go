@@ -9,6 +9,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
@@ -134,6 +135,9 @@ func (h *Host) inspectApplication(ctx context.Context, s sidekiq.Service, p prop
 	if found.Dir == "" {
 		found.Dir = strings.TrimLeft(p.text("WorkingDirectory"), "!-") // marks of one that may be missing
 	}
+	if !path.IsAbs(found.Dir) {
+		found.Dir = "" // "~": somebody else's unit
+	}
 	if found.User == "" {
 		found.User = p.text("User")
 	}
@@ -172,9 +176,10 @@ func (h *Host) inspectRedis(ctx context.Context, found *sidekiq.Sight) error {
 	if server == "" {
 		return nil
 	}
-	out, err := program{path: server, args: []string{"--version"}}.run(ctx)
+	nobody := &syscall.Credential{Uid: 65534, Gid: 65534} // others than root may write in /usr/local
+	out, err := program{path: server, args: []string{"--version"}, as: nobody}.run(ctx)
 	if err != nil {
-		return err
+		found.Warnings = append(found.Warnings, err.Error())
 	}
 	_, rest, _ := strings.Cut(out.stdout, " v=") // Redis server v=7.0.15 sha=…
 	found.RedisVersion, _, _ = strings.Cut(rest, " ")

@@ -3,7 +3,6 @@
 package host
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,7 +45,7 @@ func (h *Host) links(unit string) ([]converge.Link, error) {
 			}
 		}
 	}
-	slices.SortFunc(links, func(a, b converge.Link) int { return cmp.Compare(a.Path, b.Path) })
+	converge.SortLinks(links)
 	return links, nil
 }
 

@@ -86,9 +86,6 @@ type Seen struct {
 // that wins first.
 func (s Service) UnitPaths(unit string) []string {
 	dirs := loadPath()
-	if !contains(dirs, s.UnitDir) && precedence(s.UnitDir) == len(dirs) {
-		dirs = append(dirs, s.UnitDir)
-	}
 	paths := make([]string, len(dirs))
 	for i, dir := range dirs {
 		if precedence(dir) == precedence(s.UnitDir) {
@@ -124,9 +121,16 @@ func (s Service) Instance(n int) string { return s.instance(n) }
 // RedisUnits are the names of units that a host's Redis may have.
 func RedisUnits() []string { return redisUnits() }
 
-// Rivals warns of units of somebody else's that run the same application.
+// Rivals warns of other units of somebody else's that run the same
+// application.
 func (s Service) Rivals(f Facts) []string {
 	w := wanting{Service: s, facts: f}
+	w.facts.OtherUnits = nil
+	for _, u := range f.OtherUnits {
+		if name := path.Base(u.Path); u.User != "" || name != s.Unit() && name != s.Template() {
+			w.facts.OtherUnits = append(w.facts.OtherUnits, u)
+		}
+	}
 	w.rivals()
 	return w.warnings
 }

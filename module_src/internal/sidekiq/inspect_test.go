@@ -49,7 +49,6 @@ func TestUnitFilesAreLookedForWhereSystemdDoes(t *testing.T) {
 		"/lib/systemd/system":     {"/etc/systemd/system/sidekiq.service", "/lib/systemd/system/sidekiq.service"},
 		"/usr/lib/systemd/system": {"/etc/systemd/system/sidekiq.service", "/usr/lib/systemd/system/sidekiq.service"},
 		"/etc/systemd/system":     {"/etc/systemd/system/sidekiq.service", "/lib/systemd/system/sidekiq.service"},
-		"/opt/units":              {"/lib/systemd/system/sidekiq.service", "/opt/units/sidekiq.service"},
 	} {
 		s := Service{Name: "sidekiq", UnitDir: dir}
 		paths := s.UnitPaths(s.Unit())

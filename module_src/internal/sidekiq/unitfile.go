@@ -187,7 +187,7 @@ func (w *wanting) links() []converge.Link {
 	for _, alias := range installed(u, "Alias") {
 		add(alias)
 	}
-	slices.SortFunc(links, func(a, b converge.Link) int { return cmp.Compare(a.Path, b.Path) })
+	converge.SortLinks(links)
 	return slices.Compact(links)
 }
 
