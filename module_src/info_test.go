@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
+)
+
+// TestTheArgumentsSayWhichModuleItIs tells the modules apart by an option that
+// only one of them has.
+func TestTheArgumentsSayWhichModuleItIs(t *testing.T) {
+	const info, service = `option \"state\": unknown`, `option \"project_name\": required`
+	for name, want := range map[string]string{
+		"curationexperts.sidekiq.sidekiq_service_info": info,
+		"sidekiq_service_info":                         info,
+		"curationexperts.sidekiq.sidekiq_service":      service,
+		"sidekiq_service":                              service,
+		"not_sidekiq_service_info":                     service,
+		"":                                             service,
+	} {
+		var stdout, stderr bytes.Buffer
+		request := `{"state": "started", "_ansible_module_name": "` + name + `"}`
+		status := mainStatus([]string{"-"}, strings.NewReader(request), &stdout, &stderr)
+		if status != 1 || !strings.Contains(stdout.String(), want) {
+			t.Errorf("%q: status %d, %s", name, status, stdout.String())
+		}
+	}
+}
+
+func TestInfoHasNoListThatIsNull(t *testing.T) {
+	var line bytes.Buffer
+	found := sidekiq.Sight{Asked: true, Processes: make([]sidekiq.Seen, 1)}
+	if err := ansible.WriteInfo(&line, infoOf(sidekiq.Service{}, found)); err != nil {
+		t.Fatal(err)
+	}
+	var told any
+	if err := json.Unmarshal(line.Bytes(), &told); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range nulls("", told) {
+		switch name {
+		case ".sidekiq_version", ".processes.sidekiq_version", ".redis": // documented as not known
+		default:
+			t.Errorf("%s is null", name)
+		}
+	}
+}
+
+// nulls are the names of all members that are null.
+func nulls(name string, v any) (names []string) {
+	switch v := v.(type) {
+	case nil:
+		return []string{name}
+	case []any:
+		for _, e := range v {
+			names = append(names, nulls(name, e)...)
+		}
+	case map[string]any:
+		for key, e := range v {
+			names = append(names, nulls(name+"."+key, e)...)
+		}
+	}
+	return names
+}
+
+func TestOneProcessThatIsNotUpIsEnough(t *testing.T) {
+	process := func(name, release string, a converge.Activity) sidekiq.Seen {
+		p := sidekiq.Seen{Release: release}
+		p.Name, p.Activity, p.Process.MainPID = name, a, 7
+		return p
+	}
+	found := sidekiq.Sight{Dir: "/c", Release: "/2", Processes: []sidekiq.Seen{process("s@1.service", "/2", converge.Up), process("s@2.service", "/1", converge.Quiet)}}
+	i := infoOf(sidekiq.Service{}, found)
+	if i.Up || !i.RestartNeeded || !i.Processes[1].Quiet || i.Processes[0].RestartNeeded {
+		t.Errorf("got %+v", i)
+	}
+	want := "s@2.service: it runs in /1, and /c is /2 now; s@2.service: it has been quiet for long and takes no jobs"
+	if got := strings.Join(i.RestartReasons, "; "); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if none := infoOf(sidekiq.Service{}, sidekiq.Sight{}); none.Up {
+		t.Error("a service without a process is up")
+	}
+}
