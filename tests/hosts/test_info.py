@@ -83,26 +83,24 @@ def test_check_mode_tells_the_same(host: Host) -> None:
     assert check == normal
 
 
-@pytest.mark.parametrize(
-    ("commands", "enablement", "unit", "shadowed"),
-    [
-        ("systemctl disable -q sidekiq", "disabled", UNIT, []),
-        ("systemctl disable -q sidekiq; systemctl enable -q --runtime sidekiq", "enabled-runtime", UNIT, []),
-        ("systemctl disable -q sidekiq; systemctl mask -q sidekiq", "masked", ETC, [UNIT]),
-        ("systemctl disable -q sidekiq; systemctl mask -q --runtime sidekiq", "masked-runtime", "/run/systemd/system/sidekiq.service", [UNIT]),
-    ],
-)
-def test_what_starts_at_boot(host: Host, commands: str, enablement: str, unit: str, shadowed: list[str]) -> None:
+BOOT = [
+    ("systemctl disable -q sidekiq", "disabled", UNIT, []),
+    ("systemctl enable -q --runtime sidekiq", "enabled-runtime", UNIT, []),
+    ("systemctl disable -q --runtime sidekiq; systemctl mask -q sidekiq", "masked", ETC, [UNIT]),
+    ("systemctl unmask -q sidekiq; systemctl mask -q --runtime sidekiq", "masked-runtime", "/run/systemd/system/sidekiq.service", [UNIT]),
+    ("systemctl unmask -q --runtime sidekiq; systemctl enable -q sidekiq", "enabled", UNIT, []),
+]
+
+
+def test_what_starts_at_boot(host: Host) -> None:
     host.converge()
-    host.sh(commands)
-    try:
+    pid = host.main_pid()
+    for commands, enablement, unit, shadowed in BOOT:
+        host.sh(commands)
         assert host.sh("systemctl is-enabled sidekiq", check=False).stdout.strip() == enablement
         told = info(host)
         assert (told["enablement"], told["unit"], told["shadowed"]) == (enablement, unit, shadowed)
-        # What is masked runs on until it is stopped.
-        assert [p["main_pid"] for p in told["processes"]] == [host.main_pid()]
-    finally:
-        host.sh("systemctl disable -q --runtime sidekiq; systemctl unmask -q --runtime sidekiq; systemctl unmask -q sidekiq", check=False)
+        assert [p["main_pid"] for p in told["processes"]] == [pid]  # what is masked runs on until it is stopped
 
 
 def test_a_drop_in_is_named_and_needs_a_restart(host: Host) -> None:
@@ -163,16 +161,21 @@ def test_three_processes_of_which_one_is_stopped(host: Host) -> None:
     assert told["release"] == host.out(f"readlink -f {APP}/current")
 
 
-def test_a_quiet_service_and_one_that_has_been_forgotten_so(host: Host) -> None:
-    # Sidekiq 7 shows every 10 s how it is.
-    host.converge(timeout_stop_sec=15)
+def test_a_quiet_service(host: Host) -> None:
+    host.converge()
     host.sh("runuser -u deploy -- sudo -n systemctl reload sidekiq")
-    quiet = until(lambda: (told := info(host))["processes"][0]["quiet"] and told, 30, "Sidekiq says that it is quiet")
-    assert (quiet["active_state"], quiet["up"]) == ("active", False)
-    assert quiet["restart_reasons"] == []  # a deploy may be under way
-    forgotten = until(lambda: (told := info(host))["restart_needed"] and told, 60, "it has been quiet for longer than it may take to stop")
-    assert forgotten["restart_reasons"] == ["sidekiq.service: it has been quiet for long and takes no jobs"]
-    host.converge(timeout_stop_sec=15)
+    told = until(lambda: (told := info(host))["processes"][0]["quiet"] and told, 30, "Sidekiq says that it is quiet")
+    assert (told["active_state"], told["up"]) == ("active", False)
+    assert told["restart_reasons"] == []  # a deploy may be under way
+
+
+@pytest.mark.long
+def test_a_service_that_was_left_quiet(host: Host) -> None:
+    host.converge(timeout_stop_sec=8)
+    host.sh("runuser -u deploy -- sudo -n systemctl reload sidekiq")
+    told = until(lambda: (told := info(host))["restart_needed"] and told, 60, "it has been quiet for longer than it may take to stop")
+    assert told["restart_reasons"] == ["sidekiq.service: it has been quiet for long and takes no jobs"]
+    host.converge(timeout_stop_sec=8)
     told = info(host)
     assert (told["processes"][0]["quiet"], told["up"], told["restart_needed"]) == (False, True, False)
 
