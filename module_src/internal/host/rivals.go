@@ -15,12 +15,17 @@ import (
 // administrator's directory has a few; the rest of it are links.
 const maxOthers = 100
 
+// libUnits is the directory of the distribution's units, where many guides
+// have people put those of Sidekiq, too.
+const libUnits = "/lib/systemd/system"
+
 // otherUnits are the service units that people or their tools have put beside
-// the distribution's: those of the administrator, and those of the user who
-// runs the application. What cannot be read is left out: this is for a warning.
+// the distribution's: those of the administrator, those among the
+// distribution's that are named for Sidekiq, and those of the user who runs
+// the application. What cannot be read is left out: this is for a warning.
 func otherUnits(user, home string, who Identity) []sidekiq.OtherUnit {
 	var units []sidekiq.OtherUnit
-	for _, path := range serviceFiles(etcUnits) {
+	for _, path := range append(serviceFiles(etcUnits, ""), serviceFiles(libUnits, "sidekiq")...) {
 		if content, err := readRegular(path); err == nil {
 			units = append(units, sidekiq.OtherUnit{Path: path, Content: string(content)})
 		}
@@ -29,7 +34,7 @@ func otherUnits(user, home string, who Identity) []sidekiq.OtherUnit {
 		return units
 	}
 	var paths []string
-	as(who, func() { paths = serviceFiles(filepath.Join(home, ".config/systemd/user")) })
+	as(who, func() { paths = serviceFiles(filepath.Join(home, ".config/systemd/user"), "") })
 	for _, path := range paths {
 		if content, err := readAs(who, path); err == nil {
 			units = append(units, sidekiq.OtherUnit{Path: path, User: user, Content: string(content)})
@@ -38,15 +43,16 @@ func otherUnits(user, home string, who Identity) []sidekiq.OtherUnit {
 	return units
 }
 
-// serviceFiles are the regular files in dir that are service units.
-func serviceFiles(dir string) []string {
+// serviceFiles are the regular files in dir that are service units and have
+// part in their names.
+func serviceFiles(dir, part string) []string {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil
 	}
 	var paths []string
 	for _, e := range entries {
-		if e.Type().IsRegular() && strings.HasSuffix(e.Name(), ".service") && len(paths) < maxOthers {
+		if e.Type().IsRegular() && strings.HasSuffix(e.Name(), ".service") && strings.Contains(e.Name(), part) && len(paths) < maxOthers {
 			paths = append(paths, filepath.Join(dir, e.Name()))
 		}
 	}

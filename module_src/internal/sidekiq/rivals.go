@@ -16,10 +16,11 @@ import (
 // second service, for other queues.
 func (w *wanting) rivals() {
 	for _, u := range w.facts.OtherUnits {
-		if u.Path == w.UnitPath() || u.Path == w.TemplatePath() || !w.sameApplication(u.Content) {
+		name := path.Base(u.Path)
+		itself := u.User == "" && (name == w.Unit() || name == w.Template()) // in whatever directory
+		if itself || !w.sameApplication(u.Content) {
 			continue
 		}
-		name := path.Base(u.Path)
 		if stem, ok := strings.CutSuffix(name, "@.service"); ok {
 			name = "'" + stem + "@*.service'"
 		}
