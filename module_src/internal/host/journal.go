@@ -27,6 +27,9 @@ func (h *Host) LastWords(ctx context.Context, unit string, since time.Time) []st
 	if path == "" {
 		return []string{"(no log: journalctl is not there)"}
 	}
+	// The process may have ended a moment ago: the journal is to take in first
+	// what it said last. Where that fails, there is only less to read.
+	_, _ = program{path: path, args: []string{"--sync"}}.run(ctx)
 	if p, err := h.Process(ctx, unit); err == nil && p.Invocation != "" {
 		// What the process said, or what the manager said of it:
 		// systemd.journal-fields(7).
