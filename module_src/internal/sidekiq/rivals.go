@@ -21,16 +21,24 @@ func (w *wanting) rivals() {
 		if itself || !w.sameApplication(u.Content) {
 			continue
 		}
-		if stem, ok := strings.CutSuffix(name, "@.service"); ok {
-			name = "'" + stem + "@*.service'"
-		}
-		remedy := "systemctl disable --now " + name + " && rm " + u.Path
-		if u.User != "" {
-			remedy = "systemctl --user disable --now " + name + " && rm " + u.Path + ", as " + u.User
-		}
 		w.warn("%s runs the Sidekiq of %s, too, so that there are more processes than wanted, and some of them run old code after a deploy; "+
-			"remove it: %s", u.Path, w.Dir, remedy)
+			"remove it: %s", u.Path, w.Dir, u.removal())
 	}
+}
+
+// removal is the command that ends the unit for good, and who is to run it.
+// Unlike stop, systemctl's disable takes no pattern, and says 0 to one; for a
+// template it disables all instances.
+func (u OtherUnit) removal() string {
+	name, ctl, who := path.Base(u.Path), "systemctl ", ""
+	if u.User != "" {
+		ctl, who = "systemctl --user ", ", as "+u.User
+	}
+	end := ctl + "disable --now " + name
+	if stem, ok := strings.CutSuffix(name, "@.service"); ok {
+		end = ctl + "stop '" + stem + "@*.service' && " + ctl + "disable " + name
+	}
+	return end + " && rm " + u.Path + who
 }
 
 // sameApplication reports whether a unit file that is not ours runs a Sidekiq

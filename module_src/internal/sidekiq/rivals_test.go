@@ -38,7 +38,16 @@ func TestRivals(t *testing.T) {
 			OtherUnit{Path: "/home/deploy/.config/systemd/user/x.service", User: "deploy", Content: capistranoUnit},
 			"systemctl --user disable --now x.service && rm /home/deploy/.config/systemd/user/x.service, as deploy",
 		},
-		{"a template", laevigata, OtherUnit{Path: "/etc/systemd/system/x@.service", Content: capistranoUnit}, "disable --now 'x@*.service' && rm"},
+		{
+			"a template", laevigata,
+			OtherUnit{Path: "/etc/systemd/system/x@.service", Content: capistranoUnit},
+			"remove it: systemctl stop 'x@*.service' && systemctl disable x@.service && rm /etc/systemd/system/x@.service",
+		},
+		{
+			"a template of a user", laevigata,
+			OtherUnit{Path: "/home/deploy/.config/systemd/user/x@.service", User: "deploy", Content: capistranoUnit},
+			"systemctl --user stop 'x@*.service' && systemctl --user disable x@.service && rm /home/deploy/.config/systemd/user/x@.service, as deploy",
+		},
 		{"another application", `{"project_name": "hyrax"}`, OtherUnit{Path: "/etc/systemd/system/x.service", Content: capistranoUnit}, ""},
 		{
 			"no Sidekiq", laevigata,
