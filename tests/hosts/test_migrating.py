@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""docs/migrating.md: from copies of a unit to one service of several processes, by its commands, while jobs are being done."""
+"""docs/migrating.md: away from several copies of a unit by its commands, and from capistrano-sidekiq's unit by what the warning says."""
 
 from __future__ import annotations
 
+import re
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
-from conftest import APP, ROOT, Host
+import pytest
+from conftest import APP, ROOT, SUITE, Host, tool
 from guides import blocks, run
 
 SEED_UNIT = (Path(__file__).parent / "seed.service").read_text()
@@ -31,3 +35,69 @@ def test_several_copies_become_one_service_and_no_job_is_lost(host: Host) -> Non
     host.wait(f"test $(sort -u {LEDGER} | wc -l) = {len(JOBS)}", timeout=120)
     assert host.out("systemctl list-unit-files --no-legend 'sidekiq*' | awk '{print $1}' | sort").split() == ["sidekiq.service", "sidekiq@.service"]
     assert not host.converge(processes=2)["changed"]
+
+
+# As capistrano-sidekiq 3 writes it for the deploy user's own systemd. Sidekiq 6.0.4, which bullseye has, cannot notify.
+USER_UNIT = f"""[Unit]
+Description=Sidekiq for laevigata (production)
+After=syslog.target network.target
+
+[Service]
+Type={"simple" if SUITE == "bullseye" else "notify"}
+NotifyAccess=all
+WorkingDirectory={APP}/current
+ExecStart=/usr/local/bin/bundle exec sidekiq -e production --config config/sidekiq.yml
+RestartSec=1
+Restart=always
+SyslogIdentifier=laevigata_sidekiq_production
+
+[Install]
+WantedBy=default.target
+"""
+
+
+def as_deploy(host: Host, script: str, stdin: str = "") -> None:
+    """Runs a script in a session of the deploy user, which only a login has: systemctl --user needs one."""
+    tool("ssh", f"deploy@{host.name}", script, input=stdin, stdout=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def lingering(host: Host) -> Iterator[Host]:
+    """A host whose deploy user has a systemd of its own, also while nobody is logged in."""
+    host.sh("loginctl enable-linger deploy")
+    yield host
+    host.sh("loginctl disable-linger deploy; loginctl terminate-user deploy; rm -rf /home/deploy/.config", check=False)
+
+
+@pytest.mark.long
+def test_the_warning_rids_the_host_of_capistrano_sidekiqs_service(lingering: Host) -> None:
+    host, name = lingering, "laevigata_sidekiq_production"
+    as_deploy(host, f"mkdir -p .config/systemd/user && cat >.config/systemd/user/{name}.service", stdin=USER_UNIT)
+    as_deploy(host, f"systemctl --user daemon-reload && systemctl --user enable --now {name}")
+    for job in JOBS[:4]:
+        host.push("Sleep", job, "4", LEDGER)
+    host.wait("pgrep -u deploy -f 'sidekiq .*[12] of 2 busy'")
+    [warning] = host.converge()["warnings"]
+    assert host.out("pgrep -u deploy -fc '^sidekiq [0-9]'") == "2"
+    remedy = re.search(r"remove it: (systemctl --user .*), as deploy$", warning)
+    assert remedy, warning
+    as_deploy(host, remedy[1])
+    result = host.converge()
+    assert not result["changed"] and not result.get("warnings"), result
+    assert host.out("pgrep -u deploy -f '^sidekiq [0-9]'") == str(host.main_pid())
+    host.wait(f"test $(sort -u {LEDGER} | wc -l) = 4", timeout=90)
+
+
+@pytest.mark.long
+def test_the_warning_rids_the_host_of_instances_of_a_template(host: Host) -> None:
+    """As capistrano-sidekiq 2 has them, which may be several, set to be the system's units."""
+    template = "/etc/systemd/system/laevigata_sidekiq_production@.service"
+    system_unit = USER_UNIT.replace("[Service]", "[Service]\nUser=deploy").replace("default.target", "multi-user.target")
+    host.sh(f"cat >{template}", stdin=system_unit)
+    host.sh("systemctl daemon-reload; systemctl enable -q --now laevigata_sidekiq_production@1 laevigata_sidekiq_production@2")
+    [warning] = host.converge()["warnings"]
+    host.sh(warning.split("remove it: ")[1])
+    result = host.converge()
+    assert not result["changed"] and not result.get("warnings"), result
+    host.wait("test $(pgrep -u deploy -fc '[s]idekiq') = 1")
+    assert host.out("find /etc/systemd/system -name '*laevigata*'") == ""
