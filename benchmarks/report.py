@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""report render: writes RESULTS.md and chart.svg from results.json. report check: fails if they are not what results.json says.
+"""report render: writes RESULTS.md, chart.svg and the README's figures from results.json. report check: fails if they are not what
+results.json says. report print: shows them.
 
 Both fail if a ratio is not what it must be. The ratios are of medians, within one run on one machine; the times themselves are no promise.
 """
@@ -16,6 +17,8 @@ HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.json"
 TABLE = HERE / "RESULTS.md"
 CHART = HERE / "chart.svg"
+README = HERE.parent / "README.md"
+MARKS = ("<!-- bench: begin -->\n", "<!-- bench: end -->")
 
 CASES = {
     "raw": "`raw: true`, the smallest task there is",
@@ -54,7 +57,7 @@ def main(action: str = "", path: Path = RESULTS) -> int:
     results = json.loads(path.read_text())
     settings = [Setting(data) for data in results["settings"]]
     gates = list(ratios(settings, results["commands"]))
-    files = {TABLE: document(results, settings, gates), CHART: chart(settings)}
+    files = {TABLE: document(results, settings, gates), CHART: chart(settings), README: readme(README.read_text(), settings)}
     if action == "render":
         for file, text in files.items():
             file.write_text(text)
@@ -124,6 +127,17 @@ def document(results: Results, settings: list[Setting], gates: list[Gate]) -> st
         "",
         *(line for s in settings for line in table(s, results["commands"])),
     ])  # fmt: skip
+
+
+def readme(text: str, settings: list[Setting]) -> str:
+    """The README with its figures written anew."""
+    before, _, rest = text.partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    shown = [s for s in settings if s.hosts == 1]
+    lines = ["| seconds for a play with nothing to change | " + " | ".join(f"{s.round_trip} ms" for s in shown) + " |", "| --- |" + " --- |" * len(shown)]
+    for case in COLOURS:
+        lines.append(f"| {CASES[case].removesuffix(', nothing to change')} | " + " | ".join(f"{s.median(case):.2f}" for s in shown) + " |")
+    return before + MARKS[0] + "\n" + "\n".join(lines) + "\n\n" + MARKS[1] + after
 
 
 def table(s: Setting, commands: dict[str, int | None]) -> list[str]:
