@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import SUDOERS, SUITE, Host
 
-pytestmark = [pytest.mark.usefixtures("policy"), pytest.mark.long]
+pytestmark = pytest.mark.usefixtures("policy")
 
 HOST_OPTIONS = ["--with", "sudo-rs"] if SUITE == "trixie" else []
 RS = "sudo-rs"
