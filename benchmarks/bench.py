@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -197,14 +198,36 @@ def machine(host: str) -> dict[str, str]:
     }
 
 
-def keep(about: dict[str, str], commands: dict[str, int | None], measured: dict[str, Any]) -> None:
+ALONE = """
+import glob, json, os, statistics, subprocess, time
+runs = []
+for _ in range(21):
+    start = time.monotonic()
+    child = subprocess.Popen([glob.glob("/var/cache/curationexperts.sidekiq/*")[0], "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    child.stdin.write(json.dumps({"project_name": "laevigata"}).encode())
+    child.stdin.close()
+    result = json.loads(child.stdout.read())
+    _, status, usage = os.wait4(child.pid, 0)
+    assert not status and not result["changed"], result
+    runs.append((time.monotonic() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss))
+print(json.dumps([statistics.median(one) for one in zip(*runs[1:])]))
+"""
+
+
+def alone(host: str) -> dict[str, float]:
+    """The program itself on its host, with nothing to change: medians of 20 runs, without Ansible and ssh."""
+    wall, cpu, memory = json.loads(as_root(HOST_TOOL, "ssh", host, f"python3 -c {shlex.quote(ALONE)}"))
+    return {"ms": round(wall * 1000, 1), "cpu_ms": round(cpu * 1000, 1), "memory_mb": round(memory / 1000, 1)}
+
+
+def keep(about: dict[str, str], once: dict[str, Any], measured: dict[str, Any]) -> None:
     """Puts what was measured in place of an earlier measurement of the same setting. Those of other versions are forgotten."""
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     others = known.get("settings", []) if known.get("machine") == about else []
     place = ("hosts", "round_trip_ms")
     settings = [measured, *(other for other in others if any(other[key] != measured[key] for key in place))]
     settings.sort(key=lambda one: [one[key] for key in place])
-    RESULTS.write_text(json.dumps({"machine": about, "commands": commands, "settings": settings}, indent=1) + "\n")
+    RESULTS.write_text(json.dumps({"machine": about, **once, "settings": settings}, indent=1) + "\n")
 
 
 def main() -> int:
@@ -216,9 +239,11 @@ def main() -> int:
         about = machine(ours.names[0])
         for name in ("role", "ordinary"):  # the state that the others find
             run(ANSIBLE, "-i", fleets[CASES[name].kind].inventory(most), HERE / f"plays/{name}.yml", env=environment(CASES[name]))
-        commands = {name: remote_commands(case, fleets[case.kind]) for name, case in CASES.items()}
+        once = {"commands": {name: remote_commands(case, fleets[case.kind]) for name, case in CASES.items()}}
+        run(ANSIBLE, "-i", ours.inventory(1), HERE / "plays/role.yml", env=environment(CASES["role"]))
+        once["program"] = alone(ours.names[0])
         for count, round_trip in [*((1, round_trip) for round_trip in ROUND_TRIPS), *((count, 0) for count in HOSTS)]:
-            keep(about, commands, setting(count, round_trip, fleets))
+            keep(about, once, setting(count, round_trip, fleets))
     return report.main("render" if RESULTS == report.RESULTS else "print", RESULTS)
 
 

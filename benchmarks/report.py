@@ -108,6 +108,7 @@ def holds(value: float, limit: float, least: bool) -> bool:
 def document(results: Results, settings: list[Setting], gates: list[Gate]) -> str:
     runs = len(settings[0].runs["raw"])
     about = "\n".join(f"| {name} | {value} |" for name, value in results["machine"].items())
+    program = results["program"]
     return "\n".join([
         "# What a play takes",
         "",
@@ -119,6 +120,9 @@ def document(results: Results, settings: list[Setting], gates: list[Gate]) -> st
         "![Seconds of a play by round trip](chart.svg)",
         "",
         "| | |\n|---|---|\n" + about,
+        "",
+        f"The program itself, on its host and with nothing to change, takes {program['ms']} ms ({program['cpu_ms']} ms of processor) and no more than "
+        f"{program['memory_mb']} MB of memory.",
         "",
         "## What must be so",
         "",
