@@ -74,8 +74,8 @@ def test_the_warning_rids_the_host_of_capistrano_sidekiqs_service(lingering: Hos
     host, name = lingering, "laevigata_sidekiq_production"
     as_deploy(host, f"mkdir -p .config/systemd/user && cat >.config/systemd/user/{name}.service", stdin=USER_UNIT)
     as_deploy(host, f"systemctl --user daemon-reload && systemctl --user enable --now {name}")
-    for job in JOBS[:4]:
-        host.push("Sleep", job, "4", LEDGER)
+    for job in JOBS[:6]:
+        host.push("Sleep", job, "5", LEDGER)
     host.wait("pgrep -u deploy -f 'sidekiq .*[12] of 2 busy'")
     [warning] = host.converge()["warnings"]
     assert host.out("pgrep -u deploy -fc '^sidekiq [0-9]'") == "2"
@@ -85,7 +85,7 @@ def test_the_warning_rids_the_host_of_capistrano_sidekiqs_service(lingering: Hos
     result = host.converge()
     assert not result["changed"] and not result.get("warnings"), result
     assert host.out("pgrep -u deploy -f '^sidekiq [0-9]'") == str(host.main_pid())
-    host.wait(f"test $(sort -u {LEDGER} | wc -l) = 4", timeout=90)
+    host.wait(f"test $(sort -u {LEDGER} | wc -l) = 6", timeout=90)
 
 
 @pytest.mark.long
