@@ -77,7 +77,6 @@ type Above struct {
 type Sudo struct {
 	Present bool
 	RS      bool   // it is sudo-rs
-	Version string // as it says itself: 1.9.13p3, 0.2.13
 	Visudo  string // absolute path; empty: none
 }
 

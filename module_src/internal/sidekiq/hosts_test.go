@@ -32,7 +32,7 @@ func debian12() Facts {
 	return Facts{
 		Systemd:   252,
 		Systemctl: "/usr/bin/systemctl",
-		Sudo:      Sudo{Present: true, Version: "1.9.13p3", Visudo: "/usr/sbin/visudo"},
+		Sudo:      Sudo{Present: true, Visudo: "/usr/sbin/visudo"},
 		Users: map[string]User{
 			"deploy": {UID: 1000, GID: 1000, Group: "deploy"},
 			"bess":   {UID: 1001, GID: 1001, Group: "bess"},

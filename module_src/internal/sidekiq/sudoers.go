@@ -106,11 +106,12 @@ func SudoWords(systemctl, verb string) []string {
 	return []string{systemctl, verb}
 }
 
-// noExec reports whether the host's sudo knows NOEXEC. sudo-rs does since
-// 0.2.7 and skips the whole line before, with an error at each call. It has
-// never been shipped with a systemd before 257, whose pager is safe by itself.
+// noExec reports whether the host's sudo surely knows NOEXEC. sudo-rs does
+// since 0.2.7 and skips the whole line before, with an error at each call;
+// which one it is, only another process would tell. It has never been shipped
+// with a systemd before 257, whose pager is safe by itself.
 func (s Sudo) noExec() bool {
-	return !s.RS || slices.Compare(numbers(s.Version), []int{0, 2, 7}) >= 0
+	return !s.RS
 }
 
 // encodeSudoers writes rules as sudoers(5) says.
