@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The release tarball: what is in it, that it is the same each time, and that Ansible installs and verifies it in an empty environment."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NAME = "curationexperts.sidekiq"
+
+# All that may be in the tarball. Who adds a file that users are to have adds its pattern.
+EXPECTED = re.compile(
+    r"""(?x)
+    MANIFEST\.json | FILES\.json | README\.md | CHANGELOG\.rst | CONTRIBUTING\.md | LICENSE | go\.(mod|sum)
+    | changelogs/(changelog|config)\.yaml | changelogs/fragments/[\w.-]+\.yml
+    | docs/([\w-]+/)?[\w-]+\.(md|json)
+    | licenses/([\w.-]+/)+(LICENSE|COPYING|NOTICE|PATENTS)[\w.-]*
+    | meta/runtime\.yml
+    | module_src/([\w-]+/)*[\w-]+\.go | module_src/.*/testdata/.+
+    | playbooks/\w+\.yml | playbooks/files/[\w.]+
+    | plugins/(action|modules|plugin_utils)/\w+\.py
+    | plugins/plugin_utils/_bin/(SHA256SUMS|sidekiq_service_linux_(amd64|arm64|ppc64le|s390x|riscv64))
+    | roles/sidekiq/README\.md | roles/sidekiq/(defaults|meta|tasks)/\w+\.yml
+    | tests/sanity/ignore-2\.\d+\.txt
+    """
+)
+
+
+@pytest.fixture(scope="module")
+def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    into = tmp_path_factory.mktemp("built")
+    subprocess.run([ROOT / "scripts/collection", into], check=True, capture_output=True)
+    (built,) = into.glob("*.tar.gz")
+    return built
+
+
+class Installed:
+    """The collection installed from the tarball, where Ansible knows nothing else."""
+
+    def __init__(self, home: Path, tarball: Path):
+        self.home = home
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHONPATH"))}
+        self.env = kept | {"HOME": str(home), "ANSIBLE_COLLECTIONS_PATH": str(home), "NO_COLOR": "1", "ANSIBLE_HOME": str(home / ".ansible")}
+        self.run("ansible-galaxy", "collection", "install", str(tarball), "-p", str(home))
+        self.path = home / "ansible_collections/curationexperts/sidekiq"
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(command, text=True, capture_output=True, cwd=self.home, env=self.env, timeout=300, check=False)
+        assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
+        return done
+
+
+@pytest.fixture
+def installed(tmp_path: Path, tarball: Path) -> Installed:
+    return Installed(tmp_path, tarball)
+
+
+def test_only_expected_files(tarball: Path) -> None:
+    with tarfile.open(tarball) as tar:
+        unexpected = [file.name for file in tar if not file.isdir() and not EXPECTED.fullmatch(file.name)]
+    assert unexpected == []
+
+
+def test_licences_of_every_linked_module(tarball: Path) -> None:
+    amd64 = ROOT / "plugins/plugin_utils/_bin/sidekiq_service_linux_amd64"
+    built = subprocess.run(["go", "version", "-m", amd64], text=True, capture_output=True, check=True).stdout
+    modules = {fields[1] for fields in map(str.split, built.splitlines()) if fields and fields[0] == "dep"}
+    with tarfile.open(tarball) as tar:
+        names = tar.getnames()
+    assert modules
+    for module in modules | {"go"}:
+        assert f"licenses/{module}/LICENSE" in names
+
+
+def test_same_bytes_when_built_again(tarball: Path, tmp_path: Path) -> None:
+    subprocess.run([ROOT / "scripts/collection", tmp_path], check=True, capture_output=True)
+    assert (tmp_path / tarball.name).read_bytes() == tarball.read_bytes()
+
+
+def test_installed_files_are_verified(installed: Installed) -> None:
+    verify = ("ansible-galaxy", "collection", "verify", "--offline", NAME, "-p", str(installed.home))
+    installed.run(*verify)
+    with (installed.path / "README.md").open("a") as readme:
+        readme.write("changed\n")
+    with pytest.raises(AssertionError, match=r"README\.md"):
+        installed.run(*verify)
