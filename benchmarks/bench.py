@@ -5,8 +5,8 @@ Everything is real: booted hosts, ssh, a proxy that adds the distance. The plays
 else the machine does meets all of them. Writes results.json, of which report.py makes RESULTS.md and chart.svg, and fails if a ratio is
 not what it must be.
 
-Environment: RUNS (10), ROUND_TRIPS in ms ("0 20 50 150", with one host), HOSTS ("5 20", at 0 ms), RESULTS (the file to write). A setting
-that is left out stays in results.json as it was measured before.
+Environment: RUNS (10), ROUND_TRIPS in ms ("0 20 50 150", with one host), HOSTS ("5 20", at 0 ms), ONLY (plays, as named in CASES; all),
+RESULTS (the file to write). A setting that is left out stays in results.json as it was measured before.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from proxy import Proxy
 RUNS = int(os.environ.get("RUNS", "10"))
 ROUND_TRIPS = [int(word) for word in os.environ.get("ROUND_TRIPS", "0 20 50 150").split()]
 HOSTS = [int(word) for word in os.environ.get("HOSTS", "5 20").split()]
+ONLY = os.environ.get("ONLY", "").split()
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 RESULTS = Path(os.environ.get("RESULTS", HERE / "results.json"))
@@ -165,7 +166,7 @@ def remote_commands(case: Case, fleet: Fleet) -> int | None:
 
 def setting(count: int, round_trip: int, fleets: dict[str, Fleet]) -> dict[str, Any]:
     """All cases in turn, RUNS times, and once before that without looking at the clock: connections are open then, and systemd is calm."""
-    cases = {name: case for name, case in CASES.items() if not (case.undo_first and count > 1)}
+    cases = {name: case for name, case in CASES.items() if not (case.undo_first and count > 1) and (not ONLY or name in ONLY)}
     for one in fleets.values():
         one.proxy.round_trip = round_trip / 1000
     before = os.getloadavg()[1]
@@ -234,11 +235,12 @@ def main() -> int:
     most = max([1, *HOSTS])
     NO_SETTINGS.write_text("")
     as_root(HOST_TOOL, "setup")
-    with fleet("ours", most) as ours, fleet("ordinary", most) as ordinary:
+    of_each = {kind: most if not ONLY or any(CASES[name].kind == kind for name in ONLY) else 1 for kind in ("ours", "ordinary")}
+    with fleet("ours", of_each["ours"]) as ours, fleet("ordinary", of_each["ordinary"]) as ordinary:
         fleets = {"ours": ours, "ordinary": ordinary}
         about = machine(ours.names[0])
         for name in ("role", "ordinary"):  # the state that the others find
-            run(ANSIBLE, "-i", fleets[CASES[name].kind].inventory(most), HERE / f"plays/{name}.yml", env=environment(CASES[name]))
+            run(ANSIBLE, "-i", fleets[CASES[name].kind].inventory(of_each[CASES[name].kind]), HERE / f"plays/{name}.yml", env=environment(CASES[name]))
         once = {"commands": {name: remote_commands(case, fleets[case.kind]) for name, case in CASES.items()}}
         run(ANSIBLE, "-i", ours.inventory(1), HERE / "plays/role.yml", env=environment(CASES["role"]))
         once["program"] = alone(ours.names[0])
