@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The release tarball: what is in it, that it is the same each time, and that Ansible installs and verifies it in an empty environment."""
+"""The release tarball: what is in it, that it is the same each time, and that Ansible installs and uses it in an empty environment."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -90,3 +92,27 @@ def test_installed_files_are_verified(installed: Installed) -> None:
         readme.write("changed\n")
     with pytest.raises(AssertionError, match=r"README\.md"):
         installed.run(*verify)
+
+
+def test_documentation_without_a_warning(installed: Installed) -> None:
+    modules = sorted(f"{NAME}.{file.stem}" for file in (installed.path / "plugins/modules").glob("*.py"))
+    listed = installed.run("ansible-doc", "--list", "--json", NAME)
+    assert sorted(json.loads(listed.stdout)) == modules
+    shown = installed.run("ansible-doc", *modules)
+    role = installed.run("ansible-doc", "--type", "role", f"{NAME}.sidekiq")
+    assert (listed.stderr, shown.stderr, role.stderr) == ("", "", "")
+    for module in modules:
+        assert module.rpartition(".")[2].upper() in shown.stdout.upper()
+
+
+def test_playbooks_are_found_by_name(installed: Installed) -> None:
+    for playbook in (installed.path / "playbooks").glob("*.yml"):
+        installed.run("ansible-playbook", "--syntax-check", "-i", "localhost,", f"{NAME}.{playbook.stem}")
+
+
+def test_plugins_roles_and_playbooks_suffice(installed: Installed) -> None:
+    for entry in installed.path.iterdir():
+        if entry.name not in ("meta", "plugins", "roles", "playbooks"):
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    with pytest.raises(AssertionError, match="no_such_option"):
+        installed.run("ansible", "-i", "localhost,", "-c", "local", "-C", "-m", f"{NAME}.sidekiq_service", "-a", "no_such_option=1", "all")
