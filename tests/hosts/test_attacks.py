@@ -18,8 +18,6 @@ import pytest
 from conftest import APP, ROOT, SUDOERS, UNIT, Host, tool
 from figures import OURS, SEED, SEED_UNIT, record
 
-pytestmark = pytest.mark.long
-
 SEED_RULES = "".join(f"deploy ALL=(ALL) NOPASSWD: /bin/systemctl {verb} sidekiq\n" for verb in ("start", "stop", "restart", "status"))
 WAYS = [SEED, OURS]
 
@@ -147,6 +145,7 @@ def let_through(host: Host, groups: dict[str, list[str]]) -> dict[str, list[str]
     return {name: [line for line in group if line in passed] for name, group in groups.items()}
 
 
+@pytest.mark.long
 def test_the_verbs_themselves_are_let_through(host: Host) -> None:
     """The control of the control: a refusal is one."""
     clean(host)
@@ -188,8 +187,11 @@ PAGERS: dict[str, tuple[str, str]] = {
 }
 
 
+PAGER_IN_SHORT = "where sudo keeps a pager of one's own"  # which is a root shell by hand on every Debian
+
+
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", PAGERS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name == PAGER_IN_SHORT else pytest.mark.long) for name in PAGERS])
 def test_the_pager_of_status_is_no_way_to_a_shell(host: Host, name: str, way: str) -> None:
     variables, policy = PAGERS[name]
     options = "--preserve-env=SYSTEMD_PAGER,SYSTEMD_PAGERSECURE" if "kept" in name else ""
@@ -211,6 +213,7 @@ def test_the_pager_of_status_is_no_way_to_a_shell(host: Host, name: str, way: st
 # --- Files that root opens for the service --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", WAYS)
 def test_a_link_in_place_of_the_log_appends_to_no_file_of_roots(host: Host, way: str) -> None:
     clean(host)
@@ -241,6 +244,7 @@ def test_a_link_in_place_of_an_env_file_shows_no_file_of_roots(host: Host, way: 
     assert (got == "not read") == (way == OURS)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", WAYS)
 def test_the_services_files_cannot_be_written(host: Host, way: str) -> None:
     clean(host)
@@ -305,6 +309,7 @@ printf '%s\\n%s\\n%s\\n%s\\0' "$n" "$s" "$status" "$result"
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("target", TARGETS)
 def test_whatever_stands_in_place_of_a_file_is_no_harm(host: Host, target: str) -> None:
     clean(host)
@@ -336,6 +341,7 @@ def test_links_in_place_of_directories_lead_nowhere(host: Host, what: str) -> No
     assert got == "unharmed", result
 
 
+@pytest.mark.long
 def test_what_capistrano_links_is_read(host: Host) -> None:
     """The control of the control: current and sidekiq.yml are absolute links on every host, and these are followed."""
     clean(host)
@@ -346,6 +352,7 @@ def test_what_capistrano_links_is_read(host: Host) -> None:
     assert result["sidekiq_version"] and host.show("TimeoutStopUSec")["TimeoutStopUSec"] == "5min 38s"
 
 
+@pytest.mark.long
 def test_a_file_that_changes_while_the_program_runs_is_no_way_in(host: Host) -> None:
     clean(host)
     config = host.out(f"readlink -f {CONFIG}")
@@ -380,6 +387,7 @@ PLACES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", PLACES)
 def test_nothing_is_written_through_a_link_or_below_what_others_can_write(host: Host, name: str) -> None:
     prepare, options, words = PLACES[name]
@@ -400,6 +408,7 @@ def test_nothing_is_written_through_a_link_or_below_what_others_can_write(host: 
     host.sh(f"rm -rf {UNIT} {SUDOERS} /root/victim /srv/*")
 
 
+@pytest.mark.long
 def test_neither_is_anything_removed_through_a_link(host: Host) -> None:
     clean(host)
     host.converge()
@@ -415,6 +424,7 @@ def test_neither_is_anything_removed_through_a_link(host: Host) -> None:
 VALUE = "correct-horse"
 
 
+@pytest.mark.long
 def test_values_of_variables_are_in_no_result_and_no_process_list(host: Host) -> None:
     clean(host)
     host.sh("(timeout 40 sh -c 'while :; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr \"\\0\" \" \"; sleep 0.02; done' >/root/processes) >/dev/null 2>&1 &")
@@ -441,6 +451,7 @@ def test_values_of_variables_are_in_no_result_and_no_process_list(host: Host) ->
     assert VALUE in host.show("Environment")["Environment"]  # which is why
 
 
+@pytest.mark.long
 def test_an_env_file_that_others_can_read_is_warned_of(host: Host) -> None:
     clean(host)
     host.sh(f"mkdir -p /etc/laevigata; echo PASSWORD={SECRET} >/etc/laevigata/env; chmod 644 /etc/laevigata/env")
@@ -477,6 +488,7 @@ AS_ROOT: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", AS_ROOT)
 def test_the_service_never_runs_as_root(host: Host, name: str) -> None:
     host.sh("id toor 2>/dev/null || { useradd -o -u 0 -M toor; useradd -M -g 0 half; }")
@@ -486,8 +498,7 @@ def test_the_service_never_runs_as_root(host: Host, name: str) -> None:
     assert host.sh(f"[ ! -e {UNIT} ]").returncode == 0
 
 
-
-
+@pytest.mark.long
 @pytest.mark.parametrize("fast", ["true", "false"])
 def test_no_log_leaves_nothing(host: Host, tmp_path: Path, fast: str) -> None:
     clean(host)
