@@ -20,7 +20,7 @@ NAME = "curationexperts.sidekiq"
 EXPECTED = re.compile(
     r"""(?x)
     MANIFEST\.json | FILES\.json | README\.md | CHANGELOG\.rst | CONTRIBUTING\.md | LICENSE | go\.(mod|sum)
-    | changelogs/(changelog|config)\.yaml | changelogs/fragments/[\w.-]+\.yml
+    | changelogs/(changelog|config)\.yaml | changelogs/fragments/([\w.-]+\.yml|\.keep)
     | docs/([\w-]+/)?[\w-]+\.(md|json)
     | licenses/([\w.-]+/)+(LICENSE|COPYING|NOTICE|PATENTS)[\w.-]*
     | meta/runtime\.yml
