@@ -17,6 +17,8 @@ import pytest
 from conftest import APP, ROOT, UNIT, booted, tool
 from figures import OURS, SEED, SEED_UNIT, record
 
+pytestmark = pytest.mark.long
+
 LINUX = shutil.which("linux.uml")
 HOSTS = Path(os.environ.get("SIDEKIQ_HOSTS_DIR", "/var/cache/ansible-sidekiq-hosts")) / "hosts"
 LIMIT = "MemoryMax=250M"
@@ -35,7 +37,6 @@ WantedBy=graphical.target
 """
 
 
-@pytest.mark.long
 @pytest.mark.skipif(LINUX is None, reason="user-mode-linux is not installed")
 @pytest.mark.parametrize("unit", [OURS, SEED])
 def test_a_child_killed_for_memory_does_not_end_the_other_jobs(unit: str) -> None:
