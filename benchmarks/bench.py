@@ -39,6 +39,8 @@ HOST_TOOL = ROOT / "tests/host/host"
 VENV = ROOT / ".cache/bench-venv"
 ANSIBLE = VENV / "bin/ansible-playbook"
 MITOGEN = "import ansible_mitogen, os; print(os.path.dirname(ansible_mitogen.__file__) + '/plugins/strategy')"
+# Ansible's own, but that a connection stays open for longer than a minute: the play whose turn it is after a slow one would pay for a new one.
+SSH_ARGS = "-C -o ControlMaster=auto -o ControlPersist=10m"
 NO_SETTINGS = ROOT / ".cache/bench.cfg"  # empty, so that no ansible.cfg of the user or the checkout counts
 CACHE = "/var/cache/curationexperts.sidekiq"
 
@@ -117,6 +119,7 @@ def environment(case: Case) -> dict[str, str]:
     return {
         **os.environ,
         "ANSIBLE_FORKS": "20",
+        "ANSIBLE_SSH_ARGS": SSH_ARGS,
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache"),
         "ANSIBLE_CONFIG": str(NO_SETTINGS),
         "ANSIBLE_STRATEGY_PLUGINS": run(VENV / "bin/python", "-c", MITOGEN).strip() if "ANSIBLE_STRATEGY" in case.settings else "",
