@@ -10,12 +10,18 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"runtime/debug"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 )
 
-func main() { os.Exit(mainStatus(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	// The program waits for systemd most of its time. A second processor would
+	// save it nothing, and cost a host that has better things to do.
+	runtime.GOMAXPROCS(1)
+	os.Exit(mainStatus(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
 
 // mainStatus is the program: what it prints, and its exit status.
 func mainStatus(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
