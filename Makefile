@@ -20,8 +20,8 @@ demo-clean: ## remove the demo's host
 test: build $(SETUP) ## lint, unit tests and every scenario, on a throw-away host
 	scripts/test lint unit hosts scenarios
 
-test-all: build $(SETUP) .cache/bench-venv/complete ## the same on Debian 11, 12 and 13
-	LONG=1 SUITES="bullseye bookworm trixie" scripts/test lint unit hosts scenarios
+test-all: build $(SETUP) .cache/bench-venv/complete .cache/release-venv/complete ## the same on Debian 11, 12 and 13, and what takes long
+	LONG=1 SUITES="bullseye bookworm trixie" scripts/test lint unit hosts scenarios galaxy cores
 
 lint: $(SETUP) ## only look at the sources
 	scripts/test lint
@@ -31,10 +31,13 @@ bench: build $(SETUP) .cache/bench-venv/complete ## measure how long a play take
 
 build: $(BIN)/SHA256SUMS ## compile the program for ARCHS (amd64 arm64)
 
+docs: build $(SETUP) .cache/release-venv/complete ## write the documentation as HTML, into .cache/docs
+	scripts/docs
+
 collection: build ## make the release tarball
 	scripts/collection
 
-requirements: .venv/complete ## pin the newest Python packages that requirements/test.in allows
+requirements: ## pin the newest Python packages that requirements/*.in allow
 	scripts/pin-requirements
 
 clean: demo-clean ## remove the demo's host and everything that was built
@@ -46,7 +49,7 @@ $(BIN)/SHA256SUMS: $(shell find module_src -name '*.go' -not -name '*_test.go') 
 .venv/complete: requirements/test.txt scripts/setup-python
 	scripts/setup-python $< $@
 
-.cache/bench-venv/complete: requirements/bench.txt scripts/setup-python
+.cache/%-venv/complete: requirements/%.txt scripts/setup-python
 	mkdir -p $(@D)
 	scripts/setup-python $< $@
 
@@ -55,4 +58,4 @@ $(LINK):
 	mkdir -p $(@D)
 	ln -sfn ../../.. $@
 
-.PHONY: help demo demo-clean test test-all lint bench build collection requirements clean
+.PHONY: help demo demo-clean test test-all lint bench build docs collection requirements clean

@@ -88,8 +88,7 @@ class Fleet:
         """As if the collection had never been here, but for the application."""
         for name in self.names[:count]:
             gone = (
-                f"systemctl disable --now --quiet sidekiq; rm -rf {CACHE} /etc/systemd/system/sidekiq.service /etc/sudoers.d/sidekiq*; "
-                "systemctl daemon-reload"
+                f"systemctl disable --now --quiet sidekiq; rm -rf {CACHE} /etc/systemd/system/sidekiq.service /etc/sudoers.d/sidekiq*; systemctl daemon-reload"
             )
             as_root(HOST_TOOL, "ssh", name, gone)
 
@@ -137,7 +136,7 @@ def measure(case: Case, fleet: Fleet, count: int) -> dict[str, float]:
     process = subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout
     output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
+    dummy, status, usage = os.wait4(process.pid, 0)
     took = time.monotonic() - start
     if status:
         raise SystemExit(f"{case.play} failed:\n{output}")
@@ -205,13 +204,13 @@ def machine(host: str) -> dict[str, str]:
 ALONE = """
 import glob, json, os, statistics, subprocess, time
 runs = []
-for _ in range(21):
+for dummy in range(21):
     start = time.monotonic()
     child = subprocess.Popen([glob.glob("/var/cache/curationexperts.sidekiq/*")[0], "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     child.stdin.write(json.dumps({"project_name": "laevigata"}).encode())
     child.stdin.close()
     result = json.loads(child.stdout.read())
-    _, status, usage = os.wait4(child.pid, 0)
+    dummy, status, usage = os.wait4(child.pid, 0)
     assert not status and not result["changed"], result
     runs.append((time.monotonic() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss))
 print(json.dumps([statistics.median(one) for one in zip(*runs[1:])]))

@@ -112,7 +112,8 @@ def document(results: Results, settings: list[Setting], gates: list[Gate]) -> st
         "# What a play takes",
         "",
         f"Measured by `make bench`, which writes this file: medians of {runs} runs, the least and the most in brackets. All plays of a table ran in",
-        "turn, over ssh connections that stay open between plays and are compressed, as Ansible has them by itself. Times differ from machine to machine, the ratios hardly.",
+        "turn, over ssh connections that stay open between plays and are compressed, as Ansible has them by itself. Times differ from",
+        "machine to machine, the ratios hardly.",
         "The ordinary tasks are six: Redis, the unit, the sudoers file, daemon-reload, enabled, started ([the play](plays/ordinary.yml)).",
         "The processor time is that of the controller's `ansible-playbook` and what it starts; the bytes are those of the ssh connections.",
         "",
@@ -134,8 +135,8 @@ def document(results: Results, settings: list[Setting], gates: list[Gate]) -> st
 
 def readme(text: str, settings: list[Setting]) -> str:
     """The README with its figures written anew."""
-    before, _, rest = text.partition(MARKS[0])
-    _, _, after = rest.partition(MARKS[1])
+    before, dummy, rest = text.partition(MARKS[0])
+    after = rest.partition(MARKS[1])[2]
     shown = [s for s in settings if s.hosts == 1]
     lines = ["| seconds for a play with nothing to change | " + " | ".join(f"{s.round_trip} ms" for s in shown) + " |", "| --- |" + " --- |" * len(shown)]
     for case in COLOURS:
@@ -145,7 +146,14 @@ def readme(text: str, settings: list[Setting]) -> str:
 
 def table(s: Setting, commands: dict[str, int | None]) -> list[str]:
     about = f"{len(s.runs['raw'])} runs of commit {s.commit}. Load of the machine before and after: {s.load[0]} and {s.load[1]}."
-    lines = [f"## {s.title()}", "", about, "", "| play | seconds | × raw | controller CPU, s | sent, KB | received, KB | remote commands |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        f"## {s.title()}",
+        "",
+        about,
+        "",
+        "| play | seconds | × raw | controller CPU, s | sent, KB | received, KB | remote commands |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for case, label in CASES.items():
         if case not in s.runs:
             continue
@@ -187,6 +195,7 @@ def chart(settings: list[Setting]) -> str:
             parts.append(f'<text class="value" x="{LEFT + seconds * scale + 5:.1f}" y="{y + 11}">{seconds:.2f} s</text>')
             y += BAR
         y += GAP
+    runs = len(groups[0].runs["raw"])
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" role="img" font-family="sans-serif">'
         "<title>Seconds that a play with nothing to change takes, by round trip to the host</title>"
@@ -194,7 +203,7 @@ def chart(settings: list[Setting]) -> str:
         ".value{font-size:10px}text{fill:#212529}</style>"
         f'<rect width="{WIDTH}" height="{y}" fill="#ffffff"/>'
         '<text class="title" x="12" y="24">Seconds for a play with nothing to change, by round trip to the host</text>'
-        f'<text class="label" style="text-anchor:start" x="12" y="42">Median of {len(groups[0].runs["raw"])} runs, one host, over ssh. Shorter is better.</text>'
+        f'<text class="label" style="text-anchor:start" x="12" y="42">Median of {runs} runs, one host, over ssh. Shorter is better.</text>'
     )
     return head + "\n" + "\n".join(parts) + "\n</svg>\n"
 

@@ -42,9 +42,7 @@ class Host:
 
     def sh(self, script: str, check: bool = True, timeout: float = 300, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Runs a shell script as root and returns how it ended."""
-        done = subprocess.run(
-            [ROOT / "tests/host/host", "ssh", self.name, script], text=True, input=stdin, capture_output=True, timeout=timeout, check=False
-        )
+        done = subprocess.run([ROOT / "tests/host/host", "ssh", self.name, script], text=True, input=stdin, capture_output=True, timeout=timeout, check=False)
         if check and done.returncode:
             raise AssertionError(f"{script!r} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done
@@ -117,9 +115,7 @@ def booted(name: str, *options: str) -> Iterator[Host]:
     tool("create", name, "--suite", SUITE, *options, capture_output=True)
     try:
         with PROGRAM.open("rb") as program:
-            subprocess.run(
-                [ROOT / "tests/host/host", "ssh", name, "cat >/root/sidekiq_service && chmod 700 /root/sidekiq_service"], stdin=program, check=True
-            )
+            subprocess.run([ROOT / "tests/host/host", "ssh", name, "cat >/root/sidekiq_service && chmod 700 /root/sidekiq_service"], stdin=program, check=True)
         yield Host(name)
     finally:
         if not os.environ.get("SIDEKIQ_KEEP_HOSTS"):

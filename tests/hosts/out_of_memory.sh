@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # out_of_memory.sh UNIT: run by test_out_of_memory.py inside a host of limited memory. Three jobs run under the unit, two of them with a
 # child process; the child of the third takes all the memory there is. Prints as JSON what became of the service and of the other two.

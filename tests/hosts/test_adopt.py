@@ -268,7 +268,7 @@ def test_capistrano_sidekiqs_own_unit_is_warned_about(clean: Host, path: str) ->
 def test_a_unit_left_by_another_unit_dir_is_told_of(host: Host) -> None:
     host.converge(state="present")
     moved = {"state": "present", "unit_dir": "/etc/systemd/system"}
-    for _ in range(2):
+    for dummy in range(2):
         result = host.converge(**moved)
         assert any(f"remove it with: rm {UNIT}" in warning for warning in result["warnings"]), result
     gone = host.converge(unit_dir="/etc/systemd/system", state="absent")

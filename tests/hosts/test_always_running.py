@@ -22,7 +22,6 @@ from figures import (
     hide_redis,
     install,
     now,
-    push_all,
     record,
     record_versions,
     seconds_until_back,

@@ -69,12 +69,23 @@ def clean(host: Host) -> None:
 # Each command line should be refused; those that are not are counted.
 REFUSED: dict[str, list[str]] = {
     "as somebody else, or as a group": [
-        "sudo -n -u www-data systemctl restart sidekiq", "sudo -n -u daemon systemctl status sidekiq", "sudo -n -u '#1001' systemctl status sidekiq",
-        "sudo -n -u deploy -g root systemctl status sidekiq", "sudo -n -u '#-1' systemctl status sidekiq",
+        "sudo -n -u www-data systemctl restart sidekiq",
+        "sudo -n -u daemon systemctl status sidekiq",
+        "sudo -n -u '#1001' systemctl status sidekiq",
+        "sudo -n -u deploy -g root systemctl status sidekiq",
+        "sudo -n -u '#-1' systemctl status sidekiq",
     ],
     "a shell, or a file": [
-        "sudo -n -i", "sudo -n -s", "sudo -n su", "sudo -n sh -c id", "sudo -n -e /etc/sudoers", f"sudoedit -n {UNIT}", f"sudo -n tee {UNIT}",
-        f"sudo -n cat {SUDOERS}", "sudo -n journalctl -u sidekiq", "sudo -n systemd-run id",
+        "sudo -n -i",
+        "sudo -n -s",
+        "sudo -n su",
+        "sudo -n sh -c id",
+        "sudo -n -e /etc/sudoers",
+        f"sudoedit -n {UNIT}",
+        f"sudo -n tee {UNIT}",
+        f"sudo -n cat {SUDOERS}",
+        "sudo -n journalctl -u sidekiq",
+        "sudo -n systemd-run id",
     ],
     "another unit": [
         f"sudo -n systemctl {verb} {unit}" for verb in ("start", "stop", "restart", "status") for unit in ("cron", "sidekiq@1", "sidekiq.socket", "Sidekiq")
@@ -86,35 +97,87 @@ REFUSED: dict[str, list[str]] = {
         f"sudo -n systemctl restart {word}" for word in ("'side*'", "'sidekiq*'", "'*'", "'sidekiq;id'", "'$(id)'", "'sidekiq|id'", "./sidekiq", "../sidekiq")
     ],
     "an option before or after": [
-        f"sudo -n systemctl {words}" for words in (
-            "--no-pager status sidekiq", "status sidekiq --no-pager", "-H root@localhost status sidekiq", "status -M x sidekiq", "restart --root=/tmp sidekiq",
-            "restart sidekiq --force", "stop --job-mode=isolate sidekiq", "-- restart sidekiq", "status --full sidekiq", "status -l sidekiq", "status sidekiq -n 99999",
+        f"sudo -n systemctl {words}"
+        for words in (
+            "--no-pager status sidekiq",
+            "status sidekiq --no-pager",
+            "-H root@localhost status sidekiq",
+            "status -M x sidekiq",
+            "restart --root=/tmp sidekiq",
+            "restart sidekiq --force",
+            "stop --job-mode=isolate sidekiq",
+            "-- restart sidekiq",
+            "status --full sidekiq",
+            "status -l sidekiq",
+            "status sidekiq -n 99999",
         )
     ],
     "another verb of systemctl": [
-        f"sudo -n systemctl {words}" for words in (
-            "edit sidekiq", "edit --full sidekiq", "edit --force --full evil.service", "cat sidekiq", "link /tmp/evil.service", "enable /tmp/evil.service",
-            "disable sidekiq", "mask sidekiq", "set-property sidekiq User=root", "set-environment LD_PRELOAD=/tmp/evil", "daemon-reload", "daemon-reexec",
-            "isolate rescue", "poweroff", "switch-root /tmp", "import-environment", "revert sidekiq", "show sidekiq", "start", "try-restart sidekiq",
+        f"sudo -n systemctl {words}"
+        for words in (
+            "edit sidekiq",
+            "edit --full sidekiq",
+            "edit --force --full evil.service",
+            "cat sidekiq",
+            "link /tmp/evil.service",
+            "enable /tmp/evil.service",
+            "disable sidekiq",
+            "mask sidekiq",
+            "set-property sidekiq User=root",
+            "set-environment LD_PRELOAD=/tmp/evil",
+            "daemon-reload",
+            "daemon-reexec",
+            "isolate rescue",
+            "poweroff",
+            "switch-root /tmp",
+            "import-environment",
+            "revert sidekiq",
+            "show sidekiq",
+            "start",
+            "try-restart sidekiq",
         )
     ],
     "a signal": [
-        f"sudo -n systemctl kill {words}" for words in (
-            "sidekiq", "-s KILL sidekiq", "-s TERM sidekiq", "--signal=TSTP sidekiq", "-s TSTP cron", "-s STOP sidekiq", "-s TSTP sidekiq cron",
-            "--kill-who=all -s KILL sidekiq", "-sTSTP sidekiq",
+        f"sudo -n systemctl kill {words}"
+        for words in (
+            "sidekiq",
+            "-s KILL sidekiq",
+            "-s TERM sidekiq",
+            "--signal=TSTP sidekiq",
+            "-s TSTP cron",
+            "-s STOP sidekiq",
+            "-s TSTP sidekiq cron",
+            "--kill-who=all -s KILL sidekiq",
+            "-sTSTP sidekiq",
         )
     ],
     "sudo's own options": [
-        "sudo -n -R /tmp systemctl status sidekiq", "sudo -n -D /tmp systemctl status sidekiq", "sudo -n -C 4 systemctl status sidekiq",
-        "sudo -n -U root -l", "sudo -n -E -s", "sudo -n --preserve-env=LD_PRELOAD sh",
+        "sudo -n -R /tmp systemctl status sidekiq",
+        "sudo -n -D /tmp systemctl status sidekiq",
+        "sudo -n -C 4 systemctl status sidekiq",
+        "sudo -n -U root -l",
+        "sudo -n -E -s",
+        "sudo -n --preserve-env=LD_PRELOAD sh",
     ],
     "a variable set through sudo": [
-        f"sudo -n {word} systemctl status sidekiq" for word in (
-            "SYSTEMD_PAGER=/tmp/evil", "PAGER=/tmp/evil", "SYSTEMD_PAGERSECURE=0", "LD_PRELOAD=/tmp/evil", "SYSTEMD_EDITOR=/tmp/evil", "PATH=/tmp",
-            "SYSTEMD_UNIT_PATH=/tmp", "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/tmp/x",
+        f"sudo -n {word} systemctl status sidekiq"
+        for word in (
+            "SYSTEMD_PAGER=/tmp/evil",
+            "PAGER=/tmp/evil",
+            "SYSTEMD_PAGERSECURE=0",
+            "LD_PRELOAD=/tmp/evil",
+            "SYSTEMD_EDITOR=/tmp/evil",
+            "PATH=/tmp",
+            "SYSTEMD_UNIT_PATH=/tmp",
+            "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/tmp/x",
         )
-    ] + ["sudo -n -E SYSTEMD_PAGER=/tmp/evil systemctl status sidekiq"],
-    "another program of that name": ["sudo -n /tmp/evil/systemctl restart sidekiq", "sudo -n /home/deploy/systemctl restart sidekiq", "sudo -n ./systemctl status sidekiq"],
+    ]
+    + ["sudo -n -E SYSTEMD_PAGER=/tmp/evil systemctl status sidekiq"],
+    "another program of that name": [
+        "sudo -n /tmp/evil/systemctl restart sidekiq",
+        "sudo -n /home/deploy/systemctl restart sidekiq",
+        "sudo -n ./systemctl status sidekiq",
+    ],
 }
 
 
@@ -238,7 +301,9 @@ def test_a_link_in_place_of_an_env_file_shows_no_file_of_roots(host: Host, way: 
         install(host, way)
     else:
         install(host, way, unit=f"EnvironmentFile={env}")
-    out = deploy(host, f"ln -sf /root/secret.env {env}; sudo -n systemctl restart sidekiq; sleep 3; cat /proc/$(systemctl show -p MainPID --value sidekiq)/environ")
+    out = deploy(
+        host, f"ln -sf /root/secret.env {env}; sudo -n systemctl restart sidekiq; sleep 3; cat /proc/$(systemctl show -p MainPID --value sidekiq)/environ"
+    )
     got = "read" if SECRET in out else "not read"
     record("file: a link to a file of root's as the env file", way, got=got)
     assert (got == "not read") == (way == OURS)
@@ -279,10 +344,14 @@ INSTEAD = {
     "1 GB of zeros": "truncate -s 1G $f",
     "a million aliases": "ruby -e 'puts %q(a: &a [x]), %q(b: [) + ([%q(*a)] * 1_000_000).join(%q(,)) + %q(])' >$f",
     "a quarter of a million aliases, in one MB": "ruby -e 'puts %q(a: &a [x]), %q(b: [) + ([%q(*a)] * 250_000).join(%q(,)) + %q(])' >$f",
-    "aliases of aliases of aliases": "ruby -e 'puts %q(a0: &a0 [x]); 1.upto(40) { |i| puts %Q(a#{i}: &a#{i} [) + ([%Q(*a#{i - 1})] * 9).join(%q(,)) + %q(]) }' >$f",
+    "aliases of aliases of aliases": (
+        "ruby -e 'puts %q(a0: &a0 [x]); 1.upto(40) { |i| puts %Q(a#{i}: &a#{i} [) + ([%Q(*a#{i - 1})] * 9).join(%q(,)) + %q(]) }' >$f"
+    ),
     "an alias of itself": "printf 'production: &a\\n  <<: *a\\n' >$f",
     "half a million brackets": "ruby -e 'print %q([) * 500_000' >$f",
-    "a file that is leased": "cp /etc/hostname $f; (timeout 60 ruby -e 'f = File.open(ARGV[0], %q(r+)); f.fcntl(1024, 1); trap(:IO) {}; sleep' $f >/dev/null 2>&1 &); sleep 1",
+    "a file that is leased": (
+        "cp /etc/hostname $f; (timeout 60 ruby -e 'f = File.open(ARGV[0], %q(r+)); f.fcntl(1024, 1); trap(:IO) {}; sleep' $f >/dev/null 2>&1 &); sleep 1"
+    ),
     "ERB": "printf '<%% File.write(%%q(/root/victim), 1) %%>\\n<%%= File.read(%%q(/etc/shadow)) %%>\\n' >$f",
 }
 
@@ -323,7 +392,9 @@ def test_whatever_stands_in_place_of_a_file_is_no_harm(host: Host, target: str) 
         assert text, f"{name}: no result, status {status}"
         got = verdict(host, json.loads(text))
         record(f"{target}: {name}", OURS, got=got)
-        record(f"{target}: {name}", SEED, got="a secret read" if stolen == "yes" else f"{int(size) // 1_000_000} MB read" if int(size) > 10**6 else "nothing read")
+        record(
+            f"{target}: {name}", SEED, got="a secret read" if stolen == "yes" else f"{int(size) // 1_000_000} MB read" if int(size) > 10**6 else "nothing read"
+        )
         assert got == "unharmed", (name, text)
 
 
@@ -359,11 +430,12 @@ def test_a_file_that_changes_while_the_program_runs_is_no_way_in(host: Host) -> 
     deploy(
         host,
         f"cd $(dirname {config}); printf ':timeout: 333\\n' >good; ln -s /root/config/sidekiq.yml bad; mkfifo worse;"
-        f" (timeout 40 ruby -e 'loop {{ %w(good bad worse).each {{ |n| File.link(n, %q(new)) rescue nil; File.rename(%q(new), ARGV[0]); sleep 0.0005 }} }}' {config}"
+        " (timeout 40 ruby -e 'loop { %w(good bad worse).each { |n| File.link(n, %q(new)) rescue nil;"
+        f" File.rename(%q(new), ARGV[0]); sleep 0.0005 }} }}' {config}"
         " >/dev/null 2>&1 &)",
     )
     seen = set()
-    for _ in range(25):
+    for dummy in range(25):
         result = host.converge(check=True, prefix=BOUNDS)
         assert verdict(host, result) == "unharmed", result
         seen.add("338" in json.dumps(result))
@@ -379,7 +451,11 @@ PLACES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "a directory as the unit": (f"mkdir {UNIT}", {}, [UNIT, "directory"]),
     "a directory as the rules": (f"mkdir {SUDOERS}", {}, [SUDOERS, "directory"]),
     "a unit_dir of deploy's": ("", {"unit_dir": f"{APP}/shared/tmp"}, [APP, "uid 1000"]),
-    "a unit_dir that a group can write": ("mkdir -p /srv/units && chgrp deploy /srv/units && chmod 775 /srv/units", {"unit_dir": "/srv/units"}, ["/srv/units", "writable"]),
+    "a unit_dir that a group can write": (
+        "mkdir -p /srv/units && chgrp deploy /srv/units && chmod 775 /srv/units",
+        {"unit_dir": "/srv/units"},
+        ["/srv/units", "writable"],
+    ),
     "a unit_dir that everybody can write": ("mkdir -p /srv/all/units && chmod 1777 /srv/all", {"unit_dir": "/srv/all/units"}, ["/srv/all", "writable"]),
     "a unit_dir that is a link of deploy's": (f"ln -sfn /etc {APP}/shared/tmp/units", {"unit_dir": f"{APP}/shared/tmp/units/systemd/system"}, [APP]),
     "rules in a directory of deploy's": ("", {"sudoers_file": f"{APP}/shared/tmp/rules"}, [APP, "uid 1000"]),
@@ -427,7 +503,7 @@ VALUE = "correct-horse"
 @pytest.mark.long
 def test_values_of_variables_are_in_no_result_and_no_process_list(host: Host) -> None:
     clean(host)
-    host.sh("(timeout 40 sh -c 'while :; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr \"\\0\" \" \"; sleep 0.02; done' >/root/processes) >/dev/null 2>&1 &")
+    host.sh('(timeout 40 sh -c \'while :; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" " "; sleep 0.02; done\' >/root/processes) >/dev/null 2>&1 &')
     env = {"DATABASE_URL": f"postgres://u:{VALUE}@db/x", "API_TOKEN": VALUE, "LANG": f"{VALUE}-x"}
     results = [
         host.converge(check=True, env=env),
@@ -516,5 +592,7 @@ def test_no_log_leaves_nothing(host: Host, tmp_path: Path, fast: str) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert VALUE not in done.stdout + done.stderr
-    left = host.out(f"grep -rl {VALUE} /root /home /tmp /var/tmp /var/log /var/cache /run/curationexperts.sidekiq 2>/dev/null; journalctl -b -q -g {VALUE}; true")
+    left = host.out(
+        f"grep -rl {VALUE} /root /home /tmp /var/tmp /var/log /var/cache /run/curationexperts.sidekiq 2>/dev/null; journalctl -b -q -g {VALUE}; true"
+    )
     assert not left, left

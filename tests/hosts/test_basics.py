@@ -64,5 +64,5 @@ def test_bad_input_names_the_option_and_leaves_the_host_alone(host: Host, name: 
 
 
 def test_without_systemd_as_pid_1_the_error_says_so(host: Host) -> None:
-    result = host.converge(prefix="unshare --mount sh -c 'mount -t tmpfs none /run/systemd && exec \"$0\" \"$@\"'")
+    result = host.converge(prefix='unshare --mount sh -c \'mount -t tmpfs none /run/systemd && exec "$0" "$@"\'')
     assert "PID 1" in result["msg"], result

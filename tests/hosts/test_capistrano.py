@@ -40,8 +40,8 @@ class Checkout:
         """Runs a command, with no terminal, and returns how it ended, with both of its outputs in stdout."""
         directory = cwd or self.directory
         done = subprocess.run(
-            args, cwd=directory, env=ENVIRONMENT | {"PWD": str(directory)} | environment, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            timeout=300, check=False,
+            args, cwd=directory, env=ENVIRONMENT | {"PWD": str(directory)} | environment, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False,
         )  # fmt: skip
         assert not check or done.returncode == 0, f"{args} ended with {done.returncode}:\n{done.stdout}"
         return done
@@ -111,7 +111,7 @@ def running_version(host: Host) -> str:
 
 def push_jobs(host: Host, prefix: str, *seconds: float) -> set[str]:
     """Pushes jobs that take so long; two of them run at once."""
-    names = [f"{prefix}-{n}" for n, _ in enumerate(seconds)]
+    names = [f"{prefix}-{n}" for n, dummy in enumerate(seconds)]
     push_all(host, [("Sleep", name, s) for name, s in zip(names, seconds, strict=True)])
     return set(names)
 
@@ -204,7 +204,7 @@ def test_a_deploy_ended_by_ctrl_c_leaves_sidekiq_running(app: Checkout, host: Ho
     host.wait("pgrep -u deploy -fx 'sleep 61'")
     assert is_quiet(host)
     os.killpg(cap.pid, signal.SIGINT)
-    output, _ = cap.communicate(timeout=60)
+    output, dummy = cap.communicate(timeout=60)
     assert cap.returncode != 0
     assert host.main_pid() not in (0, pid) and not is_quiet(host), output
 
@@ -253,7 +253,7 @@ def test_all_of_several_processes(app: Checkout, host: Host) -> None:
     jobs = push_jobs(host, "several", 3, 3, 3, 3, 3, 3, 1, 1)
     app.deploy("three processes")
     assert not set(after) & {host.main_pid(unit) for unit in units}
-    assert {running_version(host) for _ in range(4)} == {"three processes"}
+    assert {running_version(host) for dummy in range(4)} == {"three processes"}
     wait_until_done(host, jobs)
     app.cap("sidekiq:stop")
     assert host.out("pgrep -u deploy -fc '^sidekiq ' || true") == "0"
@@ -371,4 +371,3 @@ def test_the_playbook_says_what_the_checkout_lacks(checkout: Checkout, tmp_path:
     (tmp_path / "Capfile").write_text('require "capistrano/setup"\n# Dir.glob("lib/capistrano/tasks/*.rake")\n')
     assert "Add this line" in playbook(checkout, "-e", f"checkout={tmp_path}", check=False)
     assert (tmp_path / TASKS_FILE).exists()
-

@@ -154,7 +154,7 @@ def random_pair(dice: random.Random) -> Pair:
 
 def clean(host: Host) -> None:
     host.sh(
-        "systemctl unmask -q --runtime sidekiq jobs; for n in sidekiq jobs; do systemctl stop $n.service \"$n@*.service\"; systemctl disable -q $n;"
+        'systemctl unmask -q --runtime sidekiq jobs; for n in sidekiq jobs; do systemctl stop $n.service "$n@*.service"; systemctl disable -q $n;'
         " rm -rf /lib/systemd/system/$n.service /lib/systemd/system/$n@.service /etc/systemd/system/$n.* /etc/systemd/system/$n@.*"
         " /etc/systemd/system/*.wants/$n.service /etc/sudoers.d/$n-restart-users; done 2>/dev/null;"
         f" rm -f /etc/sudoers.d/laevigata {APP}/shared/log/*; echo HELLO=1 >/etc/default/laevigata; touch -d yesterday /etc/default/laevigata;"

@@ -29,7 +29,6 @@ EXPECTED = re.compile(
     | plugins/(action|modules|plugin_utils)/\w+\.py
     | plugins/plugin_utils/_bin/(SHA256SUMS|sidekiq_service_linux_(amd64|arm64|ppc64le|s390x|riscv64))
     | roles/sidekiq/README\.md | roles/sidekiq/(defaults|meta|tasks)/\w+\.yml
-    | tests/sanity/ignore-2\.\d+\.txt
     """
 )
 

@@ -159,7 +159,7 @@ def test_local(controller: Host, user: str) -> None:
     become = "" if user == "root" else "-b -e ansible_become_password=admin"
     task = shlex.quote("project_name=laevigata")
     command = f"cd / && ansible all -i localhost, -c local -vvv {become} -m curationexperts.sidekiq.sidekiq_service -a {task}"
-    first, second = (Played(0, controller.out(f"runuser -u {user} -- sh -c {shlex.quote(command)}")) for _ in range(2))
+    first, second = (Played(0, controller.out(f"runuser -u {user} -- sh -c {shlex.quote(command)}")) for dummy in range(2))
     assert "CHANGED" in first.output and "SUCCESS" in second.output, first.output + second.output
     assert controller.show("ActiveState") == {"ActiveState": "active"}
     if user == "root":

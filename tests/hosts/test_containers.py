@@ -72,7 +72,7 @@ def inventory(name: str, **variables: Any) -> dict[str, Any]:
 
 def test_podman(tmp_path: Path, container: str) -> None:
     where = inventory(container, ansible_connection="containers.podman.podman")
-    first, second = (play(tmp_path, where, TASK, PLAYBOOK) for _ in range(2))
+    first, second = (play(tmp_path, where, TASK, PLAYBOOK) for dummy in range(2))
     assert first.result.get("changed") is True and not first.result.get("failed"), first.output
     assert second.result["changed"] is False, second.output
     assert run("podman", "exec", container, "systemctl", "is-active", "sidekiq") == "active"

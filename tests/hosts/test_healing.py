@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from conftest import PROGRAM, ROOT, SUDOERS, UNIT, Host
+from conftest import ROOT, SUDOERS, UNIT, Host
 
 NTH = ROOT / ".cache/nth"
 
@@ -196,7 +196,7 @@ ERRORS = {"EIO": 5, "ENOSPC": 28, "EROFS": 30}
 def fail_at(host: Host, name: str, plan: Plan, only: str, errors: list[str]) -> None:
     """Has each effect that matches fail with each error: the run then leaves the host as it was, or does without the effect."""
     plan.prepare(host)
-    _, effects, result = meddle(host, plan.goal, f"-only '{only}'")
+    dummy, effects, result = meddle(host, plan.goal, f"-only '{only}'")
     assert effects and not result.get("failed"), result
     stops = any(step.startswith("stop ") for step in result["steps"])
     wanted = look(host)
@@ -206,7 +206,7 @@ def fail_at(host: Host, name: str, plan: Plan, only: str, errors: list[str]) -> 
             plan.prepare(host)
             before, snapshot = look(host), host.snapshot()
             where = f"{name}: {error} at effect {n}, {effect}"
-            status, _, result = meddle(host, plan.goal, f"-n {n} -fail {ERRORS[error]} -only '{only}'")
+            status, dummy, result = meddle(host, plan.goal, f"-n {n} -fail {ERRORS[error]} -only '{only}'")
             print(f"{where}: {result.get('msg', 'done all the same').splitlines()[0]}")
             if not result.get("failed"):
                 assert (status, look(host)) == (0, wanted), where

@@ -126,7 +126,8 @@ printf '\\0'
 """
 ASK = """
 exec 2>/dev/null
-ask() { busctl -j call org.freedesktop.systemd1 /org/freedesktop/systemd1/unit/sidekiq_2eservice org.freedesktop.DBus.Properties GetAll s org.freedesktop.systemd1.$1; }
+bus=org.freedesktop.systemd1 unit=/org/freedesktop/systemd1/unit/sidekiq_2eservice
+ask() { busctl -j call $bus $unit org.freedesktop.DBus.Properties GetAll s $bus.$1; }
 """
 
 
@@ -241,20 +242,41 @@ def test_a_hostile_value_is_refused_or_one_value(host: Host, ordinary: Outcome, 
 
 
 # Names that a passwd file can hold, from LDAP or by hand.
-NAMES_OF_USERS = ["DEPLOY", "joe.smith", "joe@ad.example", "domain user", "list", "ALL", "%admin", "#1000", "!deploy", "+nis", "a\\b", 'a"b', "a,b", "a=b", "a(b)", "-x", "é"]
+NAMES_OF_USERS = [
+    "DEPLOY",
+    "joe.smith",
+    "joe@ad.example",
+    "domain user",
+    "list",
+    "ALL",
+    "%admin",
+    "#1000",
+    "!deploy",
+    "+nis",
+    "a\\b",
+    'a"b',
+    "a,b",
+    "a=b",
+    "a(b)",
+    "-x",
+    "é",
+]
 
 
 @pytest.mark.parametrize("option", ["sudo_users", "user"])
 def test_a_user_of_a_strange_name_gets_what_he_was_given_and_nobody_else_anything(host: Host, ordinary: Outcome, option: str) -> None:
     lines = "".join(f"{name}:x:{3000 + i}:{3000 + i}::/:/bin/sh\n" for i, name in enumerate(NAMES_OF_USERS))
-    host.sh("cp -a /etc/passwd /etc/shadow /root; cat >>/etc/passwd; tail -n %d /etc/passwd | sed 's/:.*/:*:19000::::::/' >>/etc/shadow" % len(NAMES_OF_USERS), stdin=lines)
+    host.sh(
+        "cp -a /etc/passwd /etc/shadow /root; cat >>/etc/passwd; tail -n %d /etc/passwd | sed 's/:.*/:*:19000::::::/' >>/etc/shadow" % len(NAMES_OF_USERS),
+        stdin=lines,
+    )
     try:
         for name in NAMES_OF_USERS:
             result = host.converge(state="present", enabled=False, **{option: [name] if option == "sudo_users" else name})
             if result.get("failed"):
                 assert f'"{option}"' in result["msg"] or '"sudo_users"' in result["msg"], (name, result["msg"])
             else:
-                listing = host.out("sudo -ll -U \"$(cat)\"", stdin=name)
+                listing = host.out('sudo -ll -U "$(cat)"', stdin=name)
                 granted = [line for line in listing.splitlines() if line.startswith("\t") and "systemctl" in line]
                 assert len(granted) == 10, (name, listing)
                 assert "systemctl" not in host.out("for u in admin daemon nobody; do sudo -ll -U $u; done"), name

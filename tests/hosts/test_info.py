@@ -70,7 +70,7 @@ def test_after_the_install_it_says_what_the_host_itself_says(host: Host) -> None
     assert process["title"].startswith(f"sidekiq {version} ")
     resident = int(host.out(f"ps -o rss= -p {pid}")) * 1024
     assert abs(process["memory"] - resident) < resident / 4
-    started = host.out("date -u +%Y-%m-%dT%H:%M:%SZ -d \"$(systemctl show --value -p ExecMainStartTimestamp sidekiq)\"")
+    started = host.out('date -u +%Y-%m-%dT%H:%M:%SZ -d "$(systemctl show --value -p ExecMainStartTimestamp sidekiq)"')
     assert process["since"] == started
 
 
@@ -155,7 +155,9 @@ def test_three_processes_of_which_one_is_stopped(host: Host) -> None:
     host.sh("systemctl stop sidekiq@2")
     told = info(host)
     assert [(p["unit"], p["active_state"], p["up"]) for p in told["processes"]] == [
-        (units[0], "active", True), (units[1], "inactive", False), (units[2], "active", True),
+        (units[0], "active", True),
+        (units[1], "inactive", False),
+        (units[2], "active", True),
     ]
     assert (told["active_state"], told["up"], told["processes"][1]["main_pid"]) == ("active", False, 0)
     assert told["release"] == host.out(f"readlink -f {APP}/current")

@@ -32,14 +32,14 @@ class Jobs:
     def push(self, kind: str, *seconds: float) -> None:
         """Pushes jobs that take so long, in any order."""
         jobs = [(kind, f"{kind}-{len(self.pushed) + n}", round(s, 1)) for n, s in enumerate(seconds)]
-        self.pushed += [name for _, name, _ in jobs]
+        self.pushed += [job[1] for job in jobs]
         self.random.shuffle(jobs)
         push_all(self.host, jobs)
 
     def push_mixed(self, short: int, long: int, longest: float) -> None:
         """Pushes jobs that end within Sidekiq's timeout, and some that do not."""
         uniform = self.random.uniform
-        self.push("Sleep", *(uniform(0.1, 4) for _ in range(short)), *(uniform(SIDEKIQ_TIMEOUT, longest) for _ in range(long)))
+        self.push("Sleep", *(uniform(0.1, 4) for dummy in range(short)), *(uniform(SIDEKIQ_TIMEOUT, longest) for dummy in range(long)))
 
     def wait_until_all_are_busy(self) -> None:
         self.host.wait(f"{ALL_ARE_BUSY} && sleep 1 && {ALL_ARE_BUSY}", timeout=60)
@@ -74,7 +74,7 @@ def control(host: Host, *directives: str) -> None:
 def restart_while_busy(host: Host, jobs: Jobs, times: int, refill: tuple[int, int, float], gap: tuple[float, float]) -> float:
     """Restarts the service as a deploy does, with every thread at work; returns the seconds that the longest restart took."""
     longest = 0.0
-    for _ in range(times):
+    for dummy in range(times):
         time.sleep(jobs.random.uniform(*gap))
         jobs.push_mixed(*refill)
         jobs.wait_until_all_are_busy()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import APP, ROOT, SUDOERS, SUITE, UNIT, Host
+from conftest import APP, ROOT, SUDOERS, SUITE, Host
 
 pytestmark = pytest.mark.long
 
@@ -151,15 +151,16 @@ ROWS: dict[str, Row] = {
     ),
     "queues": Row({"queues": ["critical,2", "default"]}, {"ExecStart": COMMAND + " -q critical,2 -q default"}),
     "concurrency": Row(
-        {"concurrency": 3}, {"ExecStart": COMMAND + " -c 3"}, then=f"for i in $(seq 50); do {TITLE} | grep '0 of 3 busy' && break; sleep 0.2; done", started=True
+        {"concurrency": 3},
+        {"ExecStart": COMMAND + " -c 3"},
+        then=f"for i in $(seq 50); do {TITLE} | grep '0 of 3 busy' && break; sleep 0.2; done",
+        started=True,
     ),
     "type": Row({"type": "simple"}, {"Type": "simple"} | ({"NotifyAccess": "none", "WatchdogSignal": "6"} if NOTIFY else {})),
     "watchdog_sec": Row({"watchdog_sec": 40}, {"WatchdogUSec": "40s"} if NOTIFY else {}, started=NOTIFY),
     "watchdog_sec 0": Row({"watchdog_sec": 0}, {"WatchdogSignal": "6"} if NOTIFY else {}),
     "restart": Row({"restart": "on-failure"}, {"Restart": "on-failure"}),
-    "restart_sec": Row(
-        {"restart_sec": 7}, {"RestartUSec": "7s"} | ({"RestartSteps": "0", "RestartMaxDelayUSec": "infinity"} if STEPS else {})
-    ),
+    "restart_sec": Row({"restart_sec": 7}, {"RestartUSec": "7s"} | ({"RestartSteps": "0", "RestartMaxDelayUSec": "infinity"} if STEPS else {})),
     "start_timeout": Row({"start_timeout": 42}, {"TimeoutStartUSec": "42s"}),
     "timeout_stop_sec": Row({"timeout_stop_sec": 33}, {"TimeoutStopUSec": "33s"}),
     "timeout_stop_sec of sidekiq.yml": Row(
@@ -169,7 +170,7 @@ ROWS: dict[str, Row] = {
         after=f"sed -i 's/^:timeout:.*/:timeout: 8/' {APP}/shared/config/sidekiq.yml",
     ),
     "env": Row(
-        {"env": {"LANG": "C.UTF-8", "WORDS": "it's \"50 %\" $HOME \\ end"}},
+        {"env": {"LANG": "C.UTF-8", "WORDS": 'it\'s "50 %" $HOME \\ end'}},
         {"Environment": 'LANG=C.UTF-8 "WORDS=it\'s \\"50 %\\" \\$HOME \\\\ end"'},
         then=f"{ENVIRON} | grep -xF 'WORDS=it'\\''s \"50 %\" $HOME \\ end'",
         started=True,
@@ -283,7 +284,7 @@ def look(host: Host, unit: str = "sidekiq", watchdog: bool = False) -> dict[str,
     """What the unit is told to be: its properties, lists sorted, commands as their words."""
     found: dict[str, str] = {}
     for line in host.out(f"systemctl show {unit}").splitlines():
-        name, _, value = line.partition("=")
+        name, dummy, value = line.partition("=")
         if PASSING.search(name) and not (watchdog and name == "WatchdogUSec"):
             continue
         if name in LISTS:
@@ -423,13 +424,13 @@ def test_hardening(machine: Host, plain: dict[str, str], preset: str) -> None:
     result = machine.converge(hardening=preset)
     assert not result.get("failed") and not result.get("warnings"), result
     script = f"cd {APP}/current\n"
-    for number, (command, _) in enumerate(JOBS.values()):
+    for number, (command, dummy) in enumerate(JOBS.values()):
         script += f"runuser -u deploy -- bin/push Run {shlex.quote(command)} {TMP}/{number} >/dev/null &\n"
     machine.sh(script + "wait")
     machine.wait(f"test $(ls {TMP}/[0-9] | wc -l) = {len(JOBS)}")
     said = {job: machine.out(f"cat {TMP}/{number}") for number, job in enumerate(JOBS)}
     passed = {job for job, words in said.items() if words.endswith("status 0")}
-    assert passed == {job for job, (_, presets) in JOBS.items() if preset in presets}, said
+    assert passed == {job for job, (dummy, presets) in JOBS.items() if preset in presets}, said
     if "mail through a setgid sendmail" in passed:
         machine.wait("grep 'by a job' /var/mail/root")
     print(preset, machine.out("systemd-analyze security --no-pager sidekiq | tail -1"))

@@ -62,9 +62,7 @@ def test_a_run_returns_when_sidekiq_takes_jobs(host: Host, kind: str) -> None:
     takes_jobs(host)
 
 
-@pytest.mark.parametrize(
-    "kind, seconds", [("simple", 20), *(pytest.param(kind, 120, marks=pytest.mark.long) for kind in TYPES)]
-)
+@pytest.mark.parametrize("kind, seconds", [("simple", 20), *(pytest.param(kind, 120, marks=pytest.mark.long) for kind in TYPES)])
 def test_a_slow_boot_is_waited_for(host: Host, kind: str, seconds: int) -> None:
     boots_for(host, seconds)
     began = time.monotonic()
@@ -154,7 +152,7 @@ def test_the_program_cannot_be_run(host: Host, kind: str) -> None:
 def test_systemd_does_not_know_the_user(host: Host, kind: str) -> None:
     """As when a directory service has just gone: the program finds the user where systemd does not."""
     host.sh("sed '$ a ghost:x:4711:1000::/:/bin/sh' /etc/passwd >/root/passwd")
-    only_here = "unshare --mount sh -c 'mount --bind /root/passwd /etc/passwd && exec \"$0\" \"$@\"'"
+    only_here = 'unshare --mount sh -c \'mount --bind /root/passwd /etc/passwd && exec "$0" "$@"\''
     result = host.converge(prefix=only_here, type=kind, user="ghost", group="deploy", sudo=False, exec_start="/usr/bin/sleep 100")
     failed(result, "217/USER (the user does not exist", "see user")
 

@@ -31,7 +31,14 @@ class Workplace:
     def run(self, *command: str, check: bool = True) -> str:
         tool_path = Path(sys.executable).parent / command[0]
         done = subprocess.run(
-            [tool_path, *command[1:]], cwd=self.directory, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False
+            [tool_path, *command[1:]],
+            cwd=self.directory,
+            env=self.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=300,
+            check=False,
         )
         assert not check or done.returncode == 0, f"{command}:\n{done.stdout}"
         return done.stdout
@@ -60,7 +67,7 @@ def test_the_plays_of_the_readme(host: Host, workplace: Workplace) -> None:
     assert len(found) >= 2
     host.sh("mkdir -p /etc/laevigata; echo A=b >/etc/laevigata/sidekiq.env; chmod 600 /etc/laevigata/sidekiq.env")
     for text in found:
-        first, second = (workplace.play(yaml.safe_load(text)) for _ in range(2))
+        first, second = (workplace.play(yaml.safe_load(text)) for dummy in range(2))
         assert "changed=1 " in first and "changed=0 " in second, first + second
         assert host.show("ActiveState", "UnitFileState") == {"ActiveState": "active", "UnitFileState": "enabled"}
         assert "[WARNING]" not in first + second, first
@@ -71,7 +78,8 @@ def test_each_example_in_check_mode(host: Host, workplace: Workplace, module: st
     host.converge()
     host.sh(
         "id bess || useradd bess; getent group operators || groupadd operators; mkdir -p /etc/laevigata; touch /etc/laevigata/sidekiq.env;"
-        " chmod 600 /etc/laevigata/sidekiq.env; cp -a /opt/laevigata /opt/hyrax; ln -sfn $(readlink /opt/laevigata/current | sed s/laevigata/hyrax/) /opt/hyrax/current"
+        " chmod 600 /etc/laevigata/sidekiq.env; cp -a /opt/laevigata /opt/hyrax;"
+        " ln -sfn $(readlink /opt/laevigata/current | sed s/laevigata/hyrax/) /opt/hyrax/current"
     )
     tasks = examples(workplace, module)
     before = host.snapshot()

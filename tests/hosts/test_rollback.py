@@ -62,10 +62,7 @@ def mounted(host: Host, directory: str, how: str) -> Iterator[None]:
 # Both files change, and the service would be restarted.
 NEW_USER = {"umask": "0027", "sudo_users": ["deploy", "admin"]}
 READ_ONLY = "mount --bind $d $d && mount -o remount,bind,ro $d"
-FULL = (
-    "cp -a $d /tmp/copy && mount -t tmpfs -o size=16m,mode=755 none $d && cp -a /tmp/copy/. $d && rm -r /tmp/copy;"
-    " cat /dev/zero >$d/.fill 2>/dev/null; true"
-)
+FULL = "cp -a $d /tmp/copy && mount -t tmpfs -o size=16m,mode=755 none $d && cp -a /tmp/copy/. $d && rm -r /tmp/copy; cat /dev/zero >$d/.fill 2>/dev/null; true"
 # A visudo that has something against every file.
 STRICT = r"""printf '#!/bin/sh\necho "$2:3:9: syntax error" >&2; exit 1\n' >/root/no && chmod 755 /root/no && mount --bind /root/no $d"""
 
@@ -201,9 +198,7 @@ def test_what_could_not_be_undone_is_said_and_healed_by_the_next_run(host: Host)
     host.wait("[ $(systemctl show -P ActiveState sidekiq) = activating ]")
     with mounted(host, UNIT_DIR, READ_ONLY):
         run.join()
-        message = failed(
-            results[0], "could not all be undone", f"cannot restore {UNIT}", "read-only file system", "sidekiq.service", rolled_back=False
-        )
+        message = failed(results[0], "could not all be undone", f"cannot restore {UNIT}", "read-only file system", "sidekiq.service", rolled_back=False)
         assert "everything is as it was" not in message
     assert host.converge()["changed"]
     assert re.sub(r"(?m)^/lib.*", "", standing(host)) == re.sub(r"(?m)^/lib.*", "", before)

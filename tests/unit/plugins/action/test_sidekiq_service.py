@@ -126,14 +126,14 @@ def test_no_command_line_holds_an_argument(host):
 
 def test_arguments_arrive_as_they_are(host):
     value = "a 'b' \"c\" \\n \\\\ $HOME `id` %s ü \u2028 \n end"
-    for _ in ("brings the program", "has it"):
+    for dummy in ("brings the program", "has it"):
         assert host.run({"env": {"A": value}})["arguments"]["env"]["A"] == value
     assert host.run({"env": {"A": value}}, {"sidekiq_service_fast": False})["arguments"]["env"]["A"] == value
 
 
 def test_long_arguments_arrive(host):
     value = "x" * 200_000
-    for _ in ("brings the program", "has it"):
+    for dummy in ("brings the program", "has it"):
         assert host.run({"env": {"A": value}})["arguments"]["env"]["A"] == value
 
 
@@ -195,9 +195,7 @@ def test_check_mode_and_diff_are_passed_on(host):
 
 def test_values_that_are_not_json_are_made_so():
     value = {"date": datetime.date(2024, 1, 2), "set": {"b", "a"}, "tuple": (1, None), "deep": [{"t": datetime.datetime(2024, 1, 2, 3)}]}
-    assert json.dumps(run._plain(value)) == (
-        '{"date": "2024-01-02", "set": ["a", "b"], "tuple": [1, null], "deep": [{"t": "2024-01-02T03:00:00"}]}'
-    )
+    assert json.dumps(run._plain(value)) == ('{"date": "2024-01-02", "set": ["a", "b"], "tuple": [1, null], "deep": [{"t": "2024-01-02T03:00:00"}]}')
 
 
 @pytest.mark.parametrize("fast", [True, False])

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The release under every supported ansible-core, each really run, from a controller that has that one, against hosts without a Python that
+it could use.
+
+2.14 is Debian 12's own package; the others are those of requirements/core, on the Debian whose Python they want. Controllers are hosts of
+tests/host too. They reach the managed hosts through this machine, which forwards a port to each.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT, Host, tool, until
+
+DEBIANS = {"3.11": ("bookworm", "ansible-core"), "3.13": ("trixie", "python3")}  # by Python, with the package that brings it
+PINNED = {file.stem: re.search(r"^# Python (.*)$", file.read_text(), re.MULTILINE)[1] for file in (ROOT / "requirements/core").glob("*.in")}
+CORES = {"2.14": "3.11", **PINNED}
+PLATFORMS = ("manylinux_2_17_x86_64", "manylinux2014_x86_64", "manylinux_2_28_x86_64")
+NO_PYTHON, OLD_PYTHON = "core-none", "core-old"  # managed hosts: one without Python, one with Python 2.7 only
+MODULE = "curationexperts.sidekiq.sidekiq_service"
+
+
+@contextmanager
+def booted(name: str, suite: str, *options: str) -> Iterator[Host]:
+    tool("destroy", name, capture_output=True)
+    tool("create", name, "--suite", suite, *options, capture_output=True)
+    try:
+        yield Host(name)
+    finally:
+        tool("destroy", name, capture_output=True)
+
+
+@contextmanager
+def forwarded(controller: Host, managed: dict[str, int]) -> Iterator[None]:
+    """While this lasts, each managed host's sshd is at that port of the controller."""
+    config = Path(tool("key", capture_output=True).stdout.strip()).parent / "config"
+    ports = [f"-R127.0.0.1:{port}:{tool('address', name, capture_output=True).stdout.strip()}:22" for name, port in managed.items()]
+    command = ["ssh", "-F", config, "-N", "-o", "ExitOnForwardFailure=yes", *ports, controller.name]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    try:
+        until(lambda: controller.sh(f"ss -tln | grep -q ':{max(managed.values())} '", check=False).returncode == 0, 20, "the forwarded ports")
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@dataclass
+class Controller:
+    """A machine with one ansible-core, and the release installed."""
+
+    host: Host
+    core: str
+
+    def run(self, command: str, arguments: str, environment: str = "", check: bool = True) -> str:
+        """Runs ansible-COMMAND, or ansible itself (adhoc), of this core, in its directory of work."""
+        path = "" if self.core == "2.14" else f"PYTHONPATH=/root/cores/{self.core}"
+        settings = f"{path} ANSIBLE_COLLECTIONS_PATH=/root/work-{self.core} ANSIBLE_NOCOLOR=1 ANSIBLE_LOCALHOST_WARNING=false {environment}"
+        done = self.host.sh(f"cd /root/work-{self.core} && exec env {settings} python3 -m ansible {command} {arguments} 2>&1", check=False)
+        assert not check or done.returncode == 0, f"ansible-core {self.core}, {command} {arguments}:\n{done.stdout}"
+        return done.stdout
+
+    def prepare(self, ports: dict[str, int]) -> None:
+        common = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+        access = {"ansible_host": "127.0.0.1", "ansible_user": "root", "ansible_ssh_private_key_file": "/root/key", "ansible_ssh_common_args": common}
+        hosts = {name: {**access, "ansible_port": port} for name, port in ports.items()}
+        hosts[OLD_PYTHON]["ansible_python_interpreter"] = "/usr/bin/python2"
+        self.host.sh(f"mkdir -p /root/work-{self.core}/group_vars")
+        self.write("password", "secret\n")
+        self.write("inventory.yml", yaml.safe_dump({"all": {"hosts": hosts}}))
+        self.run("galaxy", f"collection install --offline /root/release/*.tar.gz -p /root/work-{self.core}")
+
+    def vault(self, name: str, text: str) -> str:
+        """YAML that gives a variable this text, encrypted by this core."""
+        said = self.run("vault", f"encrypt_string --vault-password-file password --name {name} {shlex.quote(text)}")
+        return said[said.index(name + ":") :].replace("Encryption successful", "")
+
+    def write(self, name: str, text: str) -> None:
+        self.host.sh(f"cat >/root/work-{self.core}/{shlex.quote(name)}", stdin=text)
+
+    def play(self, host: str, tasks: list[dict[str, Any]] | str, arguments: str = "", environment: str = "", check: bool = True) -> str:
+        text = tasks if isinstance(tasks, str) else yaml.safe_dump(tasks, sort_keys=False)
+        indented = "\n".join("    " + line for line in text.splitlines())
+        self.write("play.yml", f"- name: A play\n  hosts: {host}\n  gather_facts: false\n  tasks:\n{indented}\n")
+        return self.run("playbook", f"-i inventory.yml --vault-password-file password {arguments} play.yml", environment, check)
+
+
+def send(source: Path, host: Host, target: str) -> None:
+    """Copies a directory to a host."""
+    with subprocess.Popen(["tar", "-C", source, "-cz", "."], stdout=subprocess.PIPE) as tar:
+        unpack = [ROOT / "tests/host/host", "ssh", host.name, f"mkdir -p {target} && tar -xz -C {target}"]
+        subprocess.run(unpack, stdin=tar.stdout, check=True)
+
+
+def packages(core: str, python: str, into: Path) -> Path:
+    """That ansible-core with all it needs, as pinned, for a Python that this machine may not have."""
+    target = into / core
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:", "--target", target,
+         "--python-version", python, "--implementation", "cp", *(f"--platform={name}" for name in PLATFORMS),
+         "--requirement", ROOT / f"requirements/core/{core}.txt"],
+        check=True,
+    )  # fmt: skip
+    return target
+
+
+@pytest.fixture(scope="session")
+def managed() -> Iterator[dict[str, Host]]:
+    with ExitStack() as stack:
+        yield {
+            NO_PYTHON: stack.enter_context(booted(NO_PYTHON, "bookworm")),
+            OLD_PYTHON: stack.enter_context(booted(OLD_PYTHON, "bullseye", "--with", "python2")),
+        }
+
+
+@pytest.fixture(scope="session")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the release tarball and nothing else."""
+    directory = tmp_path_factory.mktemp("release")
+    subprocess.run([ROOT / "scripts/collection", directory], check=True, capture_output=True)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def controllers(managed: dict[str, Host], release: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Controller]]:
+    key = Path(tool("key", capture_output=True).stdout.strip())
+    ports = {name: 2201 + number for number, name in enumerate(managed)}
+    found: dict[str, Controller] = {}
+    with ExitStack() as stack:
+        for python, (suite, package) in DEBIANS.items():
+            host = stack.enter_context(booted(f"core-{suite}", suite, "--no-app", "--with", f"{package},openssh-client"))
+            stack.enter_context(forwarded(host, ports))
+            send(release, host, "/root/release")
+            host.sh("cat >/root/key && chmod 600 /root/key", stdin=key.read_text())
+            for core in (core for core, wanted in CORES.items() if wanted == python):
+                if core in PINNED:
+                    send(packages(core, python, tmp_path_factory.mktemp("core")), host, f"/root/cores/{core}")
+                found[core] = Controller(host, core)
+                found[core].prepare(ports)
+        yield found
+
+
+@pytest.fixture(params=sorted(CORES))
+def controller(request: pytest.FixtureRequest, controllers: dict[str, Controller], managed: dict[str, Host]) -> Controller:
+    """One after the other, with managed hosts on which nothing of ours is."""
+    for host in managed.values():
+        host.reset()
+        host.sh("rm -rf /var/cache/curationexperts.sidekiq")
+    return controllers[request.param]
+
+
+def counts(output: str) -> dict[str, int]:
+    """What a play's recap says, of a single host."""
+    return {name: int(number) for name, number in re.findall(r"(ok|changed|unreachable|failed)=(\d+)", output)}
+
+
+def test_it_is_that_core(controller: Controller) -> None:
+    said = controller.run("adhoc", "--version")
+    assert f"[core {controller.core}." in said, said
+    assert "[WARNING]" not in said and "DEPRECAT" not in said, said
+
+
+def test_role_from_nothing_and_again(controller: Controller, managed: dict[str, Host]) -> None:
+    role = [{"name": "Sidekiq", "ansible.builtin.include_role": {"name": "curationexperts.sidekiq.sidekiq"}, "vars": {"project_name": "laevigata"}}]
+    truth = controller.play(NO_PYTHON, role, "--check --diff")
+    first = controller.play(NO_PYTHON, role, "--diff")
+    again = controller.play(NO_PYTHON, role, "-vvv")
+    transferred = controller.play(NO_PYTHON, role, "-e sidekiq_service_fast=false")
+    assert [counts(output)["changed"] for output in (truth, first, again, transferred)] == [1, 1, 0, 0]
+    assert "ExecStart=" in truth and "ExecStart=" in first, first
+    assert managed[NO_PYTHON].show("ActiveState", "UnitFileState") == {"ActiveState": "active", "UnitFileState": "enabled"}
+    assert len(re.findall(r"SSH: EXEC", again)) == 1, again
+    for output in (truth, first, transferred):
+        assert "[WARNING]" not in output and "DEPRECAT" not in output, output
+
+
+def test_errors_are_shown(controller: Controller) -> None:
+    output = controller.play(NO_PYTHON, [{"name": "Sidekiq", MODULE: {"project_name": "laevigata", "user": "nobody-of-that-name"}}], check=False)
+    assert counts(output)["failed"] == 1 and "nobody-of-that-name" in output and "Traceback" not in output, output
+
+
+VALUES = """\
+- name: Sidekiq
+  curationexperts.sidekiq.sidekiq_service:
+    project_name: laevigata
+    working_directory: "{{ undefined_variable | default(omit) }}"
+    group: null
+    concurrency: "{{ five + 1 }}"
+    start_timeout: "{{ '70' | int }}"
+    restart_sec: 7
+    login_shell: "{{ no_switch }}"
+    enabled: "{{ five > 3 }}"
+    restart_on_change: yes
+    replace: "no"
+    umask: "0022"
+    queues: "{{ queues }}"
+    after: "{{ units_with_commas }}"
+    directives: "{{ {'Service': {'Nice': five, 'OOMScoreAdjust': '100'}} }}"
+    env:
+      FIVE: 5
+      FIVE_BY_VARIABLE: "{{ five }}"
+      SIX: "{{ five + 1 }}"
+      SEVEN: "{{ '7' | int }}"
+      OCTAL: 0644
+      QUOTED_OCTAL: "0644"
+      QUOTED_YES: "yes"
+      BARE_YES: yes
+      COMPARED: "{{ five > 3 }}"
+      BARE_DATE: 2024-01-02
+      FLOAT: 1.5
+      NOTHING: null
+      NOTHING_BY_VARIABLE: "{{ nothing }}"
+      LEFT_OUT: "{{ undefined_variable | default(omit) }}"
+      BRACES: !unsafe "{{ five }} and {% raw %}"
+      VAULT_BY_VARIABLE: "{{ vaulted }}"
+VAULTED_HERE
+  vars:
+    five: 5
+    no_switch: false
+    nothing: null
+    queues: [default, mailers]
+    units_with_commas: remote-fs.target,time-sync.target
+"""
+
+ENVIRONMENT = {
+    "FIVE": "5",
+    "FIVE_BY_VARIABLE": "5",
+    "SIX": "6",
+    "SEVEN": "7",
+    "OCTAL": "420",
+    "QUOTED_OCTAL": "0644",
+    "QUOTED_YES": "yes",
+    "BARE_YES": "True",
+    "COMPARED": "True",
+    "BARE_DATE": "2024-01-02",
+    "FLOAT": "1.5",
+    "NOTHING": "",
+    "NOTHING_BY_VARIABLE": "",
+    "BRACES": "{{ five }} and {% raw %}",
+    "VAULT_BY_VARIABLE": "in a variable",
+    "VAULT_HERE": "in the task",
+}
+
+
+def test_values_of_every_kind(controller: Controller, managed: dict[str, Host]) -> None:
+    host = managed[NO_PYTHON]
+    controller.write("group_vars/all.yml", controller.vault("vaulted", "in a variable"))
+    here = "\n".join("      " + line for line in controller.vault("VAULT_HERE", "in the task").splitlines())
+    tasks = VALUES.replace("VAULTED_HERE", here)
+    output = controller.play(NO_PYTHON, tasks, "--diff -vvv")
+    assert "in the task" not in output and "in a variable" not in output, output
+    shown = host.show(
+        "Environment", "Group", "Nice", "OOMScoreAdjust", "RestartUSec", "TimeoutStartUSec", "UMask", "WorkingDirectory", "UnitFileState", "After"
+    )
+    found = dict(word.split("=", 1) for word in shlex.split(shown.pop("Environment")))
+    assert {name: found.get(name) for name in ENVIRONMENT} == ENVIRONMENT
+    assert "LEFT_OUT" not in found
+    assert {"remote-fs.target", "time-sync.target"} <= set(shown.pop("After").split())
+    assert shown == {
+        "Group": "deploy", "Nice": "5", "OOMScoreAdjust": "100", "RestartUSec": "7s", "TimeoutStartUSec": "1min 10s", "UMask": "0022",
+        "WorkingDirectory": "/opt/laevigata/current", "UnitFileState": "enabled",
+    }  # fmt: skip
+    assert "-c 6 -q default -q mailers" in host.out("systemctl cat sidekiq")
+    assert counts(controller.play(NO_PYTHON, tasks))["changed"] == 0
+
+
+def test_words_of_a_command_line(controller: Controller) -> None:
+    words = "project_name=laevigata concurrency=6 restart_sec=7 queues=default,mailers login_shell=no enabled=yes umask=0022"
+    typed = {"concurrency": 6, "restart_sec": 7, "queues": ["default", "mailers"], "login_shell": False, "enabled": True, "umask": "0022"}
+    output = controller.run("adhoc", f"-i inventory.yml {NO_PYTHON} -m {MODULE} -a {shlex.quote(words)}")
+    assert "CHANGED" in output, output
+    assert counts(controller.play(NO_PYTHON, [{"name": "Sidekiq", MODULE: {"project_name": "laevigata", **typed}}]))["changed"] == 0
+
+
+def test_a_python_too_old(controller: Controller, managed: dict[str, Host]) -> None:
+    ping = controller.run("adhoc", f"-i inventory.yml {OLD_PYTHON} -m ansible.builtin.ping", check=False)
+    assert ("SUCCESS" in ping) == (controller.core in ("2.14", "2.16")), ping  # else this host shows nothing
+    task = [{"name": "Sidekiq", MODULE: {"project_name": "laevigata"}}]
+    assert [counts(controller.play(OLD_PYTHON, task))["changed"] for dummy in range(2)] == [1, 0]
+    assert managed[OLD_PYTHON].show("ActiveState")["ActiveState"] == "active"
+
+
+def test_no_python(controller: Controller) -> None:
+    ping = controller.run("adhoc", f"-i inventory.yml {NO_PYTHON} -m ansible.builtin.ping", check=False)
+    assert "SUCCESS" not in ping, ping
