@@ -83,7 +83,7 @@ class Controller:
     def vault(self, name: str, text: str) -> str:
         """YAML that gives a variable this text, encrypted by this core."""
         said = self.run("vault", f"encrypt_string --vault-password-file password --name {name} {shlex.quote(text)}")
-        return said[said.index(name + ":") :].replace("Encryption successful", "")
+        return name + said.partition(name)[2].replace("Encryption successful", "")
 
     def write(self, name: str, text: str) -> None:
         self.host.sh(f"cat >/root/work-{self.core}/{shlex.quote(name)}", stdin=text)

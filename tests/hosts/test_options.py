@@ -272,7 +272,8 @@ def test_each_option_has_a_row() -> None:
 # Of a unit's properties, those that tell of its past and its present, and not of what it is told to be.
 PASSING = re.compile(
     "Timestamp|^(ActiveState|SubState|InvocationID|MainPID|ExecMain.*|Memory(Current|Available|Peak|SwapPeak|SwapCurrent|ZSwapCurrent)|CPUUsageNSec"
-    "|TasksCurrent|TimeoutAbortUSec|EffectiveMemory.*|EffectiveTasks.*|Status(Text|Errno|BusError|VarlinkError)|NRestarts|ControlGroup(Id)?|.*Ex|.*Result|Result|UID|GID|Job"
+    "|TasksCurrent|TimeoutAbortUSec|EffectiveMemory.*|EffectiveTasks.*|Status(Text|Errno|BusError|VarlinkError)|NRestarts|ControlGroup(Id)?"
+    "|.*Ex|.*Result|Result|UID|GID|Job"
     "|Can(Reload|Start|Stop|Isolate|Clean|Freeze|LiveMount)|CleanResult|LiveMountResult|(Delegate.*)|WatchdogUSec|RestartUSecNext|IO.*(Bytes|Operations)"
     "|IP.*(Bytes|Packets)|FileDescriptorStore.*|NFileDescriptorStore|ManagedOOM.*|DropInPaths|Triggers|TriggeredBy|Perpetual|FreezerState"
     "|AssertResult|ConditionResult|EffectiveCPUs|EffectiveMemoryNodes|Extension.*)$"
