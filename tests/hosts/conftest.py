@@ -3,6 +3,8 @@
 
 A test asks for the fixture `host`. It is a fresh host, made by tests/host and shared by the tests of one module; SIDEKIQ_SUITE says
 which Debian (bookworm). A module that wants another host says so in a variable of its own: HOST_OPTIONS = ["--no-app"].
+SIDEKIQ_PROGRAM is the program to test, this machine's own build if it is not set; SIDEKIQ_EMULATOR, a static qemu-user, runs it if it is
+that of another architecture.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("SIDEKIQ_PROGRAM", ROOT / "plugins/plugin_utils/_bin/sidekiq_service_linux_amd64"))
+EMULATOR = os.environ.get("SIDEKIQ_EMULATOR", "")
 SUITE = os.environ.get("SIDEKIQ_SUITE", "bookworm")
 
 UNIT = "/lib/systemd/system/sidekiq.service"
@@ -106,6 +109,12 @@ def until(condition: Callable[[], Any], timeout: float, what: str) -> Any:
     return value
 
 
+def upload(name: str, program: Path, path: str) -> None:
+    """Copies a program to a host."""
+    with program.open("rb") as content:
+        tool("ssh", name, f"cat >{path} && chmod 700 {path}", stdin=content)
+
+
 @contextmanager
 def booted(name: str, *options: str) -> Iterator[Host]:
     """A fresh host with the program on it, called test-NAME-SUITE, made with these options of tests/host; gone in the end."""
@@ -114,8 +123,13 @@ def booted(name: str, *options: str) -> Iterator[Host]:
     tool("destroy", name, capture_output=True)  # what a run that was cut short has left
     tool("create", name, "--suite", SUITE, *options, capture_output=True)
     try:
-        with PROGRAM.open("rb") as program:
-            subprocess.run([ROOT / "tests/host/host", "ssh", name, "cat >/root/sidekiq_service && chmod 700 /root/sidekiq_service"], stdin=program, check=True)
+        if EMULATOR:
+            upload(name, Path(EMULATOR), "/root/emulator")
+            upload(name, PROGRAM, "/root/emulated")
+            wrapper = "printf '#!/bin/sh\\nexec /root/emulator /root/emulated \"$@\"\\n' >/root/sidekiq_service && chmod 700 /root/sidekiq_service"
+            tool("ssh", name, wrapper)
+        else:
+            upload(name, PROGRAM, "/root/sidekiq_service")
         yield Host(name)
     finally:
         if not os.environ.get("SIDEKIQ_KEEP_HOSTS"):
