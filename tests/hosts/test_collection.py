@@ -115,3 +115,13 @@ def test_plugins_roles_and_playbooks_suffice(installed: Installed) -> None:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     with pytest.raises(AssertionError, match="no_such_option"):
         installed.run("ansible", "-i", "localhost,", "-c", "local", "-C", "-m", f"{NAME}.sidekiq_service", "-a", "no_such_option=1", "all")
+
+
+def test_links_of_the_readme_lead_somewhere_on_galaxy_too() -> None:
+    """Galaxy shows the README without the files beside it."""
+    text = (ROOT / "README.md").read_text()
+    links = re.findall(r"\]\(([^)#]+)[)#]", text) + re.findall(r"^\[[^]]+\]: (\S+)$", text, re.MULTILINE)
+    assert len(links) > 10
+    for link in links:
+        path = re.match(r"https://(?:github\.com|raw\.githubusercontent\.com)/curationexperts/ansible-sidekiq/(?:(?:blob|tree)/)?main/(.*)", link)
+        assert path and (ROOT / path[1]).exists(), link
