@@ -106,8 +106,8 @@ def packages(core: str, python: str, into: Path) -> Path:
     """That ansible-core with all it needs, as pinned, for a Python that this machine may not have."""
     target = into / core
     subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:", "--target", target,
-         "--python-version", python, "--implementation", "cp", *(f"--platform={name}" for name in PLATFORMS),
+        [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:", "--no-deps",
+         "--target", target, "--python-version", python, "--ignore-requires-python", "--implementation", "cp", *(f"--platform={name}" for name in PLATFORMS),
          "--requirement", ROOT / f"requirements/core/{core}.txt"],
         check=True,
     )  # fmt: skip
