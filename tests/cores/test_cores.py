@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, Host, tool, until
+from conftest import ROOT, Host, made, tool, until
 
 DEBIANS = {"3.11": ("bookworm", "ansible-core"), "3.13": ("trixie", "python3")}  # by Python, with the package that brings it
 PINNED = {file.stem: re.search(r"^# Python (.*)$", file.read_text(), re.MULTILINE)[1] for file in (ROOT / "requirements/core").glob("*.in")}
@@ -28,16 +28,6 @@ CORES = {"2.14": "3.11", **PINNED}
 PLATFORMS = ("manylinux_2_17_x86_64", "manylinux2014_x86_64", "manylinux_2_28_x86_64")
 NO_PYTHON, OLD_PYTHON = "core-none", "core-old"  # managed hosts: one without Python, one with Python 2.7 only
 MODULE = "curationexperts.sidekiq.sidekiq_service"
-
-
-@contextmanager
-def booted(name: str, suite: str, *options: str) -> Iterator[Host]:
-    tool("destroy", name, capture_output=True)
-    tool("create", name, "--suite", suite, *options, capture_output=True)
-    try:
-        yield Host(name)
-    finally:
-        tool("destroy", name, capture_output=True)
 
 
 @contextmanager
@@ -62,10 +52,10 @@ class Controller:
     host: Host
     core: str
 
-    def run(self, command: str, arguments: str, environment: str = "", check: bool = True) -> str:
+    def run(self, command: str, arguments: str, check: bool = True) -> str:
         """Runs ansible-COMMAND, or ansible itself (adhoc), of this core, in its directory of work."""
         path = "" if self.core == "2.14" else f"PYTHONPATH=/root/cores/{self.core}"
-        settings = f"{path} ANSIBLE_COLLECTIONS_PATH=/root/work-{self.core} ANSIBLE_NOCOLOR=1 ANSIBLE_LOCALHOST_WARNING=false {environment}"
+        settings = f"{path} ANSIBLE_COLLECTIONS_PATH=/root/work-{self.core} ANSIBLE_NOCOLOR=1 ANSIBLE_LOCALHOST_WARNING=false"
         done = self.host.sh(f"cd /root/work-{self.core} && exec env {settings} python3 -m ansible {command} {arguments} 2>&1", check=False)
         assert not check or done.returncode == 0, f"ansible-core {self.core}, {command} {arguments}:\n{done.stdout}"
         return done.stdout
@@ -88,11 +78,11 @@ class Controller:
     def write(self, name: str, text: str) -> None:
         self.host.sh(f"cat >/root/work-{self.core}/{shlex.quote(name)}", stdin=text)
 
-    def play(self, host: str, tasks: list[dict[str, Any]] | str, arguments: str = "", environment: str = "", check: bool = True) -> str:
+    def play(self, host: str, tasks: list[dict[str, Any]] | str, arguments: str = "", check: bool = True) -> str:
         text = tasks if isinstance(tasks, str) else yaml.safe_dump(tasks, sort_keys=False)
         indented = "\n".join("    " + line for line in text.splitlines())
         self.write("play.yml", f"- name: A play\n  hosts: {host}\n  gather_facts: false\n  tasks:\n{indented}\n")
-        return self.run("playbook", f"-i inventory.yml --vault-password-file password {arguments} play.yml", environment, check)
+        return self.run("playbook", f"-i inventory.yml --vault-password-file password {arguments} play.yml", check)
 
 
 def send(source: Path, host: Host, target: str) -> None:
@@ -118,8 +108,8 @@ def packages(core: str, python: str, into: Path) -> Path:
 def managed() -> Iterator[dict[str, Host]]:
     with ExitStack() as stack:
         yield {
-            NO_PYTHON: stack.enter_context(booted(NO_PYTHON, "bookworm")),
-            OLD_PYTHON: stack.enter_context(booted(OLD_PYTHON, "bullseye", "--with", "python2")),
+            NO_PYTHON: stack.enter_context(made(NO_PYTHON, "bookworm")),
+            OLD_PYTHON: stack.enter_context(made(OLD_PYTHON, "bullseye", "--with", "python2")),
         }
 
 
@@ -138,7 +128,7 @@ def controllers(managed: dict[str, Host], release: Path, tmp_path_factory: pytes
     found: dict[str, Controller] = {}
     with ExitStack() as stack:
         for python, (suite, package) in DEBIANS.items():
-            host = stack.enter_context(booted(f"core-{suite}", suite, "--no-app", "--with", f"{package},openssh-client"))
+            host = stack.enter_context(made(f"core-{suite}", suite, "--no-app", "--with", f"{package},openssh-client"))
             stack.enter_context(forwarded(host, ports))
             send(release, host, "/root/release")
             host.sh("cat >/root/key && chmod 600 /root/key", stdin=key.read_text())

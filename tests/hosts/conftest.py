@@ -116,24 +116,29 @@ def upload(name: str, program: Path, path: str) -> None:
 
 
 @contextmanager
-def booted(name: str, *options: str) -> Iterator[Host]:
-    """A fresh host with the program on it, called test-NAME-SUITE, made with these options of tests/host; gone in the end."""
-    assert PROGRAM.exists(), "make build first"
-    name = f"test-{name}-{SUITE[:4]}"
+def made(name: str, suite: str, *options: str) -> Iterator[Host]:
+    """A fresh host of that Debian, made with these options of tests/host; gone in the end."""
     tool("destroy", name, capture_output=True)  # what a run that was cut short has left
-    tool("create", name, "--suite", SUITE, *options, capture_output=True)
+    tool("create", name, "--suite", suite, *options, capture_output=True)
     try:
-        if EMULATOR:
-            upload(name, Path(EMULATOR), "/root/emulator")
-            upload(name, PROGRAM, "/root/emulated")
-            wrapper = "printf '#!/bin/sh\\nexec /root/emulator /root/emulated \"$@\"\\n' >/root/sidekiq_service && chmod 700 /root/sidekiq_service"
-            tool("ssh", name, wrapper)
-        else:
-            upload(name, PROGRAM, "/root/sidekiq_service")
         yield Host(name)
     finally:
         if not os.environ.get("SIDEKIQ_KEEP_HOSTS"):
             tool("destroy", name, capture_output=True)
+
+
+@contextmanager
+def booted(name: str, *options: str) -> Iterator[Host]:
+    """A fresh host with the program on it, called test-NAME-SUITE, made with these options of tests/host; gone in the end."""
+    assert PROGRAM.exists(), "make build first"
+    with made(f"test-{name}-{SUITE[:4]}", SUITE, *options) as host:
+        if EMULATOR:
+            upload(host.name, Path(EMULATOR), "/root/emulator")
+            upload(host.name, PROGRAM, "/root/emulated")
+            host.sh("cat >/root/sidekiq_service && chmod 700 /root/sidekiq_service", stdin='#!/bin/sh\nexec /root/emulator /root/emulated "$@"\n')
+        else:
+            upload(host.name, PROGRAM, "/root/sidekiq_service")
+        yield host
 
 
 @pytest.fixture(scope="module")
