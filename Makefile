@@ -1,6 +1,7 @@
 # What one does with this checkout. `make help` tells; the scripts do it.
 
 ARCHS ?= amd64 arm64
+RELEASE_ARCHS := amd64 arm64 ppc64le riscv64 s390x
 BIN := plugins/plugin_utils/_bin
 LINK := .cache/ansible_collections/curationexperts/sidekiq
 SETUP := .venv/complete $(LINK)
@@ -34,7 +35,8 @@ build: $(BIN)/SHA256SUMS ## compile the program for ARCHS (amd64 arm64)
 docs: build $(SETUP) .cache/release-venv/complete ## write the documentation as HTML, into .cache/docs
 	scripts/docs
 
-collection: build ## make the release tarball
+collection: ## make the release tarball, with the program for every architecture that the collection knows
+	scripts/build $(BIN) $(RELEASE_ARCHS)
 	scripts/collection
 
 requirements: ## pin the newest Python packages that requirements/*.in allow
