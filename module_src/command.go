@@ -17,10 +17,11 @@ const usage = `Keeps Sidekiq running as a systemd service. Reads options as one 
 Usage:
   sidekiq_service --check [--diff] [FILE | -]    say what would be done; change nothing
   sidekiq_service --apply [--diff] [FILE | -]    do it, and say what was done
-  sidekiq_service FILE | -                       do it, and answer in JSON, as Ansible has it
+  sidekiq_service [--kept=FILE] FILE | -         do it, and answer in JSON, as Ansible has it
   sidekiq_service --version | --help
 
-  --diff    show the files before and after
+  --diff         show the files before and after
+  --kept=FILE    take the options from here if an earlier run has kept them, without waiting for standard input; else keep them
 
 It must run as root. Its status is 0 if all went well, 1 if not, and 2 if the command line is wrong.
 The options: ansible-doc curationexperts.sidekiq.sidekiq_service, or, with examples,
@@ -33,6 +34,7 @@ type command struct {
 	check, apply, diff bool
 	help, version      bool
 	file               string // "-" is standard input
+	kept               string // where the same options are if they were read before; "" is nowhere
 }
 
 func parseCommand(args []string) (command, error) {
@@ -49,6 +51,8 @@ func parseCommand(args []string) (command, error) {
 			c.help = true
 		case arg == "--version":
 			c.version = true
+		case strings.HasPrefix(arg, "--kept="):
+			c.kept = strings.TrimPrefix(arg, "--kept=")
 		case strings.HasPrefix(arg, "-") && arg != "-":
 			return command{}, fmt.Errorf("unknown flag %s", arg)
 		case c.file != "":
@@ -69,6 +73,8 @@ func (c *command) complete() error {
 		return fmt.Errorf("--check changes nothing and --apply does: say one of them")
 	case c.diff && !c.check && !c.apply:
 		return fmt.Errorf("--diff needs --check, which changes nothing, or --apply")
+	case c.kept != "" && c.file != "-":
+		return fmt.Errorf("--kept is for options that come over standard input: name it with -")
 	case c.file == "" && c.inWords():
 		c.file = "-"
 	case c.file == "":

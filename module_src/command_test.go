@@ -14,6 +14,7 @@ func TestCommandLine(t *testing.T) {
 	for line, want := range map[string]command{
 		"-":                       {file: "-"},
 		"/tmp/arguments":          {file: "/tmp/arguments"},
+		"--kept=/d/1.request -":   {kept: "/d/1.request", file: "-"},
 		"--check --diff -":        {check: true, diff: true, file: "-"},
 		"--check":                 {check: true, file: "-"},
 		"options.json --check":    {check: true, file: "options.json"},
@@ -36,6 +37,7 @@ func TestWrongCommandLinesSayWhatIsWrongAndReadNothing(t *testing.T) {
 		"--chek -":        "unknown flag --chek",
 		"--diff -":        "--diff needs --check",
 		"--check --apply": "say one of them",
+		"--kept=/d/1 a":   "--kept is for options that come over standard input",
 	} {
 		var stdout, stderr bytes.Buffer
 		if status := mainStatus(strings.Fields(line), nil, &stdout, &stderr); status != 2 {

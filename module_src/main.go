@@ -48,9 +48,7 @@ func runAndShow(c command, stdin io.Reader, stdout io.Writer) (status int) {
 			status = show(stdout, c, answer{Result: ansible.Failure(fmt.Errorf("this is a bug in sidekiq_service, please report it: %v\n%s", r, debug.Stack()))})
 		}
 	}()
-	ctx, stop := interruptible()
-	defer stop()
-	return show(stdout, c, run(ctx, c, stdin))
+	return show(stdout, c, run(c, stdin))
 }
 
 // show prints the answer and returns the exit status for it.

@@ -15,11 +15,15 @@ import (
 )
 
 // run is one run of the module that the request names.
-func run(ctx context.Context, c command, stdin io.Reader) answer {
-	req, err := ansible.ReadRequest(c.file, stdin)
+func run(c command, stdin io.Reader) answer {
+	req, err := read(c, stdin)
 	if err != nil {
 		return answer{Result: ansible.Failure(err)}
 	}
+	// Not before: nothing is to be undone, and a signal ends the wait for a
+	// request that does not come.
+	ctx, stop := interruptible()
+	defer stop()
 	req.Check = req.Check || c.check
 	req.Diff = req.Diff || c.diff
 	// A task may give the module's name with or without its collection.
@@ -31,6 +35,13 @@ func run(ctx context.Context, c command, stdin io.Reader) answer {
 		return answer{Result: ansible.Failure(err)}
 	}
 	return answer{info: &i}
+}
+
+func read(c command, stdin io.Reader) (ansible.Request, error) {
+	if c.kept != "" {
+		return ansible.ReadKept(c.kept, stdin)
+	}
+	return ansible.ReadRequest(c.file, stdin)
 }
 
 // answer is what a run returns to its task.

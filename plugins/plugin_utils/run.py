@@ -7,7 +7,8 @@ There are two ways, with the same result:
 
 - The fast way keeps the program on the host, in a directory of root's, under its digest. One command over the connection, with
   the arguments on its standard input, is all that happens. A host that lacks the program says so, with its architecture, and a
-  second command brings it and runs it.
+  second command brings it and runs it. The program keeps the arguments beside itself, under their digest, and when it is run with
+  the same ones again it does not wait for standard input, which over ssh arrives one round trip after the command.
 - The ordinary transfer puts program and arguments into Ansible's temporary directory, as Ansible does with any binary module. It is
   taken by itself where the fast way is not possible: `ansible-playbook -vvv` tells why.
 
@@ -17,6 +18,7 @@ Of ActionBase only those names are used that are the same from ansible-core 2.14
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -40,7 +42,7 @@ _CACHE = "/var/cache/curationexperts.sidekiq"
 # The fast way's one command: run the program if it is here, else say what host this is. Standard input is the arguments, which no
 # command line ever holds. Commands are one line, for the sake of login shells other than sh.
 _RUN = (
-    "d={cache}; if [ -O $d ]; then for f in {digests}; do if [ -f $d/$f ]; then exec $d/$f -; fi; done; fi; "
+    "d={cache}; if [ -O $d ]; then for f in {digests}; do if [ -f $d/$f ]; then exec $d/$f {kept}-; fi; done; fi; "
     "cat >/dev/null; echo MISSING $(uname -sm) $(id -u) $(command -v gzip)"
 )
 
@@ -53,7 +55,7 @@ _BRING = (
     "*) echo $p can be written by others than root; return 1;; esac; done "
     "&& {unpack} >$t && [ \"$(sha256sum <$t)\" = '{digest}  -' ] && chmod 700 $t && mv -f $t $f "
     "&& for o in $d/*; do [ $o = $f ] || rm -f $o; done; }}; "
-    "if why=$(bring 2>&1); then printf '%s\\n' \"$arguments\" | $f -; "
+    "if why=$(bring 2>&1); then printf '%s\\n' \"$arguments\" | $f {kept}-; "
     "else rm -f $t; cat >/dev/null; echo CANNOT keep the program in $d: $why; fi"
 )
 
@@ -93,7 +95,8 @@ class CompiledModule(ActionBase):
     def _run_kept(self, binaries: Binaries, request: bytes, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Runs the program that is kept on the host, and brings it first if it is not there. Raises NotThisWay."""
         self._require_standard_input(task_vars)
-        reply = self._ask(_RUN.format(cache=self.cache, digests=" ".join(binaries.digests)), request)
+        kept = self._kept(request)
+        reply = self._ask(_RUN.format(cache=self.cache, digests=" ".join(binaries.digests), kept=kept), request)
         missing = _MISSING.search(reply["stdout"])
         if not missing:
             return reply
@@ -101,15 +104,18 @@ class CompiledModule(ActionBase):
         self._require_root(uid)
         path, digest = binaries.find(machine)
         directories = [*reversed(Path(self.cache).parents), self.cache]
-        bring = _BRING.format(
-            cache=self.cache, digest=digest, path=" ".join(map(str, directories)), unpack="gzip -dc" if can_unpack else "cat"
-        )
+        unpack = "gzip -dc" if can_unpack else "cat"
+        bring = _BRING.format(cache=self.cache, digest=digest, path=" ".join(map(str, directories)), unpack=unpack, kept=kept)
         program = path.read_bytes()
         reply = self._ask(bring, request + (gzip.compress(program) if can_unpack else program))
         cannot = _CANNOT.search(reply["stdout"])
         if cannot:
             raise NotThisWay(f"cannot {cannot.group(1).strip()}")
         return reply
+
+    def _kept(self, request: bytes) -> str:
+        """The flag that says where the program keeps these arguments, or nothing where no_log asks for no trace of them."""
+        return "" if self._task.no_log else f"--kept=$d/{hashlib.sha256(request).hexdigest()}.request "
 
     def _require_standard_input(self, task_vars: dict[str, Any]) -> None:
         """Raises NotThisWay where a command would not get its standard input, or the user wants the files to be seen."""

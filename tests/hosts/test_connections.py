@@ -51,7 +51,18 @@ def test_ssh(tmp_path: Path, cold: Host, variables: dict[str, Any]) -> None:
     first, second = taken(tmp_path, cold, **variables), taken(tmp_path, cold, **variables)
     check_both_runs(first, second, cold)
     assert (first.remote_commands, second.remote_commands) == (2, FAST)
-    assert cold.out(f"stat -c '%U %a' {CACHE} {CACHE}/*") == "root 700\nroot 700"
+    assert cold.out(f"stat -c '%U %a' {CACHE} $(ls -d {CACHE}/* | grep -v request$)") == "root 700\nroot 700"
+
+
+def test_arguments_that_the_host_has_are_not_waited_for(tmp_path: Path, cold: Host) -> None:
+    """Over ssh they would come one round trip after the command."""
+    check_both_runs(taken(tmp_path, cold), taken(tmp_path, cold), cold)
+    program, request = cold.out(f"ls {CACHE} | grep -v request$; ls {CACHE} | grep request$").splitlines()
+    assert cold.out(f"stat -c '%U %a' {CACHE}/{request}") == "root 600"
+    run = f"mkfifo -m 600 /root/silent; timeout 30 {CACHE}/{program} --kept={CACHE}/%s - 3<>/root/silent <&3; echo $?; rm /root/silent"
+    result, status = cold.out(run % request).splitlines()
+    assert '"changed":false' in result and status == "0", result
+    assert cold.out(run.replace("timeout 30", "timeout 2") % "another.request") == "124"
 
 
 TRANSFERRED = {

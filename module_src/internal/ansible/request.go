@@ -41,11 +41,15 @@ type Request struct {
 // ReadRequest reads the arguments of one run from the file of that name, or
 // from stdin for "-".
 func ReadRequest(name string, stdin io.Reader) (Request, error) {
-	text, err := readSource(name, stdin)
-	if err != nil {
-		return Request{}, fmt.Errorf("cannot read the arguments: %w", err)
+	return request(readSource(name, stdin))
+}
+
+// request is what the text asks for; err is that of reading it.
+func request(text []byte, err error) (Request, error) {
+	var object map[string]any
+	if err == nil {
+		object, err = decodeObject(text)
 	}
-	object, err := decodeObject(text)
 	if err != nil {
 		return Request{}, fmt.Errorf("cannot read the arguments: %w", err)
 	}

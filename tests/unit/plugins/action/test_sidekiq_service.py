@@ -25,10 +25,13 @@ from ansible_collections.curationexperts.sidekiq.plugins.action.sidekiq_service 
 from ansible_collections.curationexperts.sidekiq.plugins.action.sidekiq_service_info import ActionModule as InfoModule
 from ansible_collections.curationexperts.sidekiq.plugins.plugin_utils import binaries, run
 
-# Prints its arguments, and whether they came over standard input.
+# Prints its arguments, where they came from, and where it was told to keep them.
 PROGRAM = """#!/bin/sh
+kept=
+case $1 in --kept=*) kept=${1#--kept=}; shift;; esac
 arguments=$(cat "$1")
-printf 'noise before the result\\n{"changed": false, "arguments": %s, "from": "%s", "ansible_facts": {}, "_ansible_x": 1}\\n' "$arguments" "$1"
+printf 'noise before the result\\n{"changed": false, "arguments": %s, "from": "%s", "kept": "%s", "ansible_facts": {}, "_ansible_x": 1}\\n' \
+  "$arguments" "$1" "$kept"
 """
 
 
@@ -124,6 +127,20 @@ def test_no_command_line_holds_an_argument(host):
     assert not any("geheim" in command for command in host.commands)
 
 
+def test_the_program_keeps_the_same_arguments_in_the_same_place_and_others_elsewhere(host):
+    places = [host.run(arguments)["kept"] for arguments in ({"name": "a"}, {"name": "a"}, {"name": "b"})]
+    assert places[0] == places[1] != places[2]
+    assert all(place.startswith(f"{host.cache}/") and place.endswith(".request") for place in places)
+
+
+def test_nothing_is_kept_of_what_no_log_hides(host):
+    assert [host.run(keyword={"no_log": True})["kept"] for dummy in ("brings the program", "has it")] == ["", ""]
+
+
+def test_nothing_is_kept_by_the_ordinary_transfer(host):
+    assert host.run(variables={"sidekiq_service_fast": False})["kept"] == ""
+
+
 def test_arguments_arrive_as_they_are(host):
     value = "a 'b' \"c\" \\n \\\\ $HOME `id` %s ü \u2028 \n end"
     for dummy in ("brings the program", "has it"):
@@ -185,7 +202,7 @@ def test_ordinary_transfer_when_the_kept_program_does_not_run(host):
 
 
 def test_only_what_belongs_to_the_module_is_returned(host):
-    assert set(host.run()) == {"changed", "arguments", "from"}
+    assert set(host.run()) == {"changed", "arguments", "from", "kept"}
 
 
 def test_check_mode_and_diff_are_passed_on(host):
