@@ -27,7 +27,7 @@ test-all: build $(SETUP) .cache/bench-venv/complete .cache/release-venv/complete
 lint: $(SETUP) ## only look at the sources
 	scripts/test lint
 
-bench: build $(SETUP) .cache/bench-venv/complete ## measure how long a play takes, beside ordinary tasks (about 45 minutes)
+bench: build $(SETUP) .cache/bench-venv/complete ## measure how long a play takes, beside ordinary tasks (about an hour)
 	.cache/bench-venv/bin/python benchmarks/bench.py
 
 build: $(BIN)/SHA256SUMS ## compile the program for ARCHS (amd64 arm64)

@@ -2,8 +2,9 @@
 """bench: measures what a play with this collection takes, beside the smallest task there is and beside ordinary tasks.
 
 Everything is real: booted hosts, ssh, a proxy that adds the distance. The plays of one setting run in turn, RUNS times each, so that what
-else the machine does meets all of them. Writes results.json, of which report.py makes RESULTS.md and chart.svg, and fails if a ratio is
-not what it must be.
+else the machine does meets all of them. Ansible has one half of the machine's processors to itself, and the hosts and the proxy the other:
+hosts that are other machines take nothing from it either. Writes results.json, of which report.py makes RESULTS.md and chart.svg, and fails
+if a ratio is not what it must be.
 
 Environment: RUNS (10), ROUND_TRIPS in ms ("0 20 50 150", with one host), HOSTS ("5 20", at 0 ms), ONLY (plays, as named in CASES; all),
 RESULTS (the file to write). A setting that is left out stays in results.json as it was measured before.
@@ -37,12 +38,15 @@ ROOT = HERE.parent
 RESULTS = Path(os.environ.get("RESULTS", HERE / "results.json"))
 HOST_TOOL = ROOT / "tests/host/host"
 VENV = ROOT / ".cache/bench-venv"
-ANSIBLE = VENV / "bin/ansible-playbook"
 MITOGEN = "import ansible_mitogen, os; print(os.path.dirname(ansible_mitogen.__file__) + '/plugins/strategy')"
 # Ansible's own, but that a connection stays open for longer than a minute: the play whose turn it is after a slow one would pay for a new one.
 SSH_ARGS = "-C -o ControlMaster=auto -o ControlPersist=10m"
 NO_SETTINGS = ROOT / ".cache/bench.cfg"  # empty, so that no ansible.cfg of the user or the checkout counts
 CACHE = "/var/cache/curationexperts.sidekiq"
+PROCESSORS = sorted(os.sched_getaffinity(0))
+HALF = len(PROCESSORS) // 2
+CONTROLLERS, HOSTS_OWN = PROCESSORS[HALF:], PROCESSORS[:HALF] or PROCESSORS
+PLAYBOOK = ["taskset", "-c", ",".join(map(str, CONTROLLERS)), VENV / "bin/ansible-playbook"]
 
 
 @dataclass
@@ -130,7 +134,7 @@ def measure(case: Case, fleet: Fleet, count: int) -> dict[str, float]:
     """Runs the play once: seconds on the clock and of this machine's processors, bytes over ssh."""
     if case.undo_first:
         fleet.undo(count)
-    command = [str(ANSIBLE), "-i", str(fleet.inventory(count)), str(HERE / f"plays/{case.play}.yml")]
+    command = [*PLAYBOOK, "-i", fleet.inventory(count), HERE / f"plays/{case.play}.yml"]
     settings = environment(case)
     sent, received, start = fleet.proxy.sent, fleet.proxy.received, time.monotonic()
     process = subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -162,7 +166,7 @@ def remote_commands(case: Case, fleet: Fleet) -> int | None:
         return None
     if case.undo_first:
         fleet.undo(1)
-    output = run(ANSIBLE, "-vvv", "-i", fleet.inventory(1), HERE / f"plays/{case.play}.yml", env=environment(case))
+    output = run(*PLAYBOOK, "-vvv", "-i", fleet.inventory(1), HERE / f"plays/{case.play}.yml", env=environment(case))
     return len(re.findall(r"> (?:SSH: EXEC|PUT|FETCH) ", output))
 
 
@@ -191,7 +195,7 @@ def machine(host: str) -> dict[str, str]:
     on_host = as_root(HOST_TOOL, "ssh", host, "systemctl --version | sed 1q; sudo --version | sed 1q; sidekiq --version; . /etc/os-release; echo $PRETTY_NAME")
     systemd, sudo, sidekiq, system = on_host.strip().split("\n")
     return {
-        "processor": f"{model[1] if model else platform.machine()}, {os.cpu_count()} cores",
+        "processor": f"{model[1] if model else platform.machine()}, {len(CONTROLLERS)} for Ansible, {len(HOSTS_OWN)} for the hosts",
         "kernel": platform.release(),
         "python": platform.python_version(),
         "ansible-core": installed["ansible-core"],
@@ -234,21 +238,32 @@ def keep(about: dict[str, str], once: dict[str, Any], measured: dict[str, Any]) 
 
 
 def main() -> int:
-    most = max([1, *HOSTS])
     NO_SETTINGS.write_text("")
+    os.sched_setaffinity(0, HOSTS_OWN)
     as_root(HOST_TOOL, "setup")
-    of_each = {kind: most if not ONLY or any(CASES[name].kind == kind for name in ONLY) else 1 for kind in ("ours", "ordinary")}
+    # A single host is measured while there is no other: even idle ones take time.
+    for places in ([(1, round_trip) for round_trip in ROUND_TRIPS], [(count, 0) for count in HOSTS]):
+        if places:
+            measure_all(places)
+    return report.main("render" if RESULTS == report.RESULTS else "print", RESULTS)
+
+
+def measure_all(places: list[tuple[int, int]]) -> None:
+    """Measures with so many hosts at such a round trip, in ms; there are as many hosts of each kind as the largest number of them."""
+    most = max(count for count, dummy in places)
+    kinds = {case.kind for name, case in CASES.items() if not ONLY or name in ONLY}
+    of_each = {kind: most if kind in kinds else 1 for kind in ("ours", "ordinary")}
     with fleet("ours", of_each["ours"]) as ours, fleet("ordinary", of_each["ordinary"]) as ordinary:
         fleets = {"ours": ours, "ordinary": ordinary}
         about = machine(ours.names[0])
         for name in ("role", "ordinary"):  # the state that the others find
-            run(ANSIBLE, "-i", fleets[CASES[name].kind].inventory(of_each[CASES[name].kind]), HERE / f"plays/{name}.yml", env=environment(CASES[name]))
+            kind = CASES[name].kind
+            run(*PLAYBOOK, "-i", fleets[kind].inventory(of_each[kind]), HERE / f"plays/{name}.yml", env=environment(CASES[name]))
         once = {"commands": {name: remote_commands(case, fleets[case.kind]) for name, case in CASES.items()}}
-        run(ANSIBLE, "-i", ours.inventory(1), HERE / "plays/role.yml", env=environment(CASES["role"]))
+        run(*PLAYBOOK, "-i", ours.inventory(1), HERE / "plays/role.yml", env=environment(CASES["role"]))
         once["program"] = alone(ours.names[0])
-        for count, round_trip in [*((1, round_trip) for round_trip in ROUND_TRIPS), *((count, 0) for count in HOSTS)]:
+        for count, round_trip in places:
             keep(about, once, setting(count, round_trip, fleets))
-    return report.main("render" if RESULTS == report.RESULTS else "print", RESULTS)
 
 
 if __name__ == "__main__":
