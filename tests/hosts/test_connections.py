@@ -149,6 +149,18 @@ def test_two_hosts_in_one_play(tmp_path: Path, cold: Host) -> None:
         assert played.remote_commands == 3
 
 
+def test_hosts_of_two_architectures_in_one_play(tmp_path: Path, cold: Host) -> None:
+    """The other host only says that it is an arm64: each gets its own program, and what the other cannot run is told of."""
+    with booted("connections2") as other:
+        other.sh("printf '#!/bin/sh\\necho Linux aarch64\\n' >/usr/local/bin/uname; chmod 755 /usr/local/bin/uname")
+        played = play(tmp_path, inventory_of(cold.name, other.name), TASK)
+        digests = dict(reversed(line.split()) for line in (ROOT / "plugins/plugin_utils/_bin/SHA256SUMS").read_text().splitlines())
+        for host, architecture in ((cold, "amd64"), (other, "arm64")):
+            assert host.out(f"ls {CACHE} | grep -v request$") == digests[f"sidekiq_service_linux_{architecture}"], played.output
+        worked, failed = sorted(played.results, key=lambda result: result.get("failed", False))
+        assert worked["changed"] and "Exec format error" in failed["msg"], played.output
+
+
 @pytest.fixture(scope="module")
 def controller() -> Iterator[Host]:
     """A host with Debian's own ansible-core and this collection, as somebody has it who runs Ansible on the host itself."""
