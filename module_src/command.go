@@ -17,24 +17,24 @@ const usage = `Keeps Sidekiq running as a systemd service. Reads options as one 
 Usage:
   sidekiq_service --check [--diff] [FILE | -]    say what would be done; change nothing
   sidekiq_service --apply [--diff] [FILE | -]    do it, and say what was done
-  sidekiq_service [--kept=FILE] FILE | -         do it, and answer in JSON, as Ansible has it
+  sidekiq_service FILE | -                       do it, and answer in JSON, as Ansible has it
   sidekiq_service --version | --help
 
-  --diff         show the files before and after
-  --kept=FILE    take the options from here if an earlier run has kept them, without waiting for standard input; else keep them
+  --diff    show the files before and after
 
 It must run as root. Its status is 0 if all went well, 1 if not, and 2 if the command line is wrong.
 The options: ansible-doc curationexperts.sidekiq.sidekiq_service, or, with examples,
 https://github.com/curationexperts/ansible-sidekiq/blob/main/plugins/modules/sidekiq_service.py
 `
 
-// command is what a command line asks for. Ansible's has a file and no flags;
-// those are for people, who get the result in words.
+// command is what a command line asks for. The flags are for people, who get
+// the result in words; but --kept=DIGEST, which is for the action plugin alone
+// and so is not told of in the usage: see [ansible.ReadKept].
 type command struct {
 	check, apply, diff bool
 	help, version      bool
 	file               string // "-" is standard input
-	kept               string // where the same options are if they were read before; "" is nowhere
+	kept               string // the digest under which the options may be beside the program; "" is nowhere
 }
 
 func parseCommand(args []string) (command, error) {
@@ -73,8 +73,8 @@ func (c *command) complete() error {
 		return fmt.Errorf("--check changes nothing and --apply does: say one of them")
 	case c.diff && !c.check && !c.apply:
 		return fmt.Errorf("--diff needs --check, which changes nothing, or --apply")
-	case c.kept != "" && c.file != "-":
-		return fmt.Errorf("--kept is for options that come over standard input: name it with -")
+	case c.kept != "" && (!isDigest(c.kept) || c.inWords() || c.file != "-"):
+		return fmt.Errorf("--kept is for Ansible, with a digest and with -")
 	case c.file == "" && c.inWords():
 		c.file = "-"
 	case c.file == "":
@@ -82,6 +82,9 @@ func (c *command) complete() error {
 	}
 	return nil
 }
+
+// isDigest reports whether s is a SHA-256 in hexadecimal, and so no path.
+func isDigest(s string) bool { return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == "" }
 
 // inWords reports whether the result is for a person to read.
 func (c command) inWords() bool { return c.check || c.apply }

@@ -10,11 +10,13 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 )
 
+var digest = strings.Repeat("0a", 32)
+
 func TestCommandLine(t *testing.T) {
 	for line, want := range map[string]command{
 		"-":                       {file: "-"},
 		"/tmp/arguments":          {file: "/tmp/arguments"},
-		"--kept=/d/1.request -":   {kept: "/d/1.request", file: "-"},
+		"--kept=" + digest + " -": {kept: digest, file: "-"},
 		"--check --diff -":        {check: true, diff: true, file: "-"},
 		"--check":                 {check: true, file: "-"},
 		"options.json --check":    {check: true, file: "options.json"},
@@ -37,7 +39,12 @@ func TestWrongCommandLinesSayWhatIsWrongAndReadNothing(t *testing.T) {
 		"--chek -":        "unknown flag --chek",
 		"--diff -":        "--diff needs --check",
 		"--check --apply": "say one of them",
-		"--kept=/d/1 a":   "--kept is for options that come over standard input",
+
+		"--kept=/etc/passwd -":             "--kept is for Ansible",
+		"--kept=- -":                       "--kept is for Ansible",
+		"--kept=" + digest + " a":          "--kept is for Ansible",
+		"--kept=" + digest + " --check -":  "--kept is for Ansible",
+		"--apply - --kept=" + digest + "0": "--kept is for Ansible",
 	} {
 		var stdout, stderr bytes.Buffer
 		if status := mainStatus(strings.Fields(line), nil, &stdout, &stderr); status != 2 {

@@ -5,7 +5,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
@@ -16,7 +19,7 @@ import (
 
 // run is one run of the module that the request names.
 func run(c command, stdin io.Reader) answer {
-	req, err := read(c, stdin)
+	req, kept, err := read(c, stdin)
 	if err != nil {
 		return answer{Result: ansible.Failure(err)}
 	}
@@ -26,6 +29,18 @@ func run(c command, stdin io.Reader) answer {
 	defer stop()
 	req.Check = req.Check || c.check
 	req.Diff = req.Diff || c.diff
+	a := answerTo(ctx, req)
+	switch {
+	case kept == nil || a.Failed:
+	case req.Args["state"] == string(sidekiq.Absent) && !req.Check:
+		kept.Forget()
+	default:
+		kept.Keep()
+	}
+	return a
+}
+
+func answerTo(ctx context.Context, req ansible.Request) answer {
 	// A task may give the module's name with or without its collection.
 	if req.Name[strings.LastIndex(req.Name, ".")+1:] != "sidekiq_service_info" {
 		return answer{Result: bring(ctx, req)}
@@ -37,11 +52,18 @@ func run(c command, stdin io.Reader) answer {
 	return answer{info: &i}
 }
 
-func read(c command, stdin io.Reader) (ansible.Request, error) {
-	if c.kept != "" {
-		return ansible.ReadKept(c.kept, stdin)
+// read reads the request. With a digest on the command line it may lie beside
+// the program; the second result is then its place there, else nil.
+func read(c command, stdin io.Reader) (ansible.Request, *ansible.Kept, error) {
+	if c.kept == "" {
+		req, err := ansible.ReadRequest(c.file, stdin)
+		return req, nil, err
 	}
-	return ansible.ReadRequest(c.file, stdin)
+	program, err := os.Executable()
+	if err != nil {
+		return ansible.Request{}, nil, fmt.Errorf("cannot find this program's own file: %w", err)
+	}
+	return ansible.ReadKept(filepath.Dir(program), c.kept, stdin)
 }
 
 // answer is what a run returns to its task.

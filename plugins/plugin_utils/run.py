@@ -8,7 +8,8 @@ There are two ways, with the same result:
 - The fast way keeps the program on the host, in a directory of root's, under its digest. One command over the connection, with
   the arguments on its standard input, is all that happens. A host that lacks the program says so, with its architecture, and a
   second command brings it and runs it. The program keeps the arguments beside itself, under their digest, and when it is run with
-  the same ones again it does not wait for standard input, which over ssh arrives one round trip after the command.
+  the same ones again it does not wait for standard input, which over ssh arrives one round trip after the command. With no_log it
+  does not, and forgets those of earlier tasks.
 - The ordinary transfer puts program and arguments into Ansible's temporary directory, as Ansible does with any binary module. It is
   taken by itself where the fast way is not possible: `ansible-playbook -vvv` tells why.
 
@@ -42,7 +43,7 @@ _CACHE = "/var/cache/curationexperts.sidekiq"
 # The fast way's one command: run the program if it is here, else say what host this is. Standard input is the arguments, which no
 # command line ever holds. Commands are one line, for the sake of login shells other than sh.
 _RUN = (
-    "d={cache}; if [ -O $d ]; then for f in {digests}; do if [ -f $d/$f ]; then exec $d/$f {kept}-; fi; done; fi; "
+    "d={cache}; if [ -O $d ]; then for f in {digests}; do if [ -f $d/$f ]; then {forget}exec $d/$f {kept}-; fi; done; fi; "
     "cat >/dev/null; echo MISSING $(uname -sm) $(id -u) $(command -v gzip)"
 )
 
@@ -58,6 +59,9 @@ _BRING = (
     "if why=$(bring 2>&1); then printf '%s\\n' \"$arguments\" | $f {kept}-; "
     "else rm -f $t; cat >/dev/null; echo CANNOT keep the program in $d: $why; fi"
 )
+
+# What a pipe holds on whatever Ansible runs on, in bytes: 64 KiB on Linux, 16 on macOS.
+_PIPE = 16384
 
 _MISSING = re.compile(r"^MISSING (\S+ \S+) (\d+) ?(\S*)\s*$", re.MULTILINE)
 _CANNOT = re.compile(r"^CANNOT (.*)", re.MULTILINE | re.DOTALL)
@@ -96,7 +100,8 @@ class CompiledModule(ActionBase):
         """Runs the program that is kept on the host, and brings it first if it is not there. Raises NotThisWay."""
         self._require_standard_input(task_vars)
         kept = self._kept(request)
-        reply = self._ask(_RUN.format(cache=self.cache, digests=" ".join(binaries.digests), kept=kept), request)
+        forget = "rm -f $d/*.request; " if self._task.no_log else ""
+        reply = self._ask(_RUN.format(cache=self.cache, digests=" ".join(binaries.digests), forget=forget, kept=kept), request)
         missing = _MISSING.search(reply["stdout"])
         if not missing:
             return reply
@@ -114,8 +119,11 @@ class CompiledModule(ActionBase):
         return reply
 
     def _kept(self, request: bytes) -> str:
-        """The flag that says where the program keeps these arguments, or nothing where no_log asks for no trace of them."""
-        return "" if self._task.no_log else f"--kept=$d/{hashlib.sha256(request).hexdigest()}.request "
+        """The flag that says under which digest the program keeps these arguments, or nothing where no_log asks for no trace of them.
+
+        Nor for arguments that are larger than a pipe: their sender could be waiting, and be cut off, when the program ends without them.
+        """
+        return "" if self._task.no_log or len(request) > _PIPE else f"--kept={hashlib.sha256(request).hexdigest()} "
 
     def _require_standard_input(self, task_vars: dict[str, Any]) -> None:
         """Raises NotThisWay where a command would not get its standard input, or the user wants the files to be seen."""

@@ -505,7 +505,7 @@ def test_values_of_variables_are_in_no_result_and_no_process_list(host: Host) ->
     clean(host)
     host.sh(
         "touch /root/record; (timeout 60 sh -c 'while [ -e /root/record ]; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr \"\\0\" \" \"; sleep 0.02; done'"
-        " >/root/processes; touch /root/recorded) >/dev/null 2>&1 &"
+        " >/root/processes && touch /root/recorded) >/dev/null 2>&1 &"
     )
     env = {"DATABASE_URL": f"postgres://u:{VALUE}@db/x", "API_TOKEN": VALUE, "LANG": f"{VALUE}-x"}
     results = [

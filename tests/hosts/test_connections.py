@@ -59,10 +59,25 @@ def test_arguments_that_the_host_has_are_not_waited_for(tmp_path: Path, cold: Ho
     check_both_runs(taken(tmp_path, cold), taken(tmp_path, cold), cold)
     program, request = cold.out(f"ls {CACHE} | grep -v request$; ls {CACHE} | grep request$").splitlines()
     assert cold.out(f"stat -c '%U %a' {CACHE}/{request}") == "root 600"
-    run = f"mkfifo -m 600 /root/silent; timeout 30 {CACHE}/{program} --kept={CACHE}/%s - 3<>/root/silent <&3; echo $?; rm /root/silent"
-    result, status = cold.out(run % request).splitlines()
+    run = f"mkfifo -m 600 /root/silent; timeout -k 5 %d {CACHE}/{program} --kept=%s - 3<>/root/silent <&3; echo $?; rm /root/silent"
+    result, status = cold.out(run % (30, request.removesuffix(".request"))).splitlines()
     assert '"changed":false' in result and status == "0", result
-    assert cold.out(run.replace("timeout 30", "timeout 2") % "another.request") == "124"
+    assert cold.out(run % (2, 64 * "0")) == "124"  # ended by a signal, since it waited
+
+
+def test_what_the_host_has_of_arguments_goes_with_the_service_and_with_no_log(tmp_path: Path, cold: Host) -> None:
+    def kept() -> str:
+        return cold.out(f"ls {CACHE} | grep -c request$; true")
+
+    taken(tmp_path, cold)
+    assert kept() == "1"
+    taken(tmp_path, cold, task={**TASK, "no_log": True})
+    assert kept() == "0"
+    taken(tmp_path, cold)
+    played = play(tmp_path, inventory_of(cold.name), {"curationexperts.sidekiq.sidekiq_service": {"user": "nobody-of-that-name"}})
+    assert played.result["failed"] and kept() == "1", played.output
+    taken(tmp_path, cold, task={"curationexperts.sidekiq.sidekiq_service": {"state": "absent"}})
+    assert kept() == "0"
 
 
 TRANSFERRED = {

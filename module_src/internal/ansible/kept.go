@@ -5,10 +5,12 @@ package ansible
 import (
 	"cmp"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/renameio/v2"
 )
@@ -16,60 +18,85 @@ import (
 const (
 	keptSuffix = ".request"
 	mostKept   = 32 // a host has few applications, and each few ways to be asked for: check mode, diff, info
+	keptFor    = 30 * 24 * time.Hour
 )
 
-// ReadKept reads the arguments of one run from a file that an earlier run with
-// the same arguments has left, and only if there is none from stdin, of which
-// it then keeps a copy under that name.
+// Kept is the place of one request in a directory that keeps those of earlier
+// runs, each named after a digest of its bytes.
 //
 // What is at stake is a round trip: over ssh, standard input arrives one round
-// trip after the command (see docs/adr/0010-kept-requests.md). So the caller
-// names the file after a digest of the arguments, in a directory that nobody
-// else can write; the name is trusted, as that of the program beside it is.
-// That the arguments cannot be kept is no error: the next run waits for them.
-func ReadKept(path string, stdin io.Reader) (Request, error) {
+// trip after the command (see docs/adr/0010-kept-requests.md). The directory
+// is one that nobody else can write, and the name is trusted, as that of the
+// program beside it is. That a request cannot be kept is no error: the next
+// run waits for it. Kept computes no digest; its caller names it.
+type Kept struct {
+	dir, digest string
+	text        []byte // what was read from standard input; nil: it was there
+}
+
+// ReadKept reads the arguments of one run from the directory if it has them,
+// and only if not from stdin.
+func ReadKept(dir, digest string, stdin io.Reader) (Request, *Kept, error) {
+	k := &Kept{dir: dir, digest: digest}
 	// What is not the arguments, as after a power cut, counts as nothing.
-	if r, err := ReadRequest(path, nil); err == nil {
-		return r, nil
+	if r, err := ReadRequest(k.path(), nil); err == nil {
+		return r, k, nil
 	}
 	text, err := readBounded(stdin)
-	r, err := request(text, err)
-	if err == nil {
-		keep(path, text)
-	}
-	return r, err
-}
-
-// keep writes a request, and removes the oldest of those beside it if there
-// are too many. The arguments may hold what is only root's to read.
-func keep(path string, text []byte) {
-	dir := filepath.Dir(path)
-	if renameio.WriteFile(path, text, 0o600, renameio.WithTempDir(dir), renameio.WithStaticPermissions(0o600)) != nil {
-		return
-	}
-	old, err := kept(dir)
-	if err != nil || len(old) <= mostKept {
-		return
-	}
-	for _, file := range old[:len(old)-mostKept] {
-		_ = os.Remove(filepath.Join(dir, file.Name()))
-	}
-}
-
-// kept lists the kept requests in dir, the oldest first.
-func kept(dir string) ([]os.FileInfo, error) {
-	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, err
+		return Request{}, nil, unreadable(err)
 	}
-	var files []os.FileInfo
+	k.text = text
+	r, err := parseRequest(text)
+	return r, k, err
+}
+
+func (k *Kept) path() string { return filepath.Join(k.dir, k.digest+keptSuffix) }
+
+// Keep has the next run find the request. Those that no run has asked for in
+// 30 days go, and the oldest of too many.
+func (k *Kept) Keep() {
+	if k.text == nil {
+		_ = os.Chtimes(k.path(), time.Time{}, time.Now())
+		return
+	}
+	if k.write() == nil {
+		prune(k.dir, mostKept)
+	}
+}
+
+// Forget removes every kept request.
+func (k *Kept) Forget() { prune(k.dir, 0) }
+
+// write replaces what may be there in one step. The arguments may hold what is
+// only root's to read.
+func (k *Kept) write() error {
+	// Not WriteFile, which takes over the mode of a file that is there.
+	p, err := renameio.NewPendingFile(k.path(), renameio.WithTempDir(k.dir), renameio.WithStaticPermissions(0o600))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = p.Cleanup() }()
+	if _, err := p.Write(k.text); err != nil {
+		return err
+	}
+	return p.CloseAtomicallyReplace()
+}
+
+// prune leaves the newest few of the requests in dir.
+func prune(dir string, most int) {
+	entries, _ := os.ReadDir(dir)
+	var files []fs.FileInfo
 	for _, entry := range entries {
-		if info, err := entry.Info(); err == nil && strings.HasSuffix(entry.Name(), keptSuffix) {
+		// With what is left of a write that was cut short, ".DIGEST.request123".
+		if info, err := entry.Info(); err == nil && strings.Contains(entry.Name(), keptSuffix) {
 			files = append(files, info)
 		}
 	}
-	slices.SortFunc(files, func(a, b os.FileInfo) int {
-		return cmp.Compare(a.ModTime().UnixNano(), b.ModTime().UnixNano())
-	})
-	return files, nil
+	slices.SortFunc(files, func(a, b fs.FileInfo) int { return cmp.Compare(b.ModTime().UnixNano(), a.ModTime().UnixNano()) })
+	for i, file := range files {
+		if i >= most || time.Since(file.ModTime()) > keptFor {
+			_ = os.Remove(filepath.Join(dir, file.Name()))
+		}
+	}
 }

@@ -21,52 +21,82 @@ func (u unread) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// readKept fails the test unless the request has the name.
-func readKept(t *testing.T, path string, stdin io.Reader, name string) {
-	t.Helper()
-	r, err := ReadKept(path, stdin)
-	if err != nil || r.Args["name"] != name || !r.Check {
-		t.Errorf("got %+v, %v", r, err)
-	}
-}
-
 const keptText = `{"name": "a", "_ansible_check_mode": true}`
 
-func TestReadKeptWaitsForStandardInputOnlyOnce(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "1.request")
-	readKept(t, path, strings.NewReader(keptText), "a")
-	readKept(t, path, unread{t}, "a")
-	info, err := os.Stat(path)
-	if err != nil || info.Mode() != 0o600 {
-		t.Errorf("got %v, %v; what is kept is for root alone", info.Mode(), err)
+// readKept fails the test unless the request is that of keptText.
+func readKept(t *testing.T, dir, digest string, stdin io.Reader) *Kept {
+	t.Helper()
+	r, k, err := ReadKept(dir, digest, stdin)
+	if err != nil || r.Args["name"] != "a" || !r.Check {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	return k
+}
+
+func names(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, entry := range entries {
+		found = append(found, entry.Name())
+	}
+	return strings.Join(found, " ")
+}
+
+func put(t *testing.T, dir, name, text string, age time.Duration) {
+	t.Helper()
+	path, at := filepath.Join(dir, name), time.Now().Add(-age)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(path, at, at); err != nil {
+		t.Fatal(err)
 	}
 }
 
-func TestReadKeptTakesNothingElseForTheArguments(t *testing.T) {
+func TestAKeptRequestIsNotWaitedFor(t *testing.T) {
+	dir := t.TempDir()
+	k := readKept(t, dir, "1", strings.NewReader(keptText))
+	if found := names(t, dir); found != "" {
+		t.Errorf("%s is kept before anybody asked for it", found)
+	}
+	k.Keep()
+	readKept(t, dir, "1", unread{t})
+	readKept(t, dir, "2", strings.NewReader(keptText))
+}
+
+func TestWhatIsNotTheArgumentsIsReplaced(t *testing.T) {
 	for what, content := range map[string]string{"empty": "", "cut short": keptText[:20], "zeros": strings.Repeat("\x00", 40)} {
 		t.Run(what, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "1.request")
-			if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			dir := t.TempDir()
+			put(t, dir, "1.request", content, 0)
+			readKept(t, dir, "1", strings.NewReader(keptText)).Keep()
+			readKept(t, dir, "1", unread{t})
+			info, err := os.Stat(filepath.Join(dir, "1.request"))
+			if err != nil {
 				t.Fatal(err)
 			}
-			readKept(t, path, strings.NewReader(keptText), "a")
-			readKept(t, path, unread{t}, "a")
+			if info.Mode() != 0o600 {
+				t.Errorf("its mode is %v; what is kept is for root alone", info.Mode())
+			}
 		})
 	}
 }
 
-func TestReadKeptNeedsNoPlaceToKeep(t *testing.T) {
-	readKept(t, "/nonexistent/1.request", strings.NewReader(keptText), "a")
+func TestARequestThatCannotBeKeptIsWaitedForAgain(t *testing.T) {
+	for range 2 {
+		readKept(t, "/nonexistent", "1", strings.NewReader(keptText)).Keep()
+	}
 }
 
-func TestReadKeptKeepsNothingOfAnInputThatFails(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "1.request")
-	_, err := ReadKept(path, io.MultiReader(strings.NewReader(keptText), brokenReader{}))
-	if !errors.Is(err, errBroken) {
-		t.Errorf("got %v", err)
-	}
-	if _, err := os.Stat(path); err == nil {
-		t.Error("what was read until then is kept")
+func TestNothingIsKeptOfAnInputThatFails(t *testing.T) {
+	dir := t.TempDir()
+	_, k, err := ReadKept(dir, "1", io.MultiReader(strings.NewReader(keptText), brokenReader{}))
+	if !errors.Is(err, errBroken) || k != nil {
+		t.Errorf("got %v, %v", k, err)
 	}
 }
 
@@ -76,27 +106,42 @@ type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, errBroken }
 
-func TestReadKeptRemovesTheOldestAndNothingElse(t *testing.T) {
+func TestTheLeastUsedOfTooManyGo(t *testing.T) {
 	dir := t.TempDir()
-	program := filepath.Join(dir, "program")
-	if err := os.WriteFile(program, nil, 0o700); err != nil {
-		t.Fatal(err)
+	put(t, dir, "program", "", 0)
+	for n := range mostKept {
+		put(t, dir, fmt.Sprintf("%02d.request", n), keptText, time.Hour-time.Duration(n)*time.Second)
 	}
-	start := time.Now().Add(-time.Hour)
-	name := func(n int) string { return filepath.Join(dir, fmt.Sprintf("%d.request", n)) }
-	for n := range mostKept + 3 {
-		readKept(t, name(n), strings.NewReader(keptText), "a")
-		at := start.Add(time.Duration(n) * time.Second)
-		if err := os.Chtimes(name(n), at, at); err != nil {
-			t.Fatal(err)
+	readKept(t, dir, "00", unread{t}).Keep() // as good as new
+	readKept(t, dir, "99", strings.NewReader(keptText)).Keep()
+	found := names(t, dir)
+	for name, want := range map[string]bool{"00.request": true, "01.request": false, "02.request": true, "99.request": true, "program": true} {
+		if strings.Contains(found, name) != want {
+			t.Errorf("%s: there are %s", name, found)
 		}
 	}
-	for n := range mostKept + 3 {
-		if _, err := os.Stat(name(n)); (err == nil) != (n >= 3) {
-			t.Errorf("request %d: %v", n, err)
-		}
+}
+
+func TestWhatNobodyHasAskedForInAMonthGoes(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "program", "", 60*24*time.Hour)
+	put(t, dir, "1.request", keptText, 31*24*time.Hour)
+	put(t, dir, ".2.request123", keptText[:9], 31*24*time.Hour) // of a run that was killed
+	put(t, dir, "3.request", keptText, 29*24*time.Hour)
+	readKept(t, dir, "4", strings.NewReader(keptText)).Keep()
+	if found := names(t, dir); found != "3.request 4.request program" {
+		t.Errorf("there are %s", found)
 	}
-	if _, err := os.Stat(program); err != nil {
-		t.Error(err)
+}
+
+func TestForgetLeavesNoRequest(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "program", "", 0)
+	put(t, dir, ".2.request123", keptText[:9], 0)
+	k := readKept(t, dir, "1", strings.NewReader(keptText))
+	k.Keep()
+	k.Forget()
+	if found := names(t, dir); found != "program" {
+		t.Errorf("there are %s", found)
 	}
 }

@@ -41,20 +41,22 @@ type Request struct {
 // ReadRequest reads the arguments of one run from the file of that name, or
 // from stdin for "-".
 func ReadRequest(name string, stdin io.Reader) (Request, error) {
-	return request(readSource(name, stdin))
+	text, err := readSource(name, stdin)
+	if err != nil {
+		return Request{}, unreadable(err)
+	}
+	return parseRequest(text)
 }
 
-// request is what the text asks for; err is that of reading it.
-func request(text []byte, err error) (Request, error) {
-	var object map[string]any
-	if err == nil {
-		object, err = decodeObject(text)
-	}
+func parseRequest(text []byte) (Request, error) {
+	object, err := decodeObject(text)
 	if err != nil {
-		return Request{}, fmt.Errorf("cannot read the arguments: %w", err)
+		return Request{}, unreadable(err)
 	}
 	return newRequest(object), nil
 }
+
+func unreadable(err error) error { return fmt.Errorf("cannot read the arguments: %w", err) }
 
 func readSource(name string, stdin io.Reader) ([]byte, error) {
 	if name == "-" {

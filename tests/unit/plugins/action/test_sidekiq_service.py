@@ -130,11 +130,24 @@ def test_no_command_line_holds_an_argument(host):
 def test_the_program_keeps_the_same_arguments_in_the_same_place_and_others_elsewhere(host):
     places = [host.run(arguments)["kept"] for arguments in ({"name": "a"}, {"name": "a"}, {"name": "b"})]
     assert places[0] == places[1] != places[2]
-    assert all(place.startswith(f"{host.cache}/") and place.endswith(".request") for place in places)
+    assert all(len(place) == 64 for place in places)
 
 
 def test_nothing_is_kept_of_what_no_log_hides(host):
     assert [host.run(keyword={"no_log": True})["kept"] for dummy in ("brings the program", "has it")] == ["", ""]
+
+
+def test_no_log_forgets_what_was_kept_before(host):
+    host.run()
+    (host.cache / "0.request").write_text("{}")
+    host.run()
+    assert (host.cache / "0.request").exists()
+    host.run(keyword={"no_log": True})
+    assert not (host.cache / "0.request").exists()
+
+
+def test_arguments_that_fill_a_pipe_are_not_kept(host):
+    assert host.run({"env": {"A": "x" * 40_000}})["kept"] == ""
 
 
 def test_nothing_is_kept_by_the_ordinary_transfer(host):
