@@ -2,9 +2,9 @@
 """bench: measures what a play with this collection takes, beside the smallest task there is and beside ordinary tasks.
 
 Everything is real: booted hosts, ssh, a proxy that adds the distance. The plays of one setting run in turn, RUNS times each, so that what
-else the machine does meets all of them. Ansible has one half of the machine's processors to itself, and the hosts and the proxy the other:
-hosts that are other machines take nothing from it either. Writes results.json, of which report.py makes RESULTS.md and chart.svg, and fails
-if a ratio is not what it must be.
+else the machine does meets all of them. Where several hosts work at once, Ansible has one half of the machine's processors to itself, and the
+hosts and the proxy the other: hosts that are other machines take nothing from it either. Writes results.json, of which report.py makes
+RESULTS.md and chart.svg, and fails if a ratio is not what it must be.
 
 Environment: RUNS (10), ROUND_TRIPS in ms ("0 20 50 150", with one host), HOSTS ("5 20", at 0 ms), ONLY (plays, as named in CASES; all),
 RESULTS (the file to write). A setting that is left out stays in results.json as it was measured before.
@@ -46,7 +46,6 @@ CACHE = "/var/cache/curationexperts.sidekiq"
 PROCESSORS = sorted(os.sched_getaffinity(0))
 HALF = len(PROCESSORS) // 2
 CONTROLLERS, HOSTS_OWN = PROCESSORS[HALF:], PROCESSORS[:HALF] or PROCESSORS
-PLAYBOOK = ["taskset", "-c", ",".join(map(str, CONTROLLERS)), VENV / "bin/ansible-playbook"]
 
 
 @dataclass
@@ -118,6 +117,12 @@ def fleet(kind: str, count: int) -> Iterator[Fleet]:
         as_root(HOST_TOOL, "destroy", *names)
 
 
+def playbook(count: int, *arguments: object) -> list[str]:
+    """The command that runs a play on so many hosts."""
+    processors = CONTROLLERS if count > 1 else PROCESSORS
+    return ["taskset", "-c", ",".join(map(str, processors)), str(VENV / "bin/ansible-playbook"), *map(str, arguments)]
+
+
 def environment(case: Case) -> dict[str, str]:
     return {
         **os.environ,
@@ -134,7 +139,7 @@ def measure(case: Case, fleet: Fleet, count: int) -> dict[str, float]:
     """Runs the play once: seconds on the clock and of this machine's processors, bytes over ssh."""
     if case.undo_first:
         fleet.undo(count)
-    command = [*PLAYBOOK, "-i", fleet.inventory(count), HERE / f"plays/{case.play}.yml"]
+    command = playbook(count, "-i", fleet.inventory(count), HERE / f"plays/{case.play}.yml")
     settings = environment(case)
     sent, received, start = fleet.proxy.sent, fleet.proxy.received, time.monotonic()
     process = subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -166,7 +171,7 @@ def remote_commands(case: Case, fleet: Fleet) -> int | None:
         return None
     if case.undo_first:
         fleet.undo(1)
-    output = run(*PLAYBOOK, "-vvv", "-i", fleet.inventory(1), HERE / f"plays/{case.play}.yml", env=environment(case))
+    output = run(*playbook(1, "-vvv", "-i", fleet.inventory(1), HERE / f"plays/{case.play}.yml"), env=environment(case))
     return len(re.findall(r"> (?:SSH: EXEC|PUT|FETCH) ", output))
 
 
@@ -195,7 +200,7 @@ def machine(host: str) -> dict[str, str]:
     on_host = as_root(HOST_TOOL, "ssh", host, "systemctl --version | sed 1q; sudo --version | sed 1q; sidekiq --version; . /etc/os-release; echo $PRETTY_NAME")
     systemd, sudo, sidekiq, system = on_host.strip().split("\n")
     return {
-        "processor": f"{model[1] if model else platform.machine()}, {len(CONTROLLERS)} for Ansible, {len(HOSTS_OWN)} for the hosts",
+        "processor": f"{model[1] if model else platform.machine()}, {len(PROCESSORS)} cores",
         "kernel": platform.release(),
         "python": platform.python_version(),
         "ansible-core": installed["ansible-core"],
@@ -239,7 +244,6 @@ def keep(about: dict[str, str], once: dict[str, Any], measured: dict[str, Any]) 
 
 def main() -> int:
     NO_SETTINGS.write_text("")
-    os.sched_setaffinity(0, HOSTS_OWN)
     as_root(HOST_TOOL, "setup")
     # A single host is measured while there is no other: even idle ones take time.
     for places in ([(1, round_trip) for round_trip in ROUND_TRIPS], [(count, 0) for count in HOSTS]):
@@ -251,6 +255,7 @@ def main() -> int:
 def measure_all(places: list[tuple[int, int]]) -> None:
     """Measures with so many hosts at such a round trip, in ms; there are as many hosts of each kind as the largest number of them."""
     most = max(count for count, dummy in places)
+    os.sched_setaffinity(0, HOSTS_OWN if most > 1 else PROCESSORS)
     kinds = {case.kind for name, case in CASES.items() if not ONLY or name in ONLY}
     of_each = {kind: most if kind in kinds else 1 for kind in ("ours", "ordinary")}
     with fleet("ours", of_each["ours"]) as ours, fleet("ordinary", of_each["ordinary"]) as ordinary:
@@ -258,9 +263,9 @@ def measure_all(places: list[tuple[int, int]]) -> None:
         about = machine(ours.names[0])
         for name in ("role", "ordinary"):  # the state that the others find
             kind = CASES[name].kind
-            run(*PLAYBOOK, "-i", fleets[kind].inventory(of_each[kind]), HERE / f"plays/{name}.yml", env=environment(CASES[name]))
+            run(*playbook(most, "-i", fleets[kind].inventory(of_each[kind]), HERE / f"plays/{name}.yml"), env=environment(CASES[name]))
         once = {"commands": {name: remote_commands(case, fleets[case.kind]) for name, case in CASES.items()}}
-        run(*PLAYBOOK, "-i", ours.inventory(1), HERE / "plays/role.yml", env=environment(CASES["role"]))
+        run(*playbook(1, "-i", ours.inventory(1), HERE / "plays/role.yml"), env=environment(CASES["role"]))
         once["program"] = alone(ours.names[0])
         for count, round_trip in places:
             keep(about, once, setting(count, round_trip, fleets))
