@@ -95,6 +95,7 @@ def ratios(settings: list[Setting], commands: dict[str, int | None]) -> Any:
     if one and many.hosts > 1:
         yield f"processor of the controller, our module / raw, {many.hosts} hosts", many.ratio("module", "raw", "cpu"), 1.3, False
         growth = {case: many.median(case) / one.median(case) for case in ("module", "raw")}
+        # No more than raw's; a tenth is within the spread of the medians.
         yield f"growth from 1 to {many.hosts} hosts, our module's / raw's", growth["module"] / growth["raw"], 1.1, False
     yield "remote commands of our module, nothing to change", commands["module"] or 0, 1, False
     yield "remote commands of our module, program not yet on the host", commands["first"] or 0, 2, False

@@ -30,11 +30,7 @@ func run(c command, stdin io.Reader) answer {
 	req.Check = req.Check || c.check
 	req.Diff = req.Diff || c.diff
 	a := answerTo(ctx, req)
-	switch {
-	case kept == nil || a.Failed:
-	case req.Args["state"] == string(sidekiq.Absent) && !req.Check:
-		kept.Forget()
-	default:
+	if kept != nil && !a.Failed {
 		kept.Keep()
 	}
 	return a

@@ -51,7 +51,7 @@ options:
       - The sudoers file. C(/etc/sudoers.d/<name>-restart-users) if it is not set.
     type: path
 notes:
-  - The program stays on the host, as with M(curationexperts.sidekiq.sidekiq_service).
+  - The program and the options stay on the host, and C(environment) has no effect, as with M(curationexperts.sidekiq.sidekiq_service).
 attributes:
   check_mode:
     support: full

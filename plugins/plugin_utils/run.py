@@ -8,8 +8,7 @@ There are two ways, with the same result:
 - The fast way keeps the program on the host, in a directory of root's, under its digest. One command over the connection, with
   the arguments on its standard input, is all that happens. A host that lacks the program says so, with its architecture, and a
   second command brings it and runs it. The program keeps the arguments beside itself, under their digest, and when it is run with
-  the same ones again it does not wait for standard input, which over ssh arrives one round trip after the command. With no_log it
-  does not, and forgets those of earlier tasks.
+  the same ones again it does not wait for standard input, which over ssh arrives one round trip after the command.
 - The ordinary transfer puts program and arguments into Ansible's temporary directory, as Ansible does with any binary module. It is
   taken by itself where the fast way is not possible: `ansible-playbook -vvv` tells why.
 
@@ -37,7 +36,8 @@ from .binaries import Binaries
 
 display = Display()
 
-# Where the programs stay. Every directory of its path must be root's alone, or another user could have root run a program of his.
+# Where the programs stay. Every directory of its path must be root's alone, or another user could have root run a program of his. That is
+# made sure of when a program is brought. Later only root could change it.
 _CACHE = "/var/cache/curationexperts.sidekiq"
 
 # The fast way's one command: run the program if it is here, else say what host this is. Standard input is the arguments, which no
@@ -53,7 +53,7 @@ _RUN = (
 _BRING = (
     "umask 077; d={cache}; f=$d/{digest}; t=$d/.$$; IFS= read -r arguments; "
     "bring() {{ {{ [ -d $d ] || mkdir $d; }} && for p in {path}; do case $(stat -Lc %u:%A $p) in 0:d????[!w]??[!w]?) ;; "
-    "*) echo $p can be written by others than root; return 1;; esac; done "
+    "*) echo $p can be written by others than root; return 1;; esac; done && chmod 700 $d "
     "&& {unpack} >$t && [ \"$(sha256sum <$t)\" = '{digest}  -' ] && chmod 700 $t && mv -f $t $f "
     "&& for o in $d/*; do [ $o = $f ] || rm -f $o; done; }}; "
     "if why=$(bring 2>&1); then printf '%s\\n' \"$arguments\" | $f {kept}-; "
@@ -89,18 +89,20 @@ class CompiledModule(ActionBase):
         self._update_module_args(f"curationexperts.sidekiq.{self.module}", arguments, task_vars)
         request = json.dumps(_plain(arguments)).encode() + b"\n"
         binaries = Binaries(self.program)
+        # With no_log, and where a service goes, nothing that was kept for it is to stay.
+        forget = f"rm -f {self.cache}/*.request {self.cache}/.*.request*; " if self._task.no_log or arguments.get("state") == "absent" else ""
         try:
-            reply = self._run_kept(binaries, request, task_vars)
+            reply = self._run_kept(binaries, request, forget, task_vars)
         except NotThisWay as why:
             display.vvv(f"{self.module}: ordinary transfer of the program: {why}", host=task_vars.get("inventory_hostname"))
-            reply = self._run_transferred(binaries, request)
+            reply = self._run_transferred(binaries, request, forget)
         return _result(self.module, reply)
 
-    def _run_kept(self, binaries: Binaries, request: bytes, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _run_kept(self, binaries: Binaries, request: bytes, forget: str, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Runs the program that is kept on the host, and brings it first if it is not there. Raises NotThisWay."""
         self._require_standard_input(task_vars)
-        kept = self._kept(request)
-        forget = "rm -f $d/*.request; " if self._task.no_log else ""
+        # Arguments that are larger than a pipe are not kept: who sends them could be waiting, and be cut off, when the program ends without them.
+        kept = "" if forget or len(request) > _PIPE else f"--kept={hashlib.sha256(request).hexdigest()} "
         reply = self._ask(_RUN.format(cache=self.cache, digests=" ".join(binaries.digests), forget=forget, kept=kept), request)
         missing = _MISSING.search(reply["stdout"])
         if not missing:
@@ -117,13 +119,6 @@ class CompiledModule(ActionBase):
         if cannot:
             raise NotThisWay(f"cannot {cannot.group(1).strip()}")
         return reply
-
-    def _kept(self, request: bytes) -> str:
-        """The flag that says under which digest the program keeps these arguments, or nothing where no_log asks for no trace of them.
-
-        Nor for arguments that are larger than a pipe: their sender could be waiting, and be cut off, when the program ends without them.
-        """
-        return "" if self._task.no_log or len(request) > _PIPE else f"--kept={hashlib.sha256(request).hexdigest()} "
 
     def _require_standard_input(self, task_vars: dict[str, Any]) -> None:
         """Raises NotThisWay where a command would not get its standard input, or the user wants the files to be seen."""
@@ -150,7 +145,7 @@ class CompiledModule(ActionBase):
                 raise NotThisWay(f"a terminal is required: {_end_of(reply['stderr'])}")
         return reply
 
-    def _run_transferred(self, binaries: Binaries, request: bytes) -> dict[str, Any]:
+    def _run_transferred(self, binaries: Binaries, request: bytes, forget: str) -> dict[str, Any]:
         """Runs the program from Ansible's temporary directory."""
         host = self._low_level_execute_command("echo HOST $(uname -sm) $(id -u)")
         known = re.search(r"^HOST (\S+ \S+) (\d+)\s*$", host["stdout"], re.MULTILINE)
@@ -173,7 +168,7 @@ class CompiledModule(ActionBase):
             except AnsibleError as err:
                 raise AnsibleActionFail(f"Cannot copy the program ({path.stat().st_size >> 20} MB) to {directory}; is there space left? {err}") from err
             self._fixup_perms2((directory, program, arguments))
-            reply = self._low_level_execute_command(f"{program} {arguments}")
+            reply = self._low_level_execute_command(f"{forget}{program} {arguments}")
         finally:
             self._remove_tmp_path(directory)
         if reply["rc"] == 126:

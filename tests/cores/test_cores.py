@@ -195,7 +195,7 @@ VALUES = """\
     umask: "0022"
     queues: "{{ queues }}"
     after: "{{ units_with_commas }}"
-    directives: "{{ {'Service': {'Nice': five, 'OOMScoreAdjust': '100'}} }}"
+    directives: "{{ {'Service': {'Nice': five, 'OOMScoreAdjust': '100'}, 'Unit': with_a_vault} }}"
     env:
       FIVE: 5
       FIVE_BY_VARIABLE: "{{ five }}"
@@ -244,11 +244,13 @@ ENVIRONMENT = {
 
 def test_values_of_every_kind(controller: Controller, managed: dict[str, Host]) -> None:
     host = managed[NO_PYTHON]
-    controller.write("group_vars/all.yml", controller.vault("vaulted", "in a variable"))
+    in_a_dictionary = "with_a_vault:\n" + "\n".join("  " + line for line in controller.vault("Documentation", "man:in-a-dictionary(7)").splitlines())
+    controller.write("group_vars/all.yml", controller.vault("vaulted", "in a variable") + "\n" + in_a_dictionary + "\n")
     here = "\n".join("      " + line for line in controller.vault("VAULT_HERE", "in the task").splitlines())
     tasks = VALUES.replace("VAULTED_HERE", here)
     output = controller.play(NO_PYTHON, tasks, "--diff -vvv")
     assert "in the task" not in output and "in a variable" not in output, output
+    assert host.show("Documentation") == {"Documentation": "man:in-a-dictionary(7)"}
     shown = host.show(
         "Environment", "Group", "Nice", "OOMScoreAdjust", "RestartUSec", "TimeoutStartUSec", "UMask", "WorkingDirectory", "UnitFileState", "After"
     )

@@ -276,18 +276,30 @@ def test_the_pager_of_status_is_no_way_to_a_shell(host: Host, name: str, way: st
 # --- Files that root opens for the service --------------------------------------------------------------------------------------------
 
 
+# What stands in place of the log; $f is its path.
+LOGS = {
+    "a link to a file of root's": "ln -s /root/victim $f",
+    "a link to /etc/shadow": "ln -s /etc/shadow $f",
+    "a link to /proc/self/fd/0": "ln -s /proc/self/fd/0 $f",
+    "a FIFO": "mkfifo $f",
+}
+
+
 @pytest.mark.long
+@pytest.mark.parametrize("name", LOGS)
 @pytest.mark.parametrize("way", WAYS)
-def test_a_link_in_place_of_the_log_appends_to_no_file_of_roots(host: Host, way: str) -> None:
+def test_what_stands_in_place_of_the_log_appends_to_no_file_of_roots(host: Host, way: str, name: str) -> None:
     clean(host)
-    host.sh("echo untouched >/root/victim; chmod 711 /root")
+    host.sh("echo untouched >/root/victim; chmod 711 /root; cp -a /etc/shadow /root/shadow")
     log = f"{APP}/shared/log/sidekiq.log"
-    install(host, way, unit=f"StandardOutput=append:{log}\nStandardError=append:{log}", log_file=log)
-    deploy(host, f"ln -sf /root/victim {log}; sudo -n systemctl restart sidekiq; sleep 5")
-    got = "not written" if host.out("cat /root/victim") == "untouched" else "written as root"
-    host.sh("chmod 700 /root")
-    record("file: a link to a file of root's as the log", way, got=got)
-    assert (got == "not written") == (way == OURS)
+    install(host, way, unit=f"StandardOutput=append:{log}\nStandardError=append:{log}", log_file=log, start_timeout=10)
+    deploy(host, f"f={log}; rm -f $f; {LOGS[name]}; timeout 20 sudo -n systemctl restart sidekiq; sleep 5")
+    if way == OURS:  # which ends, whether Sidekiq can log or not
+        host.converge(log_file=log, start_timeout=10, state="restarted", timeout=120)
+    same = host.out("cat /root/victim") == "untouched" and not host.sh("cmp /etc/shadow /root/shadow", check=False).returncode
+    host.sh(f"systemctl kill -s KILL sidekiq; rm -f {log}; cp -a /root/shadow /etc/shadow; chmod 700 /root", check=False)
+    record(f"file: {name} as the log", way, got="not written" if same else "written as root")
+    assert same == (way == OURS or "root's" not in name and "shadow" not in name)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -424,23 +436,30 @@ def test_what_capistrano_links_is_read(host: Host) -> None:
 
 
 @pytest.mark.long
-def test_a_file_that_changes_while_the_program_runs_is_no_way_in(host: Host) -> None:
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_file_that_changes_while_the_program_runs_is_no_way_in(host: Host, target: str) -> None:
+    """In check mode, and every fifth time for real."""
     clean(host)
-    config = host.out(f"readlink -f {CONFIG}")
+    path = host.out(f"readlink -f {TARGETS[target]}")
     deploy(
         host,
-        f"cd $(dirname {config}); printf ':timeout: 333\\n' >good; ln -s /root/config/sidekiq.yml bad; mkfifo worse;"
-        " (timeout 40 ruby -e 'loop { %w(good bad worse).each { |n| File.link(n, %q(new)) rescue nil;"
-        f" File.rename(%q(new), ARGV[0]); sleep 0.0005 }} }}' {config}"
+        f"cd $(dirname {path}); cp {path} good; [ {target} != sidekiq.yml ] || printf ':timeout: 333\\n' >>good;"
+        " ln -s /root/config/sidekiq.yml bad; mkfifo worse;"
+        " (timeout 60 ruby -e 'loop { %w(good bad worse).each { |n| File.link(n, %q(new)) rescue nil;"
+        f" File.rename(%q(new), ARGV[0]); sleep 0.0005 }} }}' {path}"
         " >/dev/null 2>&1 &)",
     )
+    by_hand = host.out(f"for i in $(seq 100); do timeout 0.1 head -c 10000 {path} 2>/dev/null; done | grep -c {SECRET}; true")
+    record(f"race: {target} swapped for links and FIFOs, 25 runs", SEED, got="a secret read" if int(by_hand) else "nothing read")
     seen = set()
-    for dummy in range(25):
-        result = host.converge(check=True, prefix=BOUNDS)
+    for number in range(25):
+        result = host.converge(check=number % 5 != 4, state="present", prefix=BOUNDS)
         assert verdict(host, result) == "unharmed", result
-        seen.add("338" in json.dumps(result))
-    record("race: sidekiq.yml swapped for links and FIFOs, 25 runs", OURS, got="unharmed")
+        seen.add("338" in json.dumps(result) if target == "sidekiq.yml" else bool(result.get("sidekiq_version")))
+    host.sh("pkill -f '[F]ile.rename'", check=False)
+    record(f"race: {target} swapped for links and FIFOs, 25 runs", OURS, got="unharmed")
     assert seen == {True, False}  # the swapping was seen
+    assert int(by_hand), "the attack is none"
 
 
 PLACES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
@@ -458,6 +477,11 @@ PLACES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     ),
     "a unit_dir that everybody can write": ("mkdir -p /srv/all/units && chmod 1777 /srv/all", {"unit_dir": "/srv/all/units"}, ["/srv/all", "writable"]),
     "a unit_dir that is a link of deploy's": (f"ln -sfn /etc {APP}/shared/tmp/units", {"unit_dir": f"{APP}/shared/tmp/units/systemd/system"}, [APP]),
+    "rules in a directory that a group can write": (
+        "mkdir -p /srv/rules && chgrp deploy /srv/rules && chmod 775 /srv/rules",
+        {"sudoers_file": "/srv/rules/sidekiq"},
+        ["/srv/rules", "writable"],
+    ),
     "rules in a directory of deploy's": ("", {"sudoers_file": f"{APP}/shared/tmp/rules"}, [APP, "uid 1000"]),
     "rules at a link to /etc/shadow": (f"ln -sfn /etc {APP}/shared/tmp/d", {"sudoers_file": f"{APP}/shared/tmp/d/shadow", "replace": True}, [APP]),
 }
@@ -476,12 +500,22 @@ def test_nothing_is_written_through_a_link_or_below_what_others_can_write(host: 
             assert word in result["msg"], result["msg"]
         assert SECRET not in json.dumps(result)
     record(f"place: {name}", OURS, got="refused")
-    if "a link as" in name:
-        host.sh(f"echo x >{UNIT if 'unit' in name else SUDOERS}")
-        record(f"place: {name}", SEED, got="written through" if host.out("cat /root/victim") != "untouched" else "not written")
-    else:
-        assert host.out("cat /root/victim") == "untouched"
-    host.sh(f"rm -rf {UNIT} {SUDOERS} /root/victim /srv/*")
+    assert host.out("cat /root/victim") == "untouched" and host.sh("[ ! -e /root/nowhere ]", check=False).returncode == 0
+    unit = f"{options['unit_dir']}/sidekiq.service" if "unit_dir" in options else UNIT
+    record(f"place: {name}", SEED, got=written_by_hand(host, options.get("sudoers_file", unit if "unit" in name else SUDOERS)))
+    host.sh(f"rm -rf {UNIT} {SUDOERS} /root/victim /root/nowhere /etc/systemd/system/sidekiq.service /srv/*")
+
+
+def written_by_hand(host: Host, path: str) -> str:
+    """What comes of it if root writes a file with a redirection: does it land elsewhere, or can deploy replace it?"""
+    # All at once: nobody logs in while there is no /etc/shadow.
+    script = f"cp -a /etc/shadow /root/shadow; mkdir -p $(dirname {path}); echo 'by hand' >{path}; echo $?; readlink -f {path}; cp -a /root/shadow /etc/shadow"
+    status, real = host.sh(script).stdout.split()
+    if status != "0":
+        return "refused"
+    if real not in (path, f"/usr{path}"):
+        return "written through"
+    return "replaced by deploy" if "evil" in deploy(host, f"rm -f {path}; echo evil >{path}; cat {path}") else "unharmed"
 
 
 @pytest.mark.long

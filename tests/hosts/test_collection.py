@@ -65,7 +65,13 @@ def installed(tmp_path: Path, tarball: Path) -> Installed:
 def test_only_expected_files(tarball: Path) -> None:
     with tarfile.open(tarball) as tar:
         unexpected = [file.name for file in tar if not file.isdir() and not EXPECTED.fullmatch(file.name)]
+        names = set(tar.getnames())
     assert unexpected == []
+    sums = ROOT / "plugins/plugin_utils/_bin/SHA256SUMS"
+    programs = {f"plugins/plugin_utils/_bin/{line.split()[1]}" for line in sums.read_text().splitlines()}
+    sources = subprocess.run(["git", "ls-files", "module_src", "go.mod", "go.sum"], cwd=ROOT, text=True, capture_output=True, check=True).stdout.split()
+    missing = ({"LICENSE", "README.md", "CHANGELOG.rst", "plugins/plugin_utils/_bin/SHA256SUMS"} | programs | set(sources)) - names
+    assert not missing and len(programs) > 1
 
 
 def test_licences_of_every_linked_module(tarball: Path) -> None:

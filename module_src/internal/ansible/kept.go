@@ -61,12 +61,9 @@ func (k *Kept) Keep() {
 		return
 	}
 	if k.write() == nil {
-		prune(k.dir, mostKept)
+		k.prune()
 	}
 }
-
-// Forget removes every kept request.
-func (k *Kept) Forget() { prune(k.dir, 0) }
 
 // write replaces what may be there in one step. The arguments may hold what is
 // only root's to read.
@@ -83,9 +80,9 @@ func (k *Kept) write() error {
 	return p.CloseAtomicallyReplace()
 }
 
-// prune leaves the newest few of the requests in dir.
-func prune(dir string, most int) {
-	entries, _ := os.ReadDir(dir)
+// prune leaves the last used of the requests.
+func (k *Kept) prune() {
+	entries, _ := os.ReadDir(k.dir)
 	var files []fs.FileInfo
 	for _, entry := range entries {
 		// With what is left of a write that was cut short, ".DIGEST.request123".
@@ -95,8 +92,8 @@ func prune(dir string, most int) {
 	}
 	slices.SortFunc(files, func(a, b fs.FileInfo) int { return cmp.Compare(b.ModTime().UnixNano(), a.ModTime().UnixNano()) })
 	for i, file := range files {
-		if i >= most || time.Since(file.ModTime()) > keptFor {
-			_ = os.Remove(filepath.Join(dir, file.Name()))
+		if i >= mostKept || time.Since(file.ModTime()) > keptFor {
+			_ = os.Remove(filepath.Join(k.dir, file.Name()))
 		}
 	}
 }

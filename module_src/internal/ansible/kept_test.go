@@ -133,15 +133,3 @@ func TestWhatNobodyHasAskedForInAMonthGoes(t *testing.T) {
 		t.Errorf("there are %s", found)
 	}
 }
-
-func TestForgetLeavesNoRequest(t *testing.T) {
-	dir := t.TempDir()
-	put(t, dir, "program", "", 0)
-	put(t, dir, ".2.request123", keptText[:9], 0)
-	k := readKept(t, dir, "1", strings.NewReader(keptText))
-	k.Keep()
-	k.Forget()
-	if found := names(t, dir); found != "program" {
-		t.Errorf("there are %s", found)
-	}
-}

@@ -3,14 +3,49 @@
 package sidekiq
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// FuzzShellLine shows that our reader of command lines gives back what the
-// writer was given.
+// posixWords reads a script of plain words and redirections as a POSIX shell
+// does (Shell Command Language, 2.2 Quoting). It shares nothing with the code
+// that writes them, and fails at whatever a shell would act on.
+func posixWords(script string) ([]string, error) {
+	var words []string
+	word, begun := "", false
+	for rest := script; rest != ""; {
+		switch {
+		case rest[0] == ' ':
+			if begun {
+				words = append(words, word)
+			}
+			word, begun, rest = "", false, rest[1:]
+		case rest[0] == '\'':
+			quoted, after, closed := strings.Cut(rest[1:], "'")
+			if !closed {
+				return nil, fmt.Errorf("a quote that does not end in %q", script)
+			}
+			word, begun, rest = word+quoted, true, after
+		case strings.HasPrefix(rest, `\'`):
+			word, begun, rest = word+"'", true, rest[2:]
+		case strings.ContainsRune("_./:,+@%->&", rune(rest[0])), 'a' <= rest[0] && rest[0] <= 'z', 'A' <= rest[0] && rest[0] <= 'Z', '0' <= rest[0] && rest[0] <= '9':
+			word, begun, rest = word+rest[:1], true, rest[1:]
+		default:
+			return nil, fmt.Errorf("%q is not plain in %q", rest[0], script)
+		}
+	}
+	if begun {
+		words = append(words, word)
+	}
+	return words, nil
+}
+
+// FuzzShellLine shows that what a shell reads, and our own reader of command
+// lines, is what the writer was given.
 func FuzzShellLine(f *testing.F) {
 	for _, v := range hostile() {
 		f.Add("/bin/x", v)
@@ -23,6 +58,10 @@ func FuzzShellLine(f *testing.F) {
 		if err != nil || !slices.Equal(got, []string{a, b}) {
 			t.Fatalf("%q, %q became %q, %v", a, b, got, err)
 		}
+		got, err = posixWords(shellLine([]string{a, b}))
+		if err != nil || !slices.Equal(got, []string{a, b}) {
+			t.Fatalf("%q, %q became %q to a shell, %v", a, b, got, err)
+		}
 	})
 }
 
@@ -34,6 +73,21 @@ func sh(t *testing.T, line string) []string {
 		t.Fatalf("/bin/sh on %q: %v", line, err)
 	}
 	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
+}
+
+// TestAShellReadsManyWordsAsTheyWere has one real shell read thousands.
+func TestAShellReadsManyWordsAsTheyWere(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	words := make([]string, 3000)
+	for i := range words {
+		words[i] = randomName(r)
+	}
+	if got := sh(t, shellLine(words)); !slices.Equal(got, words) {
+		t.Errorf("%d words became %d, or others", len(words), len(got))
+	}
+	if got, err := posixWords(shellLine(words)); err != nil || !slices.Equal(got, words) {
+		t.Errorf("%d words became %d, or others: %v", len(words), len(got), err)
+	}
 }
 
 func TestShellLineMeansTheSameToAShell(t *testing.T) {

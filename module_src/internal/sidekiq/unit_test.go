@@ -31,7 +31,8 @@ func FuzzUnit(f *testing.F) {
 		f.Add(v)
 	}
 	f.Fuzz(func(t *testing.T, v string) {
-		for option, options := range reachingUnit(v) {
+		for way, options := range reachingUnit(v) {
+			option, _, _ := strings.Cut(way, ",")
 			s, err := parse(options)
 			if err != nil {
 				if !strings.Contains(err.Error(), `option "`+option+`"`) && !strings.Contains(err.Error(), "arguments") {
@@ -39,21 +40,18 @@ func FuzzUnit(f *testing.F) {
 				}
 				continue
 			}
-			checkUnit(t, option, s)
+			checkUnit(t, way, s)
 		}
 	})
 }
 
-// reachingUnit is a task's options with v in one of them, by option.
+// reachingUnit is a task's options with v in one of them, by the option and
+// what more is to say of the way.
 func reachingUnit(v string) map[string]string {
 	tasks := map[string]string{}
-	task := func(option string, value any) {
-		task := map[string]any{"project_name": "p", "sudo": false, option: value}
-		text, err := json.Marshal(task)
-		if err != nil {
-			panic(err)
-		}
-		tasks[option] = string(text)
+	task := func(way string, value any) {
+		option, more, _ := strings.Cut(way, ", ")
+		tasks[way] = quoteJSON(map[string]any{"project_name": "p", "sudo": false, option: value, "login_shell": more == "in a shell"})
 	}
 	for _, option := range []string{
 		"name", "project_name", "user", "group", "umask", "app_env", "config_file", "bundle", "exec_start", "log_file", "redis_unit", "unit_dir",
@@ -61,17 +59,22 @@ func reachingUnit(v string) map[string]string {
 		task(option, v)
 	}
 	task("working_directory", "/"+v)
-	task("exec_start", "/bin/x "+v)
+	task("exec_start, an argument", "/bin/x "+v)
+	for _, option := range []string{"app_env", "config_file", "bundle", "log_file"} {
+		task(option+", in a shell", v)
+	}
+	task("queues, in a shell", []string{v})
 	for _, option := range []string{"queues", "after", "wants", "wanted_by"} {
 		task(option, []string{v})
 	}
 	task("env_files", []string{"/" + v})
 	task("env", map[string]string{"A": v})
+	task("env, a name", map[string]string{v: "x"})
 	return tasks
 }
 
 // checkUnit compares the unit file of a service with what it should say.
-func checkUnit(t *testing.T, option string, s Service) {
+func checkUnit(t *testing.T, way string, s Service) {
 	t.Helper()
 	facts := Facts{
 		Systemd: 252, Deployed: true,
@@ -81,21 +84,21 @@ func checkUnit(t *testing.T, option string, s Service) {
 	}
 	want, _, err := s.Want(facts)
 	if err != nil {
-		t.Fatalf("%s: %v", option, err)
+		t.Fatalf("%s: %v", way, err)
 	}
 	entries, err := systemdParse(want.Files[0].Content)
 	if err != nil {
-		t.Fatalf("%s: %v\n%s", option, err, want.Files[0].Content)
+		t.Fatalf("%s: %v\n%s", way, err, want.Files[0].Content)
 	}
-	got := decodeEntries(t, entries)
+	got := decodeEntries(t, entries, s.LoginShell && s.ExecStart == nil)
 	if d := cmp.Diff(intended(s), got, cmp.AllowUnexported(systemdEntry{})); d != "" {
-		t.Fatalf("%s: systemd reads other directives than meant (-meant +read):\n%s\n%s", option, d, want.Files[0].Content)
+		t.Fatalf("%s: systemd reads other directives than meant (-meant +read):\n%s\n%s", way, d, want.Files[0].Content)
 	}
 }
 
 // decodeEntries decodes each value by the rules of its directive, words
-// separated by NUL.
-func decodeEntries(t *testing.T, entries []systemdEntry) []systemdEntry {
+// separated by NUL. inShell: the command's third word is a script.
+func decodeEntries(t *testing.T, entries []systemdEntry, inShell bool) []systemdEntry {
 	t.Helper()
 	var out []systemdEntry
 	for _, e := range entries {
@@ -104,6 +107,11 @@ func decodeEntries(t *testing.T, entries []systemdEntry) []systemdEntry {
 		switch e.name {
 		case "ExecStart":
 			words, err = systemdCommand(e.value)
+			if err == nil && inShell {
+				var script []string
+				script, err = posixWords(words[2])
+				words = append(words[:2], script...)
+			}
 		case "ExecReload":
 			words = []string{e.value}
 		case "Environment":
@@ -151,7 +159,12 @@ func intended(s Service) []systemdEntry {
 			words = append(words, "-q", q)
 		}
 	}
-	if s.LogFile != "" {
+	switch {
+	case s.LoginShell && s.LogFile != "":
+		words = slices.Concat([]string{"/bin/bash", "-lc", "exec"}, words, []string{">>" + s.LogFile, "2>&1"})
+	case s.LoginShell:
+		words = slices.Concat([]string{"/bin/bash", "-lc", "exec"}, words)
+	case s.LogFile != "":
 		words = append([]string{"/bin/sh", "-c", `exec "$@" >>"$0" 2>&1`, s.LogFile}, words...)
 	}
 	add("Service", "ExecStart", strings.Join(words, "\x00"))

@@ -133,17 +133,26 @@ def test_the_program_keeps_the_same_arguments_in_the_same_place_and_others_elsew
     assert all(len(place) == 64 for place in places)
 
 
-def test_nothing_is_kept_of_what_no_log_hides(host):
-    assert [host.run(keyword={"no_log": True})["kept"] for dummy in ("brings the program", "has it")] == ["", ""]
+NO_TRACE = {"no_log": {"keyword": {"no_log": True}}, "absent": {"arguments": {"state": "absent"}}}
 
 
-def test_no_log_forgets_what_was_kept_before(host):
+@pytest.mark.parametrize("why", NO_TRACE)
+def test_nothing_is_kept_where_nothing_is_to_stay(host, why):
+    assert [host.run(**NO_TRACE[why])["kept"] for dummy in ("brings the program", "has it")] == ["", ""]
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("why", NO_TRACE)
+def test_what_was_kept_before_goes_too(host, why, fast):
     host.run()
-    (host.cache / "0.request").write_text("{}")
+    kept = [host.cache / "0.request", host.cache / ".1.request234"]
+    for file in kept:
+        file.write_text("{}")
     host.run()
-    assert (host.cache / "0.request").exists()
-    host.run(keyword={"no_log": True})
-    assert not (host.cache / "0.request").exists()
+    assert all(file.exists() for file in kept)
+    host.run(variables={"sidekiq_service_fast": fast}, **NO_TRACE[why])
+    assert not any(file.exists() for file in kept)
+    assert len(list(host.cache.iterdir())) == 1  # the program
 
 
 def test_arguments_that_fill_a_pipe_are_not_kept(host):
@@ -192,8 +201,17 @@ def test_ordinary_transfer_when_asked_for(host):
     assert not host.cache.exists() and not list((host.path / "tmp").iterdir())
 
 
-def test_ordinary_transfer_over_a_connection_without_standard_input(host):
+def test_ordinary_transfer_over_a_connection_without_standard_input(host, monkeypatch):
+    told = []
+    monkeypatch.setattr(run.display, "vvv", lambda text, **kwargs: told.append(text))
     assert host.run(has_pipelining=False)["from"] != "-"
+    assert [text for text in told if "ordinary transfer" in text and "local connection passes no standard input" in text]
+
+
+def test_only_root_can_enter_the_directory(host):
+    host.cache.mkdir(mode=0o755)
+    host.run()
+    assert host.cache.stat().st_mode & 0o777 == 0o700
 
 
 def test_ordinary_transfer_when_others_may_write_the_directory(host, monkeypatch):
