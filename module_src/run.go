@@ -155,7 +155,7 @@ func (r *report) look(ctx context.Context, h *host.Host) error {
 	}
 	r.plan = converge.Diff(r.want, r.have).Because(func(was, want converge.File) string { return r.service.Reason(facts, was, want) })
 	r.warn(r.plan.Warnings)
-	return r.service.Unwritable(r.plan, facts)
+	return r.forgive(r.service.Unwritable(r.plan, facts))
 }
 
 // forgive turns what an earlier task of the play may be about to make into a

@@ -66,3 +66,14 @@ def test_bad_input_names_the_option_and_leaves_the_host_alone(host: Host, name: 
 def test_without_systemd_as_pid_1_the_error_says_so(host: Host) -> None:
     result = host.converge(prefix='unshare --mount sh -c \'mount -t tmpfs none /run/systemd && exec "$0" "$@"\'')
     assert "PID 1" in result["msg"], result
+
+
+def test_a_directory_that_is_not_there_is_told_of_before_anything_is_done(host: Host) -> None:
+    """In check mode an earlier task of the play may be about to make it."""
+    before = host.snapshot()
+    told = 'option "unit_dir": there is no directory /srv/nowhere'
+    checked = host.converge(check=True, unit_dir="/srv/nowhere")
+    assert not checked.get("failed") and f"could not verify: {told}" in checked["warnings"], checked
+    result = host.converge(unit_dir="/srv/nowhere")
+    assert result["failed"] and result["msg"] == told, result
+    assert host.snapshot() == before

@@ -27,6 +27,8 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 		Above:     above(q.Above),
 		Below:     ours(q.Below),
 		ReadOnly:  readOnly(q.Paths),
+
+		NoDirectory: withoutDirectory(q.Paths),
 	}
 	if f.Systemctl == "" {
 		return f, errors.New("cannot find systemctl in /usr/bin or /bin, so there is nothing that sudo could allow")
@@ -82,6 +84,14 @@ func readOnly(paths []string) []string {
 	const write = 2 // W_OK of access(2)
 	return slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
 		return !errors.Is(syscall.Access(filepath.Dir(path), write), syscall.EROFS)
+	})
+}
+
+// withoutDirectory are those of the paths whose directory is not there.
+func withoutDirectory(paths []string) []string {
+	return slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
+		_, err := os.Stat(filepath.Dir(path))
+		return !errors.Is(err, fs.ErrNotExist)
 	})
 }
 

@@ -93,21 +93,29 @@ func masked(name, verb string) string {
 }
 
 // Unwritable says which files of the plan cannot be written or removed because
-// their file system is mounted read-only, and what to do about it.
+// their file system is mounted read-only, and what to do about it. The error is
+// an [*UnmetError] where it is only that a directory is yet to be made.
 func (s Service) Unwritable(p converge.Plan, f Facts) error {
+	var unmet []string
 	for _, step := range p.FileSteps() {
 		file := step.Want.Path
-		if !contains(f.ReadOnly, file) {
-			continue
-		}
 		option, other := "unit_dir", "/etc/systemd/system"
 		if file == s.SudoersFile {
 			option, other = "sudoers_file", "a file that /etc/sudoers includes"
+		}
+		if contains(f.NoDirectory, file) {
+			unmet = appendNew(unmet, fmt.Sprintf("option %q: there is no directory %s", option, path.Dir(file)))
+		}
+		if !contains(f.ReadOnly, file) {
+			continue
 		}
 		if s.State == Absent {
 			return fmt.Errorf("cannot remove %s: its file system is read-only", file)
 		}
 		return fmt.Errorf("cannot write %s: its file system is read-only; set %s to %s", file, option, other)
+	}
+	if unmet != nil {
+		return &UnmetError{Reasons: unmet}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 package sidekiq
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -60,6 +61,17 @@ func TestUnitFilesOfAnotherUnitDirAreTold(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", options, warnings, err, want)
 		}
 	}
+}
+
+func TestADirectoryThatIsNotThereIsYetToBeMade(t *testing.T) {
+	s := mustParse(t, `{"project_name": "p", "unit_dir": "/srv/units"}`)
+	file := "/srv/units/sidekiq.service"
+	plan := converge.Plan{Steps: []converge.Step{converge.PutFile{Want: converge.File{Path: file, Exists: true}}}}
+	var unmet *UnmetError
+	if err := s.Unwritable(plan, Facts{NoDirectory: []string{file}}); !errors.As(err, &unmet) || unmet.Error() != `option "unit_dir": there is no directory /srv/units` {
+		t.Errorf("got %v", err)
+	}
+	checkConflict(t, "nothing to write", s.Unwritable(converge.Plan{}, Facts{NoDirectory: []string{file}}), "")
 }
 
 func TestReadOnlyFileSystems(t *testing.T) {

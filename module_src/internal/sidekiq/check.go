@@ -239,10 +239,11 @@ func (p *parser) bundle(option string, loginShell bool) string {
 }
 
 // program is an absolute path that systemd runs as it stands. systemd reads a
-// dollar sign there one way in the path and another in argv[0].
+// dollar sign there one way in the path and another in argv[0], and takes no
+// program whose path it would have to quote.
 func (p *parser) program(option, s string) string {
-	if strings.Contains(s, "$") {
-		p.Add(option, "the path of a program must not hold a dollar sign: %q", s)
+	if strings.ContainsAny(s, "$\\\"'") {
+		p.Add(option, "the path of a program must not hold a dollar sign, a quote or a backslash: %q", s)
 	} else if err := pathName(s); s != "" && err != nil {
 		p.Add(option, "%v: %q", err, s)
 	}

@@ -44,7 +44,7 @@ func (s Service) taken(f converge.File, option string) error {
 		verb = "remove"
 	}
 	if f.Irregular != "" {
-		return fmt.Errorf("cannot %s %s: it is %s; remove it first", verb, f.Path, f.Irregular)
+		return fmt.Errorf("cannot %s %s: it is %s; remove that, or set %q to another place", verb, f.Path, f.Irregular, option)
 	}
 	if !f.Exists || s.Replace {
 		return nil
