@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -51,13 +50,10 @@ func answerTo(ctx context.Context, req ansible.Request) answer {
 // read reads the request. With a digest on the command line it may lie beside
 // the program; the second result is then its place there, else nil.
 func read(c command, stdin io.Reader) (ansible.Request, *ansible.Kept, error) {
-	if c.kept == "" {
+	program, unknown := os.Executable() // where there is no /proc, as in a chroot
+	if c.kept == "" || unknown != nil {
 		req, err := ansible.ReadRequest(c.file, stdin)
 		return req, nil, err
-	}
-	program, err := os.Executable()
-	if err != nil {
-		return ansible.Request{}, nil, fmt.Errorf("cannot find this program's own file: %w", err)
 	}
 	return ansible.ReadKept(filepath.Dir(program), c.kept, stdin)
 }
