@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -31,6 +32,31 @@ func interruptible() (ctx context.Context, stop func()) {
 		}
 	}()
 	return ctx, func() { cancel(nil) }
+}
+
+// untilDone is a reader that is not waited for when ctx has ended. What it is
+// reading then is left to a goroutine: the program is about to end.
+type untilDone struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (u untilDone) Read(p []byte) (int, error) {
+	type read struct {
+		n   int
+		err error
+	}
+	done := make(chan read, 1)
+	go func() {
+		n, err := u.Reader.Read(p)
+		done <- read{n, err}
+	}()
+	select {
+	case r := <-done:
+		return r.n, r.err
+	case <-u.ctx.Done():
+		return 0, context.Cause(u.ctx)
+	}
 }
 
 // readerGone waits until the other end of f is closed: sshd closes it when the

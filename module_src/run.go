@@ -18,14 +18,12 @@ import (
 
 // run is one run of the module that the request names.
 func run(c command, stdin io.Reader) answer {
-	req, kept, err := read(c, stdin)
+	ctx, stop := interruptible()
+	defer stop()
+	req, kept, err := read(c, untilDone{ctx, stdin})
 	if err != nil {
 		return answer{Result: ansible.Failure(err)}
 	}
-	// Not before: nothing is to be undone, and a signal ends the wait for a
-	// request that does not come.
-	ctx, stop := interruptible()
-	defer stop()
 	req.Check = req.Check || c.check
 	req.Diff = req.Diff || c.diff
 	a := answerTo(ctx, req)
