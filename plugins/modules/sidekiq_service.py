@@ -245,10 +245,10 @@ options:
     default: false
 notes:
   - The program stays on the host, in C(/var/cache/curationexperts.sidekiq), which belongs to root alone, so that a task is a single command over
-    the connection. So do the options of the last tasks, so that one that is run again does not wait for them; C(no_log) and O(state=absent)
-    remove these.
-    Where that is not possible, for one with a become method that needs a terminal, it is copied for each task by itself;
+    the connection. Where that is not possible, for one with a become method that needs a terminal, it is copied for each task by itself;
     C(-vvv) tells why. Set the variable C(sidekiq_service_fast) to V(false) to have it so always.
+  - The options of the last tasks stay there, too, so that one that is run again does not wait for them. C(no_log) and O(state=absent) remove
+    them.
   - The C(environment) of a task or play has no effect, because the program uses nothing of it.
 attributes:
   check_mode:

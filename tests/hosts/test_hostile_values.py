@@ -233,7 +233,7 @@ def test_a_hostile_value_is_refused_or_one_value(host: Host, ordinary: Outcome, 
             continue
         taken += 1
         loaded = outcome.properties["LoadState"] == "loaded"
-        assert loaded or name == "unit_dir", (payload, outcome.properties.get("LoadState"))  # systemd looks into few directories
+        assert loaded or name == "unit_dir", (payload, outcome.properties["LoadState"])  # systemd looks into few directories
         different = {k for k, v in ordinary.properties.items() if outcome.properties.get(k) != v} if loaded else set()
         assert different <= way.properties, (payload, {k: outcome.properties.get(k) for k in different})
         unit = payload if name == "name" else "sidekiq"

@@ -21,13 +21,12 @@ import (
 // but getent, and that only for users and groups that are in no file.
 func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, error) {
 	f := sidekiq.Facts{
-		Systemctl: find(systemctlPaths[:]),
-		Sudo:      findSudo(),
-		Packaged:  packaged(q.Paths),
-		Above:     above(q.Above),
-		Below:     ours(q.Below),
-		ReadOnly:  readOnly(q.Paths),
-
+		Systemctl:   find(systemctlPaths[:]),
+		Sudo:        findSudo(),
+		Packaged:    packaged(q.Paths),
+		Above:       above(q.Above),
+		Below:       ours(q.Below),
+		ReadOnly:    readOnly(q.Paths),
 		NoDirectory: withoutDirectory(q.Paths),
 	}
 	if f.Systemctl == "" {

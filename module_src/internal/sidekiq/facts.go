@@ -62,10 +62,9 @@ type Facts struct {
 
 	OtherUnits []OtherUnit
 
-	Above    []Above  // the files that there are
-	Below    []string // those that are this collection's
-	ReadOnly []string // those of Questions.Paths that are on a file system mounted read-only
-
+	Above       []Above  // the files that there are
+	Below       []string // those that are this collection's
+	ReadOnly    []string // those of Questions.Paths that are on a file system mounted read-only
 	NoDirectory []string // those of Questions.Paths that are in a directory which is not there
 }
 
