@@ -6,8 +6,9 @@ else the machine does meets all of them. Where several hosts work at once, Ansib
 hosts and the proxy the other: hosts that are other machines take nothing from it either. Writes results.json, of which report.py makes
 RESULTS.md and chart.svg, and fails if a ratio is not what it must be.
 
-Environment: RUNS (10), ROUND_TRIPS in ms ("0 20 50 150", with one host), HOSTS ("5 20", at 0 ms), ONLY (plays, as named in CASES; all),
-RESULTS (the file to write). A setting that is left out stays in results.json as it was measured before.
+Environment: RUNS (10), ROUND_TRIPS in ms ("0 20 50 150", with one host), HOSTS ("5 20", at 0 ms), RESULTS (the file to write). A setting that
+is left out stays there as it was measured before. ONLY (plays, as named in CASES, raw among them) needs a RESULTS of its own, and shows figures
+without ratios.
 """
 
 from __future__ import annotations
@@ -243,13 +244,15 @@ def keep(about: dict[str, str], once: dict[str, Any], measured: dict[str, Any]) 
 
 
 def main() -> int:
+    if ONLY and RESULTS == report.RESULTS:
+        raise SystemExit("ONLY would leave out what results.json has of the other plays: set RESULTS to another file.")
     NO_SETTINGS.write_text("")
     as_root(HOST_TOOL, "setup")
     # A single host is measured while there is no other: even idle ones take time.
     for places in ([(1, round_trip) for round_trip in ROUND_TRIPS], [(count, 0) for count in HOSTS]):
         if places:
             measure_all(places)
-    return report.main("render" if RESULTS == report.RESULTS else "print", RESULTS)
+    return report.main("tables" if ONLY else "render" if RESULTS == report.RESULTS else "print", RESULTS)
 
 
 def measure_all(places: list[tuple[int, int]]) -> None:
