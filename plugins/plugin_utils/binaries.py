@@ -59,7 +59,8 @@ class Binaries:
         sums = self._directory / "SHA256SUMS"
         if not sums.is_file():
             raise self._not_built(sums)
-        rows = (line.split() for line in sums.read_text(encoding="ascii").splitlines())
+        # Of all encodings UTF-8 alone is there already; another would be imported for each host, in a worker of Ansible's.
+        rows = (line.split() for line in sums.read_text(encoding="utf-8").splitlines())
         return {name: digest for digest, name in rows if name.startswith(f"{self._program}_linux_")}
 
     def _not_built(self, missing: Path) -> AnsibleActionFail:
