@@ -59,7 +59,7 @@ class Binaries:
         sums = self._directory / "SHA256SUMS"
         if not sums.is_file():
             raise self._not_built(sums)
-        # Of all encodings UTF-8 alone is there already; another would be imported for each host, in a worker of Ansible's.
+        # UTF-8 is built into Python. The codec of ASCII would be imported once a host, in each of Ansible's workers.
         rows = (line.split() for line in sums.read_text(encoding="utf-8").splitlines())
         return {name: digest for digest, name in rows if name.startswith(f"{self._program}_linux_")}
 
