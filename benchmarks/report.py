@@ -57,7 +57,7 @@ def main(action: str = "", path: Path = RESULTS) -> int:
     results = json.loads(path.read_text())
     settings = [Setting(data) for data in results["settings"]]
     if action == "tables":
-        print("\n".join(line for s in settings for line in table(s, results["commands"])))
+        print("\n".join(tables(settings, results["commands"])))
         return 0
     gates = list(ratios(settings, results["commands"]))
     files = {TABLE: document(results, settings, gates), CHART: chart(settings), README: readme(README.read_text(), settings)}
@@ -135,7 +135,7 @@ def document(results: Results, settings: list[Setting], gates: list[Gate]) -> st
         "| | measured | must be |\n|---|---|---|",
         *(f"| {name} | {value:.2f} | {'at least' if least else 'at most'} {limit:g} |" for name, value, limit, least in gates),
         "",
-        *(line for s in settings for line in table(s, results["commands"])),
+        *tables(settings, results["commands"]),
     ])  # fmt: skip
 
 
@@ -148,6 +148,10 @@ def readme(text: str, settings: list[Setting]) -> str:
     for case in COLOURS:
         lines.append(f"| {CASES[case].removesuffix(', nothing to change')} | " + " | ".join(f"{s.median(case):.2f}" for s in shown) + " |")
     return before + MARKS[0] + "\n" + "\n".join(lines) + "\n\n" + MARKS[1] + after
+
+
+def tables(settings: list[Setting], commands: dict[str, int | None]) -> list[str]:
+    return [line for s in settings for line in table(s, commands)]
 
 
 def table(s: Setting, commands: dict[str, int | None]) -> list[str]:
