@@ -26,8 +26,8 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 		Packaged:    packaged(q.Paths),
 		Above:       above(q.Above),
 		Below:       ours(q.Below),
-		ReadOnly:    readOnly(q.Paths),
-		NoDirectory: withoutDirectory(q.Paths),
+		ReadOnly:    refused(q.Paths, syscall.EROFS),
+		NoDirectory: refused(q.Paths, syscall.ENOENT),
 	}
 	if f.Systemctl == "" {
 		return f, errors.New("cannot find systemctl in /usr/bin or /bin, so there is nothing that sudo could allow")
@@ -77,20 +77,12 @@ func ours(paths []string) []string {
 	})
 }
 
-// readOnly are those of the paths whose directory is on a file system that is
-// mounted read-only. Root may write anywhere else.
-func readOnly(paths []string) []string {
+// refused are those of the paths in whose directory nothing can be written, for
+// this reason. Root may write anywhere else.
+func refused(paths []string, reason syscall.Errno) []string {
 	const write = 2 // W_OK of access(2)
 	return slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
-		return !errors.Is(syscall.Access(filepath.Dir(path), write), syscall.EROFS)
-	})
-}
-
-// withoutDirectory are those of the paths whose directory is not there.
-func withoutDirectory(paths []string) []string {
-	return slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
-		_, err := os.Stat(filepath.Dir(path))
-		return !errors.Is(err, fs.ErrNotExist)
+		return !errors.Is(syscall.Access(filepath.Dir(path), write), reason)
 	})
 }
 

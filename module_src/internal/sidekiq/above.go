@@ -92,9 +92,10 @@ func masked(name, verb string) string {
 	return fmt.Sprintf("cannot manage %s: it is masked; unmask it with: systemctl %s %s", name, verb, name)
 }
 
-// Unwritable says which files of the plan cannot be written or removed because
-// their file system is mounted read-only, and what to do about it. The error is
-// an [*UnmetError] where it is only that a directory is yet to be made.
+// Unwritable says which files of the plan cannot be written or removed, because
+// their file system is mounted read-only or their directory is not there, and
+// what to do about it. The error is an [*UnmetError] where it is only that a
+// directory is yet to be made.
 func (s Service) Unwritable(p converge.Plan, f Facts) error {
 	var unmet []string
 	for _, step := range p.FileSteps() {
@@ -103,16 +104,15 @@ func (s Service) Unwritable(p converge.Plan, f Facts) error {
 		if file == s.SudoersFile {
 			option, other = "sudoers_file", "a file that /etc/sudoers includes"
 		}
-		if contains(f.NoDirectory, file) {
+		switch {
+		case contains(f.NoDirectory, file):
 			unmet = appendNew(unmet, fmt.Sprintf("option %q: there is no directory %s", option, path.Dir(file)))
-		}
-		if !contains(f.ReadOnly, file) {
-			continue
-		}
-		if s.State == Absent {
+		case !contains(f.ReadOnly, file):
+		case s.State == Absent:
 			return fmt.Errorf("cannot remove %s: its file system is read-only", file)
+		default:
+			return fmt.Errorf("cannot write %s: its file system is read-only; set %s to %s", file, option, other)
 		}
-		return fmt.Errorf("cannot write %s: its file system is read-only; set %s to %s", file, option, other)
 	}
 	if unmet != nil {
 		return &UnmetError{Reasons: unmet}
