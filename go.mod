@@ -3,11 +3,11 @@ module github.com/curationexperts/ansible-sidekiq
 go 1.25.0
 
 require (
-	github.com/coreos/go-systemd/v22 v22.7.0 // indirect
-	github.com/godbus/dbus/v5 v5.2.4 // indirect
-	github.com/google/go-cmp v0.7.0 // indirect
-	github.com/google/renameio/v2 v2.0.2 // indirect
-	github.com/rogpeppe/go-internal v1.16.0 // indirect
-	golang.org/x/sys v0.27.0 // indirect
-	gopkg.in/yaml.v3 v3.0.1 // indirect
+	github.com/coreos/go-systemd/v22 v22.7.0
+	github.com/godbus/dbus/v5 v5.2.4
+	github.com/google/go-cmp v0.7.0
+	github.com/google/renameio/v2 v2.0.2
+	gopkg.in/yaml.v3 v3.0.1
 )
+
+require golang.org/x/sys v0.27.0 // indirect
