@@ -12,14 +12,29 @@ import (
 	"strings"
 )
 
+// mismatch says what a value must be, and what it is. The second part holds
+// the value and is left out where that is a secret.
+type mismatch struct{ want, got string }
+
+func (m mismatch) Error() string { return m.want + m.got }
+
 // coerce brings a value as ansible-core sent it to the type of the option, as
-// lib/ansible/module_utils/common/validation.py does.
+// lib/ansible/module_utils/common/validation.py does, and within its bounds.
 func (o Option) coerce(v any) (any, error) {
+	value, err := o.convert(v)
+	var m mismatch
+	if o.NoLog && errors.As(err, &m) {
+		err = errors.New(m.want)
+	}
+	return value, err
+}
+
+func (o Option) convert(v any) (any, error) {
 	switch o.Type {
 	case Bool:
 		return toBool(v)
 	case Int:
-		return toInt(v)
+		return o.toInt(v)
 	case List:
 		return o.toList(v)
 	case Dict:
@@ -37,10 +52,12 @@ func (o Option) toString(v any) (string, error) {
 		return "", err
 	}
 	if o.Choices != nil && !slices.Contains(o.Choices, s) {
-		return "", fmt.Errorf("must be one of %s, got %q", strings.Join(o.Choices, ", "), s)
+		return "", mismatch{o.choice(), fmt.Sprintf(", got %q", s)}
 	}
 	return s, nil
 }
+
+func (o Option) choice() string { return "must be one of " + strings.Join(o.Choices, ", ") }
 
 // fromBool undoes what YAML does to an unquoted no, off, yes or on where
 // exactly one choice can have been meant.
@@ -52,7 +69,7 @@ func (o Option) fromBool(b bool) (string, error) {
 		}
 	}
 	if len(meant) != 1 {
-		return "", fmt.Errorf("must be one of %s, got the boolean %t", strings.Join(o.Choices, ", "), b)
+		return "", mismatch{o.choice(), fmt.Sprintf(", got the boolean %t", b)}
 	}
 	return meant[0], nil
 }
@@ -96,7 +113,15 @@ func toBool(v any) (bool, error) {
 	case "n", "no", "off", "0", "false", "f", "0.0":
 		return false, nil
 	}
-	return false, fmt.Errorf("must be a boolean, got %q", s)
+	return false, mismatch{"must be a boolean", fmt.Sprintf(", got %q", s)}
+}
+
+func (o Option) toInt(v any) (int, error) {
+	n, err := toInt(v)
+	if err == nil && o.Most > 0 && (n < o.Least || n > o.Most) {
+		err = mismatch{strings.TrimSpace(fmt.Sprintf("must be from %d to %d %s", o.Least, o.Most, o.Unit)), fmt.Sprintf(", got %d", n)}
+	}
+	return n, err
 }
 
 func toInt(v any) (int, error) {
@@ -114,10 +139,10 @@ func toInt(v any) (int, error) {
 	}
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil || f != math.Trunc(f) {
-		return 0, fmt.Errorf("must be a whole number, got %q", s)
+		return 0, mismatch{"must be a whole number", fmt.Sprintf(", got %q", s)}
 	}
 	if math.Abs(f) > math.MaxInt32 {
-		return 0, fmt.Errorf("is out of range: %s", s)
+		return 0, mismatch{"is out of range", ": " + s}
 	}
 	return int(f), nil
 }
@@ -161,4 +186,21 @@ func toDict(v any) (map[string]any, error) {
 		}
 	}
 	return nil, fmt.Errorf("must be a dict, got %s", article(v))
+}
+
+// toDicts accepts a list of dicts.
+func toDicts(v any) ([]map[string]any, error) {
+	elements, ok := v.([]any)
+	if !ok {
+		return nil, fmt.Errorf("must be a list of dicts, got %s", article(v))
+	}
+	dicts := make([]map[string]any, len(elements))
+	for i, e := range elements {
+		object, err := toDict(e)
+		if err != nil {
+			return nil, fmt.Errorf("item %d %w", i+1, err)
+		}
+		dicts[i] = object
+	}
+	return dicts, nil
 }

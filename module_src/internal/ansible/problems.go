@@ -10,12 +10,33 @@ import (
 // Problems is what is wrong with the arguments, all of it at once. Each is a
 // sentence that names its option. The zero value is ready to use.
 type Problems struct {
-	list []string
+	list  []string
+	outer *Problems // where the suboptions of an option stand; nil: here
+	place string
 }
 
 // Add notes a problem of one option; the rest is as for fmt.Sprintf.
 func (p *Problems) Add(option, format string, args ...any) {
-	p.list = append(p.list, fmt.Sprintf("option %q: ", option)+fmt.Sprintf(format, args...))
+	p.note(fmt.Sprintf("option %q: ", option) + fmt.Sprintf(format, args...))
+}
+
+func (p *Problems) note(text string) {
+	if p.outer != nil {
+		p.outer.note(p.place + text)
+		return
+	}
+	p.list = append(p.list, text)
+}
+
+// Within is for the problems of an option's suboptions. They are noted in p,
+// and name the option, too. item counts from 1 in a list of dicts; 0: it is
+// no list.
+func (p *Problems) Within(option string, item int) *Problems {
+	place := fmt.Sprintf("option %q: ", option)
+	if item > 0 {
+		place += fmt.Sprintf("item %d: ", item)
+	}
+	return &Problems{outer: p, place: place}
 }
 
 // Err is nil where there are no problems, and else one error that lists all.

@@ -23,13 +23,21 @@ const (
 )
 
 // Option declares one option of a module. Its fields are those of the
-// DOCUMENTATION.
+// DOCUMENTATION, or of a sentence there.
 type Option struct {
 	Name     string
 	Type     Type
-	Elements Type     // of a List
+	Elements Type     // of a List: Str, Path or, with Options, Dict
 	Choices  []string // of a string, or of each element of a list
 	Default  any      // string, bool, int or []string by Type; nil: none, or one that depends on the host
+	Required bool
+
+	Least, Most int    // of an Int that is given; both 0: any
+	Unit        string // what an Int counts, for messages; may be empty
+
+	NoLog    bool     // its value is in no message
+	Excludes []string // what cannot be given with it; a Bool counts where it is true
+	Options  Schema   // suboptions of a Dict, or of each dict of a List
 }
 
 // Schema is all the options of a module.
@@ -41,24 +49,76 @@ type Schema []Option
 // Every problem is noted in problems, and the option then has its default, so
 // that the caller can go on and find the rest of what is wrong.
 func (s Schema) Decode(r Request, problems *Problems) Values {
+	v := s.decode(r.Args, problems)
+	if !r.IgnoreUnknown {
+		s.rejectUnknown(r.Args, problems)
+	}
+	return v
+}
+
+func (s Schema) decode(args map[string]any, problems *Problems) Values {
 	v := Values{values: map[string]any{}, given: map[string]bool{}}
 	for _, o := range s {
 		v.values[o.Name] = o.zero()
-		arg := r.Args[o.Name]
+		arg := args[o.Name]
 		if arg == nil || arg == "" {
+			if o.Required {
+				problems.Add(o.Name, "required")
+			}
 			continue
 		}
-		value, err := o.coerce(arg)
+		value, err := o.decode(arg, problems)
 		if err != nil {
 			problems.Add(o.Name, "%v", err)
 			continue
 		}
 		v.values[o.Name], v.given[o.Name] = value, true
 	}
-	if !r.IgnoreUnknown {
-		s.rejectUnknown(r.Args, problems)
-	}
+	s.rejectTogether(v, problems)
 	return v
+}
+
+// decode is coerce, with what is wrong with suboptions noted in problems.
+func (o Option) decode(arg any, problems *Problems) (any, error) {
+	switch {
+	case o.Options == nil:
+		return o.coerce(arg)
+	case o.Type == Dict:
+		dict, err := toDict(arg)
+		if err != nil {
+			return nil, err
+		}
+		return o.members(dict, problems.Within(o.Name, 0)), nil
+	}
+	dicts, err := toDicts(arg)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Values, len(dicts))
+	for i, dict := range dicts {
+		list[i] = o.members(dict, problems.Within(o.Name, i+1))
+	}
+	return list, nil
+}
+
+// members decodes the suboptions in one dict.
+func (o Option) members(dict map[string]any, problems *Problems) Values {
+	options := slices.Clone(o.Options)
+	for i := range options {
+		options[i].NoLog = options[i].NoLog || o.NoLog
+	}
+	options.rejectUnknown(dict, problems)
+	return options.decode(dict, problems)
+}
+
+func (s Schema) rejectTogether(v Values, problems *Problems) {
+	for _, o := range s {
+		for _, other := range o.Excludes {
+			if v.inForce(o.Name) && v.inForce(other) {
+				problems.Add(o.Name, "cannot be given with the option %q", other)
+			}
+		}
+	}
 }
 
 func (s Schema) rejectUnknown(args map[string]any, problems *Problems) {
@@ -112,8 +172,13 @@ func distance(a, b string) int {
 
 // zero is the value of an option that is not given.
 func (o Option) zero() any {
-	if o.Default != nil {
+	switch {
+	case o.Default != nil:
 		return o.Default
+	case o.Options != nil && o.Type == List:
+		return []Values(nil)
+	case o.Options != nil:
+		return o.Options.decode(nil, &Problems{})
 	}
 	switch o.Type {
 	case Bool:
@@ -138,6 +203,12 @@ type Values struct {
 // Given reports whether an option was given a value other than "" or null.
 func (v Values) Given(name string) bool { return v.given[name] }
 
+// inForce reports whether an option is given and, where it is a Bool, true.
+func (v Values) inForce(name string) bool {
+	value, isBool := v.values[name].(bool)
+	return v.given[name] && (value || !isBool)
+}
+
 // String is the value of a Str or Path option.
 func (v Values) String(name string) string { return v.values[name].(string) }
 
@@ -151,6 +222,12 @@ func (v Values) Int(name string) int { return v.values[name].(int) }
 // not given and has no default.
 func (v Values) Strings(name string) []string { return v.values[name].([]string) }
 
-// Dict is the value of a Dict option, its members as they were sent: string,
+// Members are the suboptions of a Dict option that declares them.
+func (v Values) Members(name string) Values { return v.values[name].(Values) }
+
+// Items are the suboptions of each dict in a List option that declares them.
+func (v Values) Items(name string) []Values { return v.values[name].([]Values) }
+
+// Dict is the value of a Dict option without suboptions, its members as they were sent: string,
 // bool, json.Number, nil, []any or map[string]any.
 func (v Values) Dict(name string) map[string]any { return v.values[name].(map[string]any) }

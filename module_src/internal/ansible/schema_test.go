@@ -137,3 +137,120 @@ func TestUnknownOptionsAreAllNamed(t *testing.T) {
 		t.Errorf("ignored, but %v", problems.Err())
 	}
 }
+
+// nested is a schema with suboptions: a list of dicts, a dict, and one of each
+// kind that a message could give away.
+func nested() Schema {
+	return Schema{
+		{Name: "instances", Type: List, Elements: Dict, Excludes: []string{"processes"}, Options: Schema{
+			{Name: "name", Type: Str, Required: true},
+			{Name: "queues", Type: List, Elements: Str, Default: []string{"default"}},
+			{Name: "concurrency", Type: Int, Least: 1, Most: 1000},
+		}},
+		{Name: "processes", Type: Int, Default: 1, Least: 1, Most: 100},
+		{Name: "rotate", Type: Dict, Options: Schema{
+			{Name: "keep", Type: Int, Default: 4, Least: 1, Most: 99, Unit: "files"},
+			{Name: "daily", Type: Bool, Excludes: []string{"weekly"}},
+			{Name: "weekly", Type: Bool},
+		}},
+		{Name: "secret_env", Type: Dict, NoLog: true},
+		{Name: "secrets", Type: Dict, NoLog: true, Options: Schema{
+			{Name: "pin", Type: Int, Least: 1000, Most: 9999},
+			{Name: "kind", Type: Str, Choices: []string{"a", "b"}},
+			{Name: "on", Type: Bool},
+			{Name: "kinds", Type: List, Elements: Str, Choices: []string{"a"}},
+		}},
+	}
+}
+
+func decodeNested(t *testing.T, args string) (Values, []string) {
+	t.Helper()
+	r, err := read(args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var problems Problems
+	v := nested().Decode(r, &problems)
+	var found *ArgumentError
+	if errors.As(problems.Err(), &found) {
+		return v, found.Problems
+	}
+	return v, nil
+}
+
+func TestSuboptionsAreCoercedAndHaveDefaults(t *testing.T) {
+	v, problems := decodeNested(t, `{"instances": [{"name": 1, "concurrency": "5"}, {"name": "b", "queues": "x,y"}], "rotate": {"daily": "yes"}}`)
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	a, b, rotate := v.Items("instances")[0], v.Items("instances")[1], v.Members("rotate")
+	if a.String("name") != "1" || a.Int("concurrency") != 5 || a.Given("queues") || a.Strings("queues")[0] != "default" {
+		t.Errorf("got %+v", a)
+	}
+	if d := cmp.Diff([]string{"x", "y"}, b.Strings("queues")); d != "" || b.Given("concurrency") {
+		t.Errorf("got %+v", b)
+	}
+	if !rotate.Bool("daily") || rotate.Int("keep") != 4 {
+		t.Errorf("got %+v", rotate)
+	}
+	none, _ := decodeNested(t, `{}`)
+	if none.Items("instances") != nil || none.Members("rotate").Int("keep") != 4 || none.Given("rotate") {
+		t.Errorf("not given: %+v", none)
+	}
+}
+
+func TestWhatIsWrongWithSuboptionsNamesTheirPlace(t *testing.T) {
+	for args, want := range map[string]string{
+		`{"instances": [{"name": "a"}, {"nmae": "b"}]}`:                `option "instances": item 2: option "nmae": unknown; did you mean "name"?|option "instances": item 2: option "name": required`,
+		`{"instances": [{"name": "a", "queues": [["x"]]}]}`:            `option "instances": item 1: option "queues": item 1 must be a string, got a list: templating`,
+		`{"instances": [{"name": "a", "concurrency": 0}]}`:             `option "instances": item 1: option "concurrency": must be from 1 to 1000, got 0`,
+		`{"instances": [{"name": "a"}, "b"]}`:                          `option "instances": item 2 must be a dict, got a string`,
+		`{"instances": {"name": "a"}}`:                                 `option "instances": must be a list of dicts, got a dict`,
+		`{"instances": "a"}`:                                           `option "instances": must be a list of dicts, got a string`,
+		`{"rotate": {"keep": 100}}`:                                    `option "rotate": option "keep": must be from 1 to 99 files, got 100`,
+		`{"rotate": ["x"]}`:                                            `option "rotate": must be a dict, got a list`,
+		`{"rotate": {"daily": true, "weekly": true}}`:                  `option "rotate": option "daily": cannot be given with the option "weekly"`,
+		`{"instances": [{"name": "a"}], "processes": 2, "x_y_z_w": 1}`: `option "instances": cannot be given with the option "processes"|option "x_y_z_w": unknown`,
+	} {
+		_, problems := decodeNested(t, args)
+		if got := strings.Join(problems, "|"); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: got\n\t%s, want\n\t%s", args, got, want)
+		}
+	}
+	if _, problems := decodeNested(t, `{"rotate": {"daily": true, "weekly": false}}`); problems != nil {
+		t.Errorf("an option that is false excludes another: %q", problems)
+	}
+}
+
+func TestSecretsAreInNoMessage(t *testing.T) {
+	for _, args := range []string{
+		`{"secret_env": "A=hunter2"}`, `{"secret_env": ["hunter2"]}`,
+		`{"secrets": {"pin": "hunter2"}}`, `{"secrets": {"kind": "hunter2"}}`, `{"secrets": {"on": "hunter2"}}`,
+		`{"secrets": {"kinds": ["a", "hunter2"]}}`, `{"secrets": ["hunter2"]}`,
+	} {
+		_, problems := decodeNested(t, args)
+		if got := strings.Join(problems, "|"); got == "" || strings.Contains(got, "hunter2") {
+			t.Errorf("%s: got %q", args, got)
+		}
+	}
+	for _, args := range []string{`{"secrets": {"pin": 77777}}`, `{"secrets": {"pin": 7777777777777}}`} {
+		_, problems := decodeNested(t, args)
+		if got := strings.Join(problems, "|"); got == "" || strings.Contains(got, "777") {
+			t.Errorf("%s: got %q", args, got)
+		}
+	}
+}
+
+func TestBoundsAreInclusive(t *testing.T) {
+	for arg, want := range map[string]string{
+		`0`: `option "x": must be from 1 to 9 seconds, got 0`, `10`: `option "x": must be from 1 to 9 seconds, got 10`, `1`: "", `9`: "", `""`: "",
+	} {
+		got := ""
+		if _, err := decode(t, Option{Type: Int, Least: 1, Most: 9, Unit: "seconds"}, arg); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", arg, got, want)
+		}
+	}
+}
