@@ -33,6 +33,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from .binaries import Binaries
+from .replies import NoResult, clean, end_of, read_result
 
 display = Display()
 
@@ -81,6 +82,17 @@ class CompiledModule(ActionBase):
     TRANSFERS_FILES = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Runs the module. What a host says comes to a person from here alone: in the result, or in an error."""
+        try:
+            return self._run(tmp, task_vars)
+        except AnsibleError as err:
+            text, unreachable = str(err), isinstance(err, AnsibleConnectionFailure)
+            if text == clean(text):
+                raise
+        # Not while the other error is being handled, since ansible-core would show that one, too.
+        raise (AnsibleConnectionFailure if unreachable else AnsibleActionFail)(clean(text))
+
+    def _run(self, tmp: str | None, task_vars: dict[str, Any] | None) -> dict[str, Any]:
         if self._task.async_val:
             raise AnsibleActionFail(f'{self.module} cannot run asynchronously: take "async" and "poll" out of the task.')
         super().run(tmp, task_vars)
@@ -94,9 +106,13 @@ class CompiledModule(ActionBase):
         try:
             reply = self._run_kept(binaries, request, forget, task_vars)
         except NotThisWay as why:
-            display.vvv(f"{self.module}: ordinary transfer of the program: {why}", host=task_vars.get("inventory_hostname"))
+            display.vvv(f"{self.module}: ordinary transfer of the program: {clean(str(why))}", host=task_vars.get("inventory_hostname"))
             reply = self._run_transferred(binaries, request, forget)
-        return _result(self.module, reply)
+        try:
+            return read_result(self.module, reply["stdout"])
+        except NoResult as what:
+            said = end_of(reply["stdout"] + reply["stderr"])
+            raise AnsibleActionFail(f"{self.module} gave no result: {what}. It ended with status {reply['rc']} and printed: {said}") from None
 
     def _run_kept(self, binaries: Binaries, request: bytes, forget: str, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Runs the program that is kept on the host, and brings it first if it is not there. Raises NotThisWay."""
@@ -140,9 +156,9 @@ class CompiledModule(ActionBase):
         reply = self._low_level_execute_command(command, in_data=standard_input)
         if reply["rc"] and not reply["stdout"].strip():
             if reply["rc"] in (126, 127):
-                raise NotThisWay(f"{self.cache} is on a file system without programs, it seems: {_end_of(reply['stderr'])}")
+                raise NotThisWay(f"{self.cache} is on a file system without programs, it seems: {end_of(reply['stderr'])}")
             if re.search(r"\b(tty|terminal)\b", reply["stderr"]):
-                raise NotThisWay(f"a terminal is required: {_end_of(reply['stderr'])}")
+                raise NotThisWay(f"a terminal is required: {end_of(reply['stderr'])}")
         return reply
 
     def _run_transferred(self, binaries: Binaries, request: bytes, forget: str) -> dict[str, Any]:
@@ -152,7 +168,7 @@ class CompiledModule(ActionBase):
         if not known:
             raise AnsibleActionFail(
                 f"The host does not say what it is: `uname -sm` and `id -u` ended with status {host['rc']} "
-                f"and printed: {_end_of(host['stdout'] + host['stderr'])}"
+                f"and printed: {end_of(host['stdout'] + host['stderr'])}"
             )
         machine, uid = known.groups()
         self._require_root(uid)
@@ -174,7 +190,7 @@ class CompiledModule(ActionBase):
         if reply["rc"] == 126:
             raise AnsibleActionFail(
                 f"The host does not run programs in {directory}, which is probably mounted with noexec: set ansible_remote_tmp to a "
-                f"directory where it does. It said: {_end_of(reply['stdout'] + reply['stderr'])}"
+                f"directory where it does. It said: {end_of(reply['stdout'] + reply['stderr'])}"
             )
         return reply
 
@@ -199,22 +215,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     return str(value)
-
-
-def _result(module: str, reply: dict[str, Any]) -> dict[str, Any]:
-    """The result that the program printed: its last line. A terminal puts standard error, and login shells what they say, before it."""
-    for line in reversed(reply["stdout"].split("\n")):
-        if line.startswith("{"):
-            try:
-                result = json.loads(line)
-            except ValueError:
-                break
-            return {key: value for key, value in result.items() if not key.startswith("_ansible_") and key != "ansible_facts"}
-    raise AnsibleActionFail(
-        f"{module} gave no result; it ended with status {reply['rc']} and printed: {_end_of(reply['stdout'] + reply['stderr'])}"
-    )
-
-
-def _end_of(text: str, most: int = 2000) -> str:
-    text = text.strip()
-    return (text if len(text) <= most else f"... {text[-most:]}") or "(nothing)"

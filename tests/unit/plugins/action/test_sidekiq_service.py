@@ -25,13 +25,12 @@ from ansible_collections.curationexperts.sidekiq.plugins.action.sidekiq_service 
 from ansible_collections.curationexperts.sidekiq.plugins.action.sidekiq_service_info import ActionModule as InfoModule
 from ansible_collections.curationexperts.sidekiq.plugins.plugin_utils import binaries, run
 
-# Prints its arguments, where they came from, and where it was told to keep them.
+# Returns its arguments, where they came from, and where it was told to keep them, as JSON in its message.
 PROGRAM = """#!/bin/sh
 kept=
 case $1 in --kept=*) kept=${1#--kept=}; shift;; esac
-arguments=$(cat "$1")
-printf 'noise before the result\\n{"changed": false, "arguments": %s, "from": "%s", "kept": "%s", "ansible_facts": {}, "_ansible_x": 1}\\n' \
-  "$arguments" "$1" "$kept"
+seen=$(printf '{"arguments": %s, "from": "%s", "kept": "%s"}' "$(cat "$1")" "$1" "$kept" | sed 's/[\\\\"]/\\\\&/g')
+printf 'noise before the result\\n{"changed": false, "msg": "%s"}\\n' "$seen"
 """
 
 
@@ -85,6 +84,10 @@ class Host:
         self.commands.clear()
         return action.run(task_vars=variables or {})
 
+    def seen(self, *args, **kwargs):
+        """What PROGRAM saw."""
+        return json.loads(self.run(*args, **kwargs)["msg"])
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _plugins():
@@ -98,12 +101,12 @@ def host(tmp_path, monkeypatch):
 
 def test_a_host_with_the_program_takes_one_command(host):
     host.run()
-    assert host.run({"name": "sidekiq"})["from"] == "-"
+    assert host.seen({"name": "sidekiq"})["from"] == "-"
     assert len(host.commands) == 1
 
 
 def test_a_host_without_the_program_takes_two(host):
-    result = host.run({"name": "sidekiq"})
+    result = host.seen({"name": "sidekiq"})
     assert (result["from"], result["arguments"]["name"]) == ("-", "sidekiq")
     assert len(host.commands) == 2
 
@@ -111,7 +114,7 @@ def test_a_host_without_the_program_takes_two(host):
 @pytest.mark.parametrize("fast", [True, False])
 def test_the_program_is_told_which_module_it_is(host, fast):
     for module, name in ((ActionModule, "sidekiq_service"), (InfoModule, "sidekiq_service_info")):
-        result = host.run(variables={"sidekiq_service_fast": fast}, module=module)
+        result = host.seen(variables={"sidekiq_service_fast": fast}, module=module)
         assert result["arguments"]["_ansible_module_name"] == f"curationexperts.sidekiq.{name}"
 
 
@@ -128,7 +131,7 @@ def test_no_command_line_holds_an_argument(host):
 
 
 def test_the_program_keeps_the_same_arguments_in_the_same_place_and_others_elsewhere(host):
-    places = [host.run(arguments)["kept"] for arguments in ({"name": "a"}, {"name": "a"}, {"name": "b"})]
+    places = [host.seen(arguments)["kept"] for arguments in ({"name": "a"}, {"name": "a"}, {"name": "b"})]
     assert places[0] == places[1] != places[2]
     assert all(len(place) == 64 for place in places)
 
@@ -138,7 +141,7 @@ NO_TRACE = {"no_log": {"keyword": {"no_log": True}}, "absent": {"arguments": {"s
 
 @pytest.mark.parametrize("why", NO_TRACE)
 def test_nothing_is_kept_where_nothing_is_to_stay(host, why):
-    assert [host.run(**NO_TRACE[why])["kept"] for dummy in ("brings the program", "has it")] == ["", ""]
+    assert [host.seen(**NO_TRACE[why])["kept"] for dummy in ("brings the program", "has it")] == ["", ""]
 
 
 @pytest.mark.parametrize("fast", [True, False])
@@ -156,24 +159,24 @@ def test_what_was_kept_before_goes_too(host, why, fast):
 
 
 def test_arguments_that_fill_a_pipe_are_not_kept(host):
-    assert host.run({"env": {"A": "x" * 40_000}})["kept"] == ""
+    assert host.seen({"env": {"A": "x" * 40_000}})["kept"] == ""
 
 
 def test_nothing_is_kept_by_the_ordinary_transfer(host):
-    assert host.run(variables={"sidekiq_service_fast": False})["kept"] == ""
+    assert host.seen(variables={"sidekiq_service_fast": False})["kept"] == ""
 
 
 def test_arguments_arrive_as_they_are(host):
     value = "a 'b' \"c\" \\n \\\\ $HOME `id` %s ü \u2028 \n end"
     for dummy in ("brings the program", "has it"):
-        assert host.run({"env": {"A": value}})["arguments"]["env"]["A"] == value
-    assert host.run({"env": {"A": value}}, {"sidekiq_service_fast": False})["arguments"]["env"]["A"] == value
+        assert host.seen({"env": {"A": value}})["arguments"]["env"]["A"] == value
+    assert host.seen({"env": {"A": value}}, {"sidekiq_service_fast": False})["arguments"]["env"]["A"] == value
 
 
 def test_long_arguments_arrive(host):
     value = "x" * 200_000
     for dummy in ("brings the program", "has it"):
-        assert host.run({"env": {"A": value}})["arguments"]["env"]["A"] == value
+        assert host.seen({"env": {"A": value}})["arguments"]["env"]["A"] == value
 
 
 def test_a_new_version_replaces_the_old(host):
@@ -190,21 +193,21 @@ def test_each_architecture_gets_its_program(host):
 
 
 def test_a_host_without_gzip_gets_the_program_as_it_is(host, monkeypatch):
-    for command in ("cat", "chmod", "mkdir", "mv", "rm", "sha256sum", "sh", "sleep"):
+    for command in ("cat", "chmod", "mkdir", "mv", "rm", "sed", "sha256sum", "sh", "sleep"):
         (host.path / "bin" / command).symlink_to(shutil.which(command))
     monkeypatch.setenv("PATH", str(host.path / "bin"))
-    assert host.run()["from"] == "-"
+    assert host.seen()["from"] == "-"
 
 
 def test_ordinary_transfer_when_asked_for(host):
-    assert host.run(variables={"sidekiq_service_fast": "no"})["from"].startswith(str(host.path / "tmp"))
+    assert host.seen(variables={"sidekiq_service_fast": "no"})["from"].startswith(str(host.path / "tmp"))
     assert not host.cache.exists() and not list((host.path / "tmp").iterdir())
 
 
 def test_ordinary_transfer_over_a_connection_without_standard_input(host, monkeypatch):
     told = []
     monkeypatch.setattr(run.display, "vvv", lambda text, **kwargs: told.append(text))
-    assert host.run(has_pipelining=False)["from"] != "-"
+    assert host.seen(has_pipelining=False)["from"] != "-"
     assert [text for text in told if "ordinary transfer" in text and "local connection passes no standard input" in text]
 
 
@@ -216,28 +219,33 @@ def test_only_root_can_enter_the_directory(host):
 
 def test_ordinary_transfer_when_others_may_write_the_directory(host, monkeypatch):
     monkeypatch.setenv("OWNER", "0:drwxrwxr-x")
-    assert host.run()["from"] != "-"
+    assert host.seen()["from"] != "-"
     assert not list(host.cache.iterdir())
 
 
 def test_ordinary_transfer_when_the_program_is_damaged_on_the_way(host):
     host.has("gzip", "cat >/dev/null; echo something else")
-    assert host.run()["from"] != "-"
+    assert host.seen()["from"] != "-"
     assert not list(host.cache.iterdir())
 
 
 def test_ordinary_transfer_when_the_kept_program_does_not_run(host):
     host.run()
     next(host.cache.iterdir()).chmod(0o600)
-    assert host.run()["from"] != "-"
+    assert host.seen()["from"] != "-"
 
 
-def test_only_what_belongs_to_the_module_is_returned(host):
-    assert set(host.run()) == {"changed", "arguments", "from", "kept"}
+@pytest.mark.parametrize("fast", [True, False])
+def test_only_what_the_module_documents_is_returned(host, fast):
+    host.ships({"amd64": '#!/bin/sh\necho \'{"changed": true, "add_host": {"host_name": "other"}, "unit": "/a", "rolled_back": "no"}\'\n'})
+    result = host.run(variables={"sidekiq_service_fast": fast})
+    warning = result.pop("warnings")[0]
+    assert result == {"changed": True, "unit": "/a"}
+    assert '"add_host", "rolled_back"' in warning
 
 
 def test_check_mode_and_diff_are_passed_on(host):
-    passed = host.run(keyword={"check_mode": True, "diff": True})["arguments"]
+    passed = host.seen(keyword={"check_mode": True, "diff": True})["arguments"]
     assert passed["_ansible_check_mode"] is True and passed["_ansible_diff"] is True
 
 
@@ -278,6 +286,18 @@ class TestError:
     def test_no_result(self, host, fast):
         host.ships({"amd64": "#!/bin/sh\ncat >/dev/null\necho out; echo err >&2; exit 3\n"})
         self.fails(host, fast, "status 3", "out", "err")
+
+    def test_what_the_host_says_is_harmless_for_a_terminal(self, host, fast):
+        host.ships({"amd64": "#!/bin/sh\nprintf '\\033[2Jout\\302\\233'; printf '\\007err' >&2; exit 3\n"})
+        self.fails(host, fast, "\\x1b[2Jout\\x9b", "\\x07err")
+
+    def test_what_the_host_is_called_is_harmless_for_a_terminal(self, host, fast):
+        host.is_called("Linux \033[2Jmips", 0)
+        self.fails(host, fast, "Linux \\x1b[2Jmips")
+
+    def test_a_reply_without_changed_and_failed(self, host, fast):
+        host.ships({"amd64": '#!/bin/sh\ncat >/dev/null\necho \'{"msg": "fine"}\'\n'})
+        self.fails(host, fast, 'without "changed" and "failed"', "status 0")
 
     def test_long_output_without_a_result_is_cut(self, host, fast):
         host.ships({"amd64": "#!/bin/sh\nhead -c 100000 /dev/zero | tr '\\0' x\n"})
