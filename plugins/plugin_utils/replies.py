@@ -40,8 +40,9 @@ _ANSIBLES_OWN: dict[str, Any] = {
     "deprecations": {"type": "list", "elements": "dict", "contains": dict.fromkeys(("msg", "version", "date"), _TEXT)},
 }
 
-# The types of RETURN that can be told from a JSON value. JSON's true is an int to Python.
 _LEFT_OUT = object()
+
+# The types of RETURN, as JSON has them. JSON's true would be an int to isinstance.
 _PYTHON = {"bool": (bool,), "float": (float, int), "int": (int,), "path": (str,), "str": (str,), "list": (list,), "dict": (dict,)}
 
 # What a terminal, or somebody who reads it, would take for something else than text: control characters but newline and tab, those that
@@ -58,12 +59,17 @@ class NoResult(Exception):
 
 def clean(text: str) -> str:
     """text as it may be shown to a person: control characters are spelled out, as in \\x1b."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text.replace("\r\n", "\n"))
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def clean_output(text: str) -> str:
+    """What a host printed, as it may be shown to a person. A terminal ends lines in its own way."""
+    return clean(text.replace("\r\n", "\n"))
 
 
 def end_of(text: str, most: int = 2000) -> str:
     """The last of what a host printed, as it may be shown to a person."""
-    text = clean(text.strip())
+    text = clean_output(text.strip())
     return (text if len(text) <= most else f"... {text[-most:]}") or "(nothing)"
 
 

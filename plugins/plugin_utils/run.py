@@ -33,7 +33,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from .binaries import Binaries
-from .replies import NoResult, clean, end_of, read_result
+from .replies import NoResult, clean_output, end_of, read_result
 
 display = Display()
 
@@ -87,10 +87,10 @@ class CompiledModule(ActionBase):
             return self._run(tmp, task_vars)
         except AnsibleError as err:
             text, unreachable = str(err), isinstance(err, AnsibleConnectionFailure)
-            if text == clean(text):
+            if text == clean_output(text):
                 raise
         # Not while the other error is being handled, since ansible-core would show that one, too.
-        raise (AnsibleConnectionFailure if unreachable else AnsibleActionFail)(clean(text))
+        raise (AnsibleConnectionFailure if unreachable else AnsibleActionFail)(clean_output(text))
 
     def _run(self, tmp: str | None, task_vars: dict[str, Any] | None) -> dict[str, Any]:
         if self._task.async_val:
@@ -106,7 +106,7 @@ class CompiledModule(ActionBase):
         try:
             reply = self._run_kept(binaries, request, forget, task_vars)
         except NotThisWay as why:
-            display.vvv(f"{self.module}: ordinary transfer of the program: {clean(str(why))}", host=task_vars.get("inventory_hostname"))
+            display.vvv(f"{self.module}: ordinary transfer of the program: {clean_output(str(why))}", host=task_vars.get("inventory_hostname"))
             reply = self._run_transferred(binaries, request, forget)
         try:
             return read_result(self.module, reply["stdout"])

@@ -117,7 +117,11 @@ def test_text_is_harmless_for_a_terminal_everywhere_in_a_result():
 def test_text_of_every_language_stays():
     text = "Größe\t日本語 עברית 🙂\nend"
     assert read({"changed": False, "msg": text})["msg"] == text
-    assert replies.clean("one\r\ntwo") == "one\ntwo"
+
+
+def test_lines_end_as_a_terminal_ends_them_or_as_the_file_does():
+    assert replies.end_of("one\r\ntwo\r") == "one\ntwo"
+    assert replies.clean("one\r\ntwo") == "one\\r\ntwo"
 
 
 def test_noise_around_the_result():
