@@ -31,9 +31,10 @@ MODULE = "curationexperts.sidekiq.sidekiq_service"
 
 
 @contextmanager
-def forwarded(controller: Host, managed: dict[str, int]) -> Iterator[None]:
+def forwarded(config_directory: Path, controller: Host, managed: dict[str, int]) -> Iterator[None]:
     """While this lasts, each managed host's sshd is at that port of the controller."""
-    config = Path(tool("key", capture_output=True).stdout.strip()).parent / "config"
+    config = config_directory / "ssh_config"
+    config.write_text(tool("ssh-config", controller.name, capture_output=True).stdout)
     ports = [f"-R127.0.0.1:{port}:{tool('address', name, capture_output=True).stdout.strip()}:22" for name, port in managed.items()]
     command = ["ssh", "-F", config, "-N", "-o", "ExitOnForwardFailure=yes", *ports, controller.name]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
@@ -129,7 +130,7 @@ def controllers(managed: dict[str, Host], release: Path, tmp_path_factory: pytes
     with ExitStack() as stack:
         for python, (suite, package) in DEBIANS.items():
             host = stack.enter_context(made(f"core-{suite}", suite, "--no-app", "--with", f"{package},openssh-client"))
-            stack.enter_context(forwarded(host, ports))
+            stack.enter_context(forwarded(tmp_path_factory.mktemp("ssh"), host, ports))
             send(release, host, "/root/release")
             host.sh("cat >/root/key && chmod 600 /root/key", stdin=key.read_text())
             for core in (core for core, wanted in CORES.items() if wanted == python):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import time
 from collections.abc import Iterator
@@ -18,8 +19,8 @@ pytestmark = pytest.mark.long
 # An ansible-playbook that has the connection plugins of containers.podman and community.general: `make .cache/bench-venv/complete`.
 PLAYBOOK = str(ROOT / ".cache/bench-venv/bin/ansible-playbook")
 TASK = {"curationexperts.sidekiq.sidekiq_service": {"project_name": "laevigata"}}
-IMAGE = "localhost/sidekiq-test-containers"
-CONTAINER = "sidekiq-test-container"
+CONTAINER = f"sidekiq-test-{hashlib.sha256(bytes(ROOT)).hexdigest()[:6]}"  # another checkout on this machine has another
+IMAGE = f"localhost/{CONTAINER}"
 
 # What podman needs on a machine that has cgroup v1 beside v2, or limits of its own; nothing of it concerns the collection.
 MACHINE = ["--runtime", "runc"]

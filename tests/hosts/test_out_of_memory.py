@@ -20,7 +20,6 @@ from figures import OURS, SEED, SEED_UNIT, record
 pytestmark = pytest.mark.long
 
 LINUX = shutil.which("linux.uml")
-HOSTS = Path(os.environ.get("SIDEKIQ_HOSTS_DIR", "/var/cache/ansible-sidekiq-hosts")) / "hosts"
 LIMIT = "MemoryMax=250M"
 
 RUN_AND_POWER_OFF = """\
@@ -50,8 +49,9 @@ def test_a_child_killed_for_memory_does_not_end_the_other_jobs(unit: str) -> Non
             host.sh(f"cat >{UNIT}", stdin=SEED_UNIT.read_text())
         host.sh("systemctl daemon-reload; systemctl enable -q outcome; systemctl mask -q ssh; sync")
         tool("kill", host.name)
-        boot(HOSTS / host.name / "root")
-        outcome = json.loads((HOSTS / host.name / "root/root/outcome").read_text().splitlines()[-1])
+        root = Path(tool("root", host.name, capture_output=True).stdout.strip())
+        boot(root)
+        outcome = json.loads((root / "root/outcome").read_text().splitlines()[-1])
     record("a child killed for memory", unit, **outcome)
     assert outcome["state"] == "active"
     if unit == OURS:

@@ -2,8 +2,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # What every part of `host` uses: messages, the state directory, and the checks on names.
 
-# The state directory holds what is slow to make (images), the ssh key, and one directory per host.
-STATE=${SIDEKIQ_HOSTS_DIR:-/var/cache/ansible-sidekiq-hosts}
+# The state directory holds what is slow to make (images) and the ssh keys, for all checkouts on this machine, and one directory per
+# checkout with its hosts. No command but `list --all` sees those of another checkout.
+STATE=$(readlink -m "${SIDEKIQ_HOSTS_DIR:-/var/cache/ansible-sidekiq-hosts}")
+CHECKOUT=$(readlink -f "$HERE/../..")
+# What is named for the whole of this machine (a container, its cgroup, its network namespace) carries this.
+CHECKOUT_ID=$(printf '%s\n%s\n' "$CHECKOUT" "$STATE" | sha256sum | cut -c 1-6)
+HOSTS=$STATE/checkouts/$CHECKOUT_ID/hosts
 
 say() { printf 'host: %s\n' "$*" >&2; }
 
@@ -32,8 +37,11 @@ check_name() {
     die "\"$1\" cannot be a host name: use lower-case letters, digits and dashes, starting with a letter, at most 40"
 }
 
-host_dir() { printf '%s/hosts/%s' "$STATE" "$1"; }
-host_root() { printf '%s/hosts/%s/root' "$STATE" "$1"; }
+host_dir() { printf '%s/%s' "$HOSTS" "$1"; }
+host_root() { printf '%s/%s/root' "$HOSTS" "$1"; }
+
+# The name of a host that no other checkout has, for what this machine knows only once.
+host_id() { printf '%s-%s' "$1" "$CHECKOUT_ID"; }
 
 host_exists() { [[ -d $(host_dir "$1") ]]; }
 
@@ -44,7 +52,7 @@ require_host() {
 
 host_names() {
   local dir
-  for dir in "$STATE"/hosts/*/; do
+  for dir in "$HOSTS"/*/; do
     [[ -d $dir ]] && basename "$dir"
   done
   return 0
@@ -53,3 +61,25 @@ host_names() {
 # What was decided when the host was made (suite, image, address …) is one small file per fact.
 fact() { cat "$(host_dir "$1")/$2" 2>/dev/null || true; }
 set_fact() { printf '%s\n' "$3" >"$(host_dir "$1")/$2"; }
+
+# write_whole FILE makes FILE what is on standard input, at once and only if it differs: whoever reads it meanwhile sees all of the old
+# or all of the new.
+write_whole() {
+  local new
+  new=$(mktemp "$1.XXXXXX")
+  cat >"$new"
+  if cmp -s "$new" "$1"; then
+    rm -f "$new"
+  else
+    chmod 0644 "$new"
+    mv -f "$new" "$1"
+  fi
+}
+
+# one_at_a_time COMMAND... keeps apart what two of these programs must not do at the same time on one machine, for whichever checkout.
+one_at_a_time() {
+  (
+    flock 9
+    "$@"
+  ) 9>/run/lock/sidekiq-hosts
+}

@@ -36,8 +36,8 @@ image_key_with() {
   printf '%s+%s' "$1" "$digest"
 }
 
-# image_build_once KEY BUILDER... builds at most once, also when several hosts are created in parallel:
-# the others wait for the lock and then find the image.
+# image_build_once KEY BUILDER... builds at most once, also when several hosts are created in parallel, by whichever checkout: one image
+# is built at a time, the others wait for the lock and then find theirs, or build it.
 image_build_once() {
   local key=$1 building status
   shift
@@ -60,7 +60,7 @@ image_build_once() {
       die "cannot build the image $key; the whole log is $STATE/images/$key.log"
     fi
     mv "$building" "$STATE/images/$key"
-  ) 9>"$STATE/locks/image-$key"
+  ) 9>"$STATE/locks/images"
 }
 
 # debootstrap leaves mounts behind when it is interrupted; nothing may be removed through them.

@@ -12,7 +12,7 @@ machine_mount() {
   [[ ! -e $dir/copied ]] || return 0
   ! mountpoint -q "$dir/root" || return 0
   mount -t overlay -o "lowerdir=$image/rootfs,upperdir=$dir/upper,workdir=$dir/work" \
-    "sidekiq-$name" "$dir/root" 2>/dev/null && return
+    "sidekiq-$(host_id "$name")" "$dir/root" 2>/dev/null && return
   say "this machine has no overlay file system, copying the image instead (some 10 seconds)"
   cp -a --reflink=auto "$image/rootfs/." "$dir/root/"
   touch "$dir/copied"
@@ -30,17 +30,18 @@ machine_prepare() {
 
 # machine_start NAME starts the host's systemd in the background; see `supervise` for how.
 machine_start() {
-  local name=$1 dir
+  local name=$1 dir id
   dir=$(host_dir "$name")
+  id=$(host_id "$name")
   machine_mount "$name"
   network_up "$name"
   machine_inotify
   if machine_has_systemd; then
-    systemd-run --quiet --unit="sidekiq-host-$name" --property=Delegate=yes --property=KillSignal=SIGKILL \
+    systemd-run --quiet --unit="sidekiq-host-$id" --property=Delegate=yes --property=KillSignal=SIGKILL \
       --property=StandardOutput=append:"$dir/console.log" --property=StandardError=inherit \
-      "$HERE/supervise" "$name" "$dir/root"
+      "$HERE/supervise" "$id" "$name" "$dir/root"
   else
-    setsid "$HERE/supervise" "$name" "$dir/root" >>"$dir/console.log" 2>&1 </dev/null &
+    setsid "$HERE/supervise" "$id" "$name" "$dir/root" >>"$dir/console.log" 2>&1 </dev/null &
     # Or bash would report the end of it.
     disown
     machine_until 50 machine_is_up "$name" || true
@@ -62,12 +63,12 @@ machine_has_systemd() { [[ -d /run/systemd/system ]]; }
 machine_cgroup() {
   local top
   top=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
-  printf '%s/sidekiq-hosts/%s' "$top" "$1"
+  printf '%s/sidekiq-hosts/%s' "$top" "$(host_id "$1")"
 }
 
 machine_is_up() {
   if machine_has_systemd; then
-    systemctl --quiet is-active "sidekiq-host-$1"
+    systemctl --quiet is-active "sidekiq-host-$(host_id "$1")"
   else
     grep -qs 'populated 1' "$(machine_cgroup "$1")/cgroup.events"
   fi
@@ -76,8 +77,8 @@ machine_is_up() {
 # machine_kill NAME is a power cut: every process of the host ends at once, none is asked.
 machine_kill() {
   if machine_has_systemd; then
-    systemctl stop "sidekiq-host-$1" 2>/dev/null || true
-    systemctl reset-failed "sidekiq-host-$1" 2>/dev/null || true
+    systemctl stop "sidekiq-host-$(host_id "$1")" 2>/dev/null || true
+    systemctl reset-failed "sidekiq-host-$(host_id "$1")" 2>/dev/null || true
   else
     machine_kill_cgroup "$(machine_cgroup "$1")"
   fi
@@ -89,16 +90,17 @@ machine_kill_cgroup() {
   printf 1 >"$1/cgroup.kill"
   machine_until 100 cgroup_is_empty "$1" || die "cannot end the processes of $1"
   find "$1" -depth -type d -exec rmdir {} +
-  rmdir --ignore-fail-on-non-empty "$(dirname "$1")"
-  # Where version 1 is mounted too, nspawn makes the same path in its systemd hierarchy.
-  [[ ! -d /sys/fs/cgroup/systemd/sidekiq-hosts ]] ||
-    find /sys/fs/cgroup/systemd/sidekiq-hosts -depth -type d -exec rmdir --ignore-fail-on-non-empty {} + 2>/dev/null || true
+  # Where version 1 is mounted too, nspawn makes the same path in its systemd hierarchy. The directory above stays: another host may
+  # just be about to make its own there.
+  [[ ! -d /sys/fs/cgroup/systemd/sidekiq-hosts/${1##*/} ]] ||
+    find "/sys/fs/cgroup/systemd/sidekiq-hosts/${1##*/}" -depth -type d -exec rmdir --ignore-fail-on-non-empty {} + 2>/dev/null || true
 }
 
 # What nspawn leaves behind when it is killed. With its mount still there it refuses to start again.
 machine_forget() {
-  local run=/run/systemd/nspawn dir
-  for dir in "$run/propagate/$1" "$run/unix-export/$1"; do
+  local run=/run/systemd/nspawn dir id
+  id=$(host_id "$1")
+  for dir in "$run/propagate/$id" "$run/unix-export/$id"; do
     ! mountpoint -q "$dir" || umount -l "$dir"
     rm -rf --one-file-system "$dir"
   done

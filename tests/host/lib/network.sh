@@ -31,13 +31,17 @@ network_is_free() {
   [[ -z $routes ]]
 }
 
-# network_allocate NAME takes the first free number. Making the veth pair is what claims it: the kernel
-# refuses a second interface of that name, so no two hosts get the same number, whoever makes them.
+# network_allocate NAME takes the next number that is free. Making the veth pair is what claims it: the kernel
+# refuses a second interface of that name, so no two hosts get the same number, whoever makes them. The next
+# and not the lowest: an ssh that still keeps a connection to a host that is gone must not meet another at its address.
 network_allocate() {
   local name=$1 prefix number
   prefix=$(network_prefix)
   network_namespace "$name"
-  for number in {1..250}; do
+  for _ in {1..250}; do
+    number=$(one_at_a_time network_next)
+    # A host that is switched off keeps its number.
+    ! grep -qsx "$number" "$STATE"/checkouts/*/hosts/*/number || continue
     if network_link "$name" "$number" 2>/dev/null; then
       set_fact "$name" number "$number"
       set_fact "$name" prefix "$prefix"
@@ -48,32 +52,44 @@ network_allocate() {
   die "all 250 addresses are in use; destroy some hosts"
 }
 
-# network_up NAME does nothing when all is there; after a reboot of this machine it makes it anew.
-network_up() {
-  local name=$1 number prefix
-  number=$(fact "$name" number)
-  prefix=$(fact "$name" prefix)
-  network_namespace "$name"
-  [[ -d /sys/class/net/skq$number ]] || network_link "$name" "$number"
-  ip addr replace "$prefix.$number.1/30" dev "skq$number"
-  ip link set "skq$number" up
-  ip -n "sidekiq-$name" addr replace "$prefix.$number.2/30" dev host0
-  ip -n "sidekiq-$name" link set lo up
-  ip -n "sidekiq-$name" link set host0 up
-  ip -n "sidekiq-$name" route replace default via "$prefix.$number.1"
+# The numbers 1 to 250 in turns, for all checkouts.
+network_next() {
+  local last
+  last=$(cat /run/sidekiq-hosts.number 2>/dev/null || echo 0)
+  printf '%s\n' $((last % 250 + 1)) | tee /run/sidekiq-hosts.number
 }
 
+# network_up NAME does nothing when all is there; after a reboot of this machine it makes it anew.
+network_up() {
+  local name=$1 number prefix namespace
+  number=$(fact "$name" number)
+  prefix=$(fact "$name" prefix)
+  namespace=sidekiq-$(host_id "$name")
+  network_namespace "$name"
+  ip -n "$namespace" link show host0 >/dev/null 2>&1 || network_link "$name" "$number"
+  ip addr replace "$prefix.$number.1/30" dev "skq$number"
+  ip link set "skq$number" up
+  ip -n "$namespace" addr replace "$prefix.$number.2/30" dev host0
+  ip -n "$namespace" link set lo up
+  ip -n "$namespace" link set host0 up
+  ip -n "$namespace" route replace default via "$prefix.$number.1"
+}
+
+# One at a time: the first two of a machine would both mount /run/netns, and one would hide what the other has made there.
 network_namespace() {
-  [[ -e /run/netns/sidekiq-$1 ]] || ip netns add "sidekiq-$1"
+  local namespace
+  namespace=sidekiq-$(host_id "$1")
+  [[ -e /run/netns/$namespace ]] || one_at_a_time ip netns add "$namespace"
 }
 
 network_link() {
-  ip link add "skq$2" type veth peer name host0 netns "sidekiq-$1"
+  ip link add "skq$2" type veth peer name host0 netns "sidekiq-$(host_id "$1")"
 }
 
 network_down() {
-  local number
+  local number namespace
   number=$(fact "$1" number)
+  namespace=sidekiq-$(host_id "$1")
   [[ -z $number || ! -d /sys/class/net/skq$number ]] || ip link del "skq$number"
-  [[ ! -e /run/netns/sidekiq-$1 ]] || ip netns del "sidekiq-$1"
+  [[ ! -e /run/netns/$namespace ]] || ip netns del "$namespace"
 }

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # ssh: one key pair that every host accepts, and one host key that every host has.
 #
-# Both are made on this machine and never leave it. The shared host key lets a single known_hosts line,
-# written once, stand for all hosts: no prompt, no warning, and nothing to keep in step.
+# Both are made on this machine and never leave it. The shared host key lets a single known_hosts line
+# stand for all hosts: no prompt, no warning, and nothing to keep in step.
 
 ssh_key() { printf '%s/ssh/id_ed25519' "$STATE"; }
 
@@ -13,8 +13,7 @@ ssh_prepare() {
     flock 9
     ssh_keygen "$STATE/ssh/id_ed25519" sidekiq-test-hosts
     ssh_keygen "$STATE/ssh/host_ed25519" sidekiq-test-host
-    printf '* %s\n' "$(cut -d ' ' -f 1,2 "$STATE/ssh/host_ed25519.pub")" >"$STATE/ssh/known_hosts"
-    printf 'Include %s/hosts/*/ssh_config\n' "$STATE" >"$STATE/ssh/config"
+    printf '* %s\n' "$(cut -d ' ' -f 1,2 "$STATE/ssh/host_ed25519.pub")" | write_whole "$STATE/ssh/known_hosts"
     # Under sudo, the person who called it is the one who logs in.
     [[ -z ${SUDO_UID:-} ]] || chown "$SUDO_UID:${SUDO_GID:-0}" "$STATE"/ssh/id_ed25519*
   ) 9>"$STATE/locks/ssh"

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tool that makes the hosts: two checkouts on one machine do not see each other's, and hosts made at the same time do not disturb each
+other."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, SUITE
+
+NAMES = ["same", "other"]
+
+
+class Checkout:
+    """Another checkout: what it has of the tool is a copy of ours."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        shutil.copytree(ROOT / "tests/host", directory / "tests/host")
+
+    def host(self, *args: str, check: bool = True) -> str:
+        done = subprocess.run([self.directory / "tests/host/host", *args], text=True, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+        assert not check or done.returncode == 0, f"{args} in {self.directory}: {done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
+    def names(self) -> list[str]:
+        return [line.split()[0] for line in self.host("list").splitlines()]
+
+
+@pytest.fixture
+def checkouts(tmp_path: Path) -> Iterator[list[Checkout]]:
+    made = [Checkout(tmp_path / name) for name in ("one", "two")]
+    yield made
+    for checkout in made:
+        checkout.host("destroy-all")
+
+
+@contextmanager
+def watched(path: Path) -> Iterator[set[str]]:
+    """Reads a file without a pause as long as this lasts; yields the set of what was read."""
+    seen: set[str] = set()
+    ended = threading.Event()
+
+    def read() -> None:
+        while not ended.wait(0.0001):
+            seen.add(path.read_text() if path.exists() else "absent")
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        reader.join()
+
+
+def test_checkouts_do_not_touch_each_others_hosts(checkouts: list[Checkout]) -> None:
+    known_hosts = Path(checkouts[0].host("key")).with_name("known_hosts")
+    with watched(known_hosts) as seen:
+        make_and_remove(checkouts)
+    assert seen - {"absent"} == {known_hosts.read_text()}
+
+
+def make_and_remove(checkouts: list[Checkout]) -> None:
+    """Hosts of the same names are made by two checkouts at the same time; then one of them removes whatever it can."""
+    every = [(checkout, name) for checkout in checkouts for name in NAMES]
+    with ThreadPoolExecutor(len(every)) as pool:
+        list(pool.map(lambda one: one[0].host("create", one[1], "--suite", SUITE, "--no-app"), every))
+        addresses = list(pool.map(lambda one: one[0].host("address", one[1]), every))
+        assert len(set(addresses)) == len(every)
+        boots = list(pool.map(lambda one: one[0].host("ssh", one[1], "hostname; cat /proc/sys/kernel/random/boot_id /etc/machine-id"), every))
+        assert len({boot.split()[2] for boot in boots}) == len(every)
+        assert [boot.split()[0] for boot in boots] == [name for _, name in every]
+
+        one, two = checkouts
+        mine = two.host("ssh", "same", "systemctl show -p ActiveEnterTimestampMonotonic multi-user.target; pidof redis-server")
+        # What one does to hosts of these names, to all, or to what a run has left behind that was cut short, while the other works.
+        list(pool.map(lambda command: one.host(*command), [["kill", "same"], ["destroy", "other"]]))
+        one.host("create", "other", "--suite", SUITE, "--no-app")
+        one.host("destroy-all")
+        one.host("destroy-all", "--gone")
+        one.host("destroy", *NAMES)
+    assert one.names() == []
+    assert two.names() == sorted(NAMES)
+    assert two.host("ssh", "same", "systemctl show -p ActiveEnterTimestampMonotonic multi-user.target; pidof redis-server") == mine
+    assert str(two.directory) in two.host("list", "--all")
+
+
+def test_hosts_of_a_checkout_that_is_gone_can_be_removed(checkouts: list[Checkout], tmp_path: Path) -> None:
+    one, two = checkouts
+    one.host("create", "left", "--suite", SUITE, "--no-app")
+    assert str(one.directory) in two.host("list", "--all")
+    root = Path(one.host("root", "left"))
+    os.rename(one.directory, tmp_path / "moved")
+    two.host("destroy-all", "--gone")
+    os.rename(tmp_path / "moved", one.directory)
+    assert str(one.directory) not in two.host("list", "--all")
+    assert not root.exists() and one.names() == []
+
+
+def test_a_write_in_place_would_be_seen(tmp_path: Path) -> None:
+    """The control of the first test."""
+    path = tmp_path / "known_hosts"
+    path.write_text("whole")
+    with watched(path) as seen:
+        for _ in range(500):
+            path.write_text("whole")
+    assert "" in seen
