@@ -3,6 +3,7 @@
 package converge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,16 +93,8 @@ const (
 
 // inOrder sorts steps by phase and keeps the order within a phase.
 func inOrder(steps []Step) []Step {
-	// Not by package slices, of which each type that is sorted by a function
-	// adds 8 KB to the program.
-	sorted := make([]Step, 0, len(steps))
-	for p := stopping; p <= settling; p++ {
-		for _, s := range steps {
-			if s.phase() == p {
-				sorted = append(sorted, s)
-			}
-		}
-	}
+	sorted := slices.Clone(steps)
+	slices.SortStableFunc(sorted, func(a, b Step) int { return cmp.Compare(a.phase(), b.phase()) })
 	return sorted
 }
 
