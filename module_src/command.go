@@ -3,7 +3,10 @@
 package main
 
 import (
+	"errors"
+	"flag"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -37,31 +40,30 @@ type command struct {
 	kept               string // the digest under which the options may be beside the program; "" is nowhere
 }
 
+// parseCommand reads a command line. The file may stand anywhere in it.
 func parseCommand(args []string) (command, error) {
 	var c command
-	for _, arg := range args {
+	flags := flag.NewFlagSet("sidekiq_service", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // the caller says what is wrong, and how it is meant
+	flags.BoolVar(&c.check, "check", false, "")
+	flags.BoolVar(&c.apply, "apply", false, "")
+	flags.BoolVar(&c.diff, "diff", false, "")
+	flags.BoolVar(&c.version, "version", false, "")
+	flags.StringVar(&c.kept, "kept", "", "")
+	for {
+		err := flags.Parse(args)
 		switch {
-		case arg == "--check":
-			c.check = true
-		case arg == "--apply":
-			c.apply = true
-		case arg == "--diff":
-			c.diff = true
-		case arg == "--help", arg == "-h":
-			c.help = true
-		case arg == "--version":
-			c.version = true
-		case strings.HasPrefix(arg, "--kept="):
-			c.kept = strings.TrimPrefix(arg, "--kept=")
-		case strings.HasPrefix(arg, "-") && arg != "-":
-			return command{}, fmt.Errorf("unknown flag %s", arg)
+		case errors.Is(err, flag.ErrHelp):
+			return command{help: true}, nil
+		case err != nil:
+			return command{}, err
+		case flags.NArg() == 0:
+			return c, c.complete()
 		case c.file != "":
-			return command{}, fmt.Errorf("more than one file: %s and %s", c.file, arg)
-		default:
-			c.file = arg
+			return command{}, fmt.Errorf("more than one file: %s and %s", c.file, flags.Arg(0))
 		}
+		c.file, args = flags.Arg(0), flags.Args()[1:]
 	}
-	return c, c.complete()
 }
 
 // complete says what is missing or contradicts itself.

@@ -24,6 +24,9 @@ func TestCommandLine(t *testing.T) {
 		"--help":                  {help: true},
 		"-h":                      {help: true},
 		"--version --check --xyz": {},
+		"-check -diff -":          {check: true, diff: true, file: "-"},
+		"--check=false -":         {file: "-"},
+		"-help -":                 {help: true},
 	} {
 		got, err := parseCommand(strings.Fields(line))
 		if got != want || (err != nil) != (want == command{}) {
@@ -36,7 +39,10 @@ func TestWrongCommandLinesSayWhatIsWrongAndReadNothing(t *testing.T) {
 	for line, want := range map[string]string{
 		"":                "no options",
 		"a b":             "more than one file: a and b",
-		"--chek -":        "unknown flag --chek",
+		"--chek -":        "flag provided but not defined: -chek",
+		"- --chek":        "flag provided but not defined: -chek",
+		"--check=so -":    `invalid boolean value "so" for -check`,
+		"--kept":          "flag needs an argument: -kept",
 		"--diff -":        "--diff needs --check",
 		"--check --apply": "say one of them",
 
