@@ -9,8 +9,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"syscall"
-	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // interruptible returns a context that ends when the run should: on a signal,
@@ -21,7 +21,7 @@ func interruptible() (ctx context.Context, stop func()) {
 	signals := make(chan os.Signal, 4)
 	// Being notified of SIGPIPE also keeps Go from ending the program when
 	// standard output is gone.
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE)
+	signal.Notify(signals, unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGPIPE)
 	go func() {
 		s := <-signals
 		cancel(fmt.Errorf("interrupted by signal %d (%v)", s, s))
@@ -61,19 +61,15 @@ func (u untilDone) Read(p []byte) (int, error) {
 
 // readerGone waits until the other end of f is closed: sshd closes it when the
 // connection is lost, and sends no signal to a program without a terminal. It
-// returns false where that cannot be told, as with a regular file.
+// waits for ever where that cannot happen, as with a regular file.
 func readerGone(f *os.File) bool {
-	poll := struct {
-		fd              int32
-		events, revents int16
-	}{fd: int32(f.Fd())}
-	const pollErr, pollHup = 0x8, 0x10
+	// Asked for no events, poll(2) still reports POLLERR and POLLHUP.
+	poll := []unix.PollFd{{Fd: int32(f.Fd())}}
 	for {
-		// Asked for no events, poll(2) still reports POLLERR and POLLHUP.
-		n, _, errno := syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&poll)), 1, 0, 0, 0, 0)
-		if errno == syscall.EINTR {
+		n, err := unix.Poll(poll, -1)
+		if errors.Is(err, unix.EINTR) {
 			continue
 		}
-		return errno == 0 && n == 1 && poll.revents&(pollErr|pollHup) != 0
+		return err == nil && n == 1 && poll[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
 	}
 }

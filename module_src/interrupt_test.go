@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestReadingEndsWithTheContext(t *testing.T) {
@@ -24,5 +26,24 @@ func TestReadingUntilThenIsThatOfTheReader(t *testing.T) {
 	text, err := io.ReadAll(untilDone{context.Background(), strings.NewReader("text")})
 	if string(text) != "text" || err != nil {
 		t.Errorf("got %q, %v", text, err)
+	}
+}
+
+func TestTheReaderOfTheResultIsMissed(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	gone := make(chan bool)
+	go func() { gone <- readerGone(w) }()
+	select {
+	case <-gone:
+		t.Fatal("it is missed while it is there")
+	case <-time.After(50 * time.Millisecond):
+	}
+	r.Close()
+	if !<-gone {
+		t.Error("it is not missed")
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"syscall"
-	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // Identity is who reads a file.
@@ -44,26 +44,22 @@ func readAs(who Identity, path string) ([]byte, error) {
 	return a.content, a.err
 }
 
-// become takes on the file-system identity of who, for this thread only: the
-// raw calls, since those of package syscall change all threads.
+// become takes on the file-system identity of who, for this thread only: by
+// package unix, since the functions of package syscall change all threads.
 // credentials(7), setfsuid(2). Leaving uid 0 drops the capabilities that
 // override permissions.
 func become(who Identity) error {
-	groups := make([]uint32, 0, len(who.Groups)+1)
-	for _, g := range append([]int{who.GID}, who.Groups...) {
-		groups = append(groups, uint32(g))
-	}
-	if _, _, errno := syscall.RawSyscall(syscall.SYS_SETGROUPS, uintptr(len(groups)), uintptr(unsafe.Pointer(&groups[0])), 0); errno != 0 {
-		return fmt.Errorf("cannot take on the groups of uid %d: %w", who.UID, errno)
+	if err := unix.Setgroups(append([]int{who.GID}, who.Groups...)); err != nil {
+		return fmt.Errorf("cannot take on the groups of uid %d: %w", who.UID, err)
 	}
 	// Neither call reports errors; asking again for an impossible id returns
 	// the one in force.
-	const impossible = ^uintptr(0)
-	_, _, _ = syscall.RawSyscall(syscall.SYS_SETFSGID, uintptr(who.GID), 0, 0)
-	_, _, _ = syscall.RawSyscall(syscall.SYS_SETFSUID, uintptr(who.UID), 0, 0)
-	gid, _, _ := syscall.RawSyscall(syscall.SYS_SETFSGID, impossible, 0, 0)
-	uid, _, _ := syscall.RawSyscall(syscall.SYS_SETFSUID, impossible, 0, 0)
-	if int(uid) != who.UID || int(gid) != who.GID {
+	const impossible = -1
+	_ = unix.Setfsgid(who.GID)
+	_ = unix.Setfsuid(who.UID)
+	gid, _ := unix.SetfsgidRetGid(impossible)
+	uid, _ := unix.SetfsuidRetUid(impossible)
+	if uid != who.UID || gid != who.GID {
 		return fmt.Errorf("cannot take on the file-system identity of uid %d", who.UID)
 	}
 	return nil
@@ -82,33 +78,17 @@ func readUntrusted(path string) ([]byte, error) {
 	return readBounded(f)
 }
 
-// openHow is struct open_how of openat2(2).
-type openHow struct{ flags, mode, resolve uint64 }
-
-const (
-	sysOpenat2          = 437 // the same on every architecture: its number is newer than the common table
-	resolveNoMagicLinks = 0x02
-	atFDCWD             = -100
-	openPlainly         = syscall.O_RDONLY | syscall.O_NONBLOCK | syscall.O_NOCTTY | syscall.O_CLOEXEC
-)
-
 func openUntrusted(path string) (*os.File, error) {
-	name, err := syscall.BytePtrFromString(path)
-	if err != nil {
-		return nil, err
-	}
-	how := openHow{flags: openPlainly, resolve: resolveNoMagicLinks}
-	cwd := atFDCWD
-	fd, _, errno := syscall.Syscall6(sysOpenat2, uintptr(cwd), uintptr(unsafe.Pointer(name)),
-		uintptr(unsafe.Pointer(&how)), unsafe.Sizeof(how), 0, 0)
+	const flags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+	fd, err := unix.Openat2(unix.AT_FDCWD, path, &unix.OpenHow{Flags: flags, Resolve: unix.RESOLVE_NO_MAGICLINKS})
 	switch {
-	case errno == 0:
-		return os.NewFile(fd, path), nil
-	case errors.Is(errno, syscall.ENOSYS), errors.Is(errno, syscall.EPERM):
+	case err == nil:
+		return os.NewFile(uintptr(fd), path), nil
+	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EPERM):
 		// A kernel before 5.6, or a container that filters the call. What is
 		// opened is still opened with the reader's identity and has to be a
 		// regular file.
-		return os.OpenFile(path, openPlainly, 0)
+		return os.OpenFile(path, flags, 0)
 	}
-	return nil, errno
+	return nil, err
 }

@@ -12,7 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
@@ -26,8 +27,8 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 		Packaged:    packaged(q.Paths),
 		Above:       above(q.Above),
 		Below:       ours(q.Below),
-		ReadOnly:    refused(q.Paths, syscall.EROFS),
-		NoDirectory: refused(q.Paths, syscall.ENOENT),
+		ReadOnly:    refused(q.Paths, unix.EROFS),
+		NoDirectory: refused(q.Paths, unix.ENOENT),
 	}
 	if f.Systemctl == "" {
 		return f, errors.New("cannot find systemctl in /usr/bin or /bin, so there is nothing that sudo could allow")
@@ -79,10 +80,9 @@ func ours(paths []string) []string {
 
 // refused are those of the paths in whose directory nothing can be written, for
 // this reason. Root may write anywhere else.
-func refused(paths []string, reason syscall.Errno) []string {
-	const write = 2 // W_OK of access(2)
+func refused(paths []string, reason error) []string {
 	return slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
-		return !errors.Is(syscall.Access(filepath.Dir(path), write), reason)
+		return !errors.Is(unix.Access(filepath.Dir(path), unix.W_OK), reason)
 	})
 }
 

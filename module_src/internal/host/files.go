@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 )
@@ -72,7 +73,7 @@ func describe(path string, info fs.FileInfo) string {
 // readRegular reads a regular file of at most maxFile bytes, and does not hang
 // on anything else that may have taken its place.
 func readRegular(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +174,7 @@ func syncDir(dir string) error {
 		return fmt.Errorf("cannot open %s: %w", dir, bare(err))
 	}
 	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
+	if err := d.Sync(); err != nil && !errors.Is(err, unix.EINVAL) {
 		return fmt.Errorf("cannot sync %s: %w", dir, bare(err))
 	}
 	return nil

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // RunDir is the program's own directory, gone after a reboot: its lock, and
@@ -27,19 +29,19 @@ func Lock(ctx context.Context) (release func(), err error) {
 	if err := makeRunDir(); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(RunDir+"/lock", os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0o600)
+	f, err := os.OpenFile(RunDir+"/lock", os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the lock of this host: %w", err)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, lockTime, fmt.Errorf("this one has waited for it for %s", lockTime))
 	defer cancel()
 	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
 			sign(f)
 			return func() { _ = f.Close() }, nil
 		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
 			_ = f.Close()
 			return nil, fmt.Errorf("cannot lock %s: %w", f.Name(), err)
 		}
@@ -64,7 +66,7 @@ func signature(f *os.File) string {
 	id := make([]byte, 20)
 	n, _ := f.ReadAt(id, 0)
 	pid, err := strconv.Atoi(string(id[:n]))
-	if err != nil || syscall.Kill(pid, 0) != nil {
+	if err != nil || unix.Kill(pid, 0) != nil {
 		return ""
 	}
 	return fmt.Sprintf(" (process %d; to end it and have it undo what it did: kill %d)", pid, pid)

@@ -8,7 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Tidy removes what runs that were killed have left behind: files beside the
@@ -58,5 +59,5 @@ func abandoned(e os.DirEntry) bool {
 		return false
 	}
 	pid, err := strconv.Atoi(id)
-	return err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
+	return err == nil && errors.Is(unix.Kill(pid, 0), unix.ESRCH)
 }
