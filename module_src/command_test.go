@@ -6,8 +6,6 @@ import (
 	"bytes"
 	"strings"
 	"testing"
-
-	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 )
 
 var digest = strings.Repeat("0a", 32)
@@ -84,46 +82,5 @@ func TestWhatIsWrongIsSaidInTheFormAskedFor(t *testing.T) {
 		if status != 1 || !strings.Contains(stdout.String(), want) {
 			t.Errorf("%s: status %d, %s", line, status, stdout.String())
 		}
-	}
-}
-
-func words(t *testing.T, r ansible.Result, check bool) string {
-	t.Helper()
-	var b bytes.Buffer
-	if err := writeWords(&b, r, check); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
-}
-
-func TestWordsForAPerson(t *testing.T) {
-	planned := ansible.Result{
-		Changed: true, Steps: []string{"write /u", "start sidekiq.service"}, Warnings: []string{"Beware."},
-		Diff: []ansible.Diff{
-			{After: "a\n", BeforeHeader: "/u (absent)", AfterHeader: "/u (mode 0644, owner 0:0)"},
-			{After: "start sidekiq.service\n", BeforeHeader: "sidekiq.service", AfterHeader: "sidekiq.service (steps)"},
-		},
-	}
-	steps := "\n  write /u\n  start sidekiq.service\n"
-	shown := steps + "\n--- /u (absent)\n+++ /u (mode 0644, owner 0:0)\n@@ -0,0 +1,1 @@\n+a\n\nWarning: Beware.\n"
-	if got, want := words(t, planned, true), "This would be done:"+shown+"\nNothing has been changed.\n"; got != want {
-		t.Errorf("check:\n%s", got)
-	}
-	if got, want := words(t, planned, false), "Done:"+shown; got != want {
-		t.Errorf("apply:\n%s", got)
-	}
-	failed := ansible.Result{Failed: true, Msg: "cannot start", Steps: planned.Steps}
-	if got, want := words(t, failed, false), "This was to be done:"+steps+"\nError: cannot start\n"; got != want {
-		t.Errorf("failed:\n%s", got)
-	}
-	if got := words(t, ansible.Result{}, false); got != "Nothing to do: everything is as these options ask for.\n" {
-		t.Errorf("nothing to do: %s", got)
-	}
-}
-
-func TestWordsHoldNothingThatATerminalObeys(t *testing.T) {
-	got := words(t, ansible.Result{Failed: true, Msg: "log: \x1b]0;owned\x07\r\u009b2J é\tx"}, false)
-	if want := "Error: log: ?]0;owned???2J é\tx\n"; got != want {
-		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/rogpeppe/go-internal/diff"
+
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 )
 
@@ -32,6 +34,17 @@ func writeWords(w io.Writer, r ansible.Result, check bool) error {
 	}
 	_, err := io.WriteString(w, printable(strings.TrimPrefix(b.String(), "\n")))
 	return err
+}
+
+// unified is the difference of two texts as diff -u prints it, but for the
+// headers; "" where there is none.
+func unified(before, after string) string {
+	text := diff.Diff("", []byte(before), "", []byte(after))
+	if text == nil {
+		return ""
+	}
+	const headers = 3 // a command line, and one for each file
+	return strings.SplitN(string(text), "\n", headers+1)[headers]
 }
 
 func heading(r ansible.Result, check bool) string {
