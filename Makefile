@@ -19,10 +19,10 @@ demo-clean: ## remove the demo's host
 	scripts/demo clean
 
 test: build $(SETUP) ## lint, unit tests and every scenario, on a throw-away host
-	scripts/test lint unit hosts scenarios
+	scripts/test lint unit booted scenarios
 
 test-all: build $(SETUP) .cache/bench-venv/complete .cache/release-venv/complete ## the same on Debian 11, 12 and 13, and what takes long
-	LONG=1 SUITES="bullseye bookworm trixie" scripts/test lint unit hosts scenarios galaxy cores
+	LONG=1 SUITES="bullseye bookworm trixie" scripts/test lint unit booted scenarios galaxy cores
 
 lint: $(SETUP) ## only look at the sources
 	scripts/test lint

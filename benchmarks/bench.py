@@ -37,7 +37,7 @@ ONLY = os.environ.get("ONLY", "").split()
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 RESULTS = Path(os.environ.get("RESULTS", HERE / "results.json"))
-HOST_TOOL = ROOT / "tests/host/host"
+HOST_TOOL = ROOT / "tests/machines/machine"
 VENV = ROOT / ".cache/bench-venv"
 MITOGEN = "import ansible_mitogen, os; print(os.path.dirname(ansible_mitogen.__file__) + '/plugins/strategy')"
 # Ansible's own, but that a connection stays open for longer than a minute: the play whose turn it is after a slow one would pay for a new one.

@@ -3,7 +3,7 @@
 it could use.
 
 2.14 is Debian 12's own package; the others are those of requirements/core, on the Debian whose Python they want. Controllers are hosts of
-tests/host too. They reach the managed hosts through this machine, which forwards a port to each.
+tests/machines too. They reach the managed hosts through this machine, which forwards a port to each.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Controller:
 def send(source: Path, host: Host, target: str) -> None:
     """Copies a directory to a host."""
     with subprocess.Popen(["tar", "-C", source, "-cz", "."], stdout=subprocess.PIPE) as tar:
-        unpack = [ROOT / "tests/host/host", "ssh", host.name, f"mkdir -p {target} && tar -xz -C {target}"]
+        unpack = [ROOT / "tests/machines/machine", "ssh", host.name, f"mkdir -p {target} && tar -xz -C {target}"]
         subprocess.run(unpack, stdin=tar.stdout, check=True)
 
 

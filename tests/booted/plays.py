@@ -48,7 +48,7 @@ class Played:
 
 
 def inventory_of(*names: str, **variables: Any) -> dict[str, Any]:
-    """The inventory of hosts of tests/host, with more variables."""
+    """The inventory of hosts of tests/machines, with more variables."""
     inventory = yaml.safe_load(tool("inventory", *names, capture_output=True).stdout)
     for name in names:
         inventory["all"]["hosts"][name].update(variables)

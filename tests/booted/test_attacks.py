@@ -56,7 +56,7 @@ def install(host: Host, way: str, unit: str = "", **options: Any) -> None:
 
 def deploy(host: Host, script: str, timeout: float = 60) -> str:
     """Runs a shell script as the deploy user, and returns all that it prints."""
-    login = [ROOT / "tests/host/host", "ssh", f"deploy@{host.name}", "exec sh 2>&1"]
+    login = [ROOT / "tests/machines/machine", "ssh", f"deploy@{host.name}", "exec sh 2>&1"]
     return subprocess.run(login, text=True, input=script, capture_output=True, timeout=timeout, check=False).stdout
 
 

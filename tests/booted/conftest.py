@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Tests of the program on booted hosts: real systemd, sudo, Redis and Sidekiq.
 
-A test asks for the fixture `host`. It is a fresh host, made by tests/host and shared by the tests of one module; SIDEKIQ_SUITE says
+A test asks for the fixture `host`. It is a fresh host, made by tests/machines and shared by the tests of one module; SIDEKIQ_SUITE says
 which Debian (bookworm). A module that wants another host says so in a variable of its own: HOST_OPTIONS = ["--no-app"].
 SIDEKIQ_PROGRAM is the program to test, this machine's own build if it is not set; SIDEKIQ_EMULATOR, a static qemu-user, runs it if it is
 that of another architecture.
@@ -33,8 +33,8 @@ APP = "/opt/laevigata"
 
 
 def tool(*args: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
-    """tests/host/host, the one way hosts are made."""
-    return subprocess.run([ROOT / "tests/host/host", *args], text=True, check=True, **kwargs)
+    """tests/machines/machine, the one way hosts are made."""
+    return subprocess.run([ROOT / "tests/machines/machine", *args], text=True, check=True, **kwargs)
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Host:
 
     def sh(self, script: str, check: bool = True, timeout: float = 300, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Runs a shell script as root and returns how it ended."""
-        done = subprocess.run([ROOT / "tests/host/host", "ssh", self.name, script], text=True, input=stdin, capture_output=True, timeout=timeout, check=False)
+        done = subprocess.run([ROOT / "tests/machines/machine", "ssh", self.name, script], text=True, input=stdin, capture_output=True, timeout=timeout, check=False)
         if check and done.returncode:
             raise AssertionError(f"{script!r} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done
@@ -117,7 +117,7 @@ def upload(name: str, program: Path, path: str) -> None:
 
 @contextmanager
 def made(name: str, suite: str, *options: str) -> Iterator[Host]:
-    """A fresh host of that Debian, made with these options of tests/host; gone in the end."""
+    """A fresh host of that Debian, made with these options of tests/machines; gone in the end."""
     tool("destroy", name, capture_output=True)  # what a run that was cut short has left
     tool("create", name, "--suite", suite, *options, capture_output=True)
     try:
@@ -129,7 +129,7 @@ def made(name: str, suite: str, *options: str) -> Iterator[Host]:
 
 @contextmanager
 def booted(name: str, *options: str) -> Iterator[Host]:
-    """A fresh host with the program on it, called test-NAME-SUITE, made with these options of tests/host; gone in the end."""
+    """A fresh host with the program on it, called test-NAME-SUITE, made with these options of tests/machines; gone in the end."""
     assert PROGRAM.exists(), "make build first"
     with made(f"test-{name}-{SUITE[:4]}", SUITE, *options) as host:
         if EMULATOR:

@@ -40,7 +40,7 @@ WantedBy=graphical.target
 @pytest.mark.parametrize("unit", [OURS, SEED])
 def test_a_child_killed_for_memory_does_not_end_the_other_jobs(unit: str) -> None:
     with booted(f"oom-{unit.replace(' ', '-')}") as host:
-        host.sh("cat >/root/out_of_memory.sh && chmod 755 /root/out_of_memory.sh", stdin=(ROOT / "tests/hosts/out_of_memory.sh").read_text())
+        host.sh("cat >/root/out_of_memory.sh && chmod 755 /root/out_of_memory.sh", stdin=(ROOT / "tests/booted/out_of_memory.sh").read_text())
         host.sh("cat >/root/request.json", stdin=json.dumps({"project_name": "laevigata", "start_timeout": 900}))
         host.sh("mkdir /etc/systemd/system/sidekiq.service.d; cat >/etc/systemd/system/sidekiq.service.d/limit.conf", stdin=f"[Service]\n{LIMIT}\n")
         host.sh("cat >/etc/systemd/system/outcome.service", stdin=RUN_AND_POWER_OFF.format(unit=unit.split()[0]))

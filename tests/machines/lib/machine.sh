@@ -126,7 +126,7 @@ machine_wait() {
   machine_until 600 machine_settled "$name" "$old" || true
   machine_booted "$name" "$old" || {
     tail -n 20 "$(host_dir "$name")/console.log" >&2
-    die "\"$name\" is not up; \`host list\` tells whether it runs, its console log is $(host_dir "$name")/console.log"
+    die "\"$name\" is not up; \`machine list\` tells whether it runs, its console log is $(host_dir "$name")/console.log"
   }
   running=$(ssh_try "$name" systemctl is-system-running --wait || true)
   [[ $running == running ]] || {
@@ -149,7 +149,7 @@ machine_boot_id() { ssh_try "$1" cat /proc/sys/kernel/random/boot_id; }
 
 machine_reboot() {
   local name=$1 boot
-  boot=$(machine_boot_id "$name") || die "\"$name\" does not answer; \`host boot $name\` starts it"
+  boot=$(machine_boot_id "$name") || die "\"$name\" does not answer; \`machine boot $name\` starts it"
   # ssh may see the connection end before the command does.
   ssh_try "$name" systemctl reboot || true
   machine_wait "$name" "$boot"

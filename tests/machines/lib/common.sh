@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What every part of `host` uses: messages, the state directory, and the checks on names.
+# What every part of `machine` uses: messages, the state directory, and the checks on names.
 
 # The state directory holds what is slow to make (images) and the ssh keys, for all checkouts on this machine, and one directory per
 # checkout with its hosts. No command but `list --all` sees those of another checkout.
@@ -10,7 +10,7 @@ CHECKOUT=$(readlink -f "$HERE/../..")
 CHECKOUT_ID=$(printf '%s\n%s\n' "$CHECKOUT" "$STATE" | sha256sum | cut -c 1-6)
 HOSTS=$STATE/checkouts/$CHECKOUT_ID/hosts
 
-say() { printf 'host: %s\n' "$*" >&2; }
+say() { printf 'machine: %s\n' "$*" >&2; }
 
 die() {
   say "$*"
@@ -28,7 +28,7 @@ require_commands() {
     command -v "$command" >/dev/null || missing+=("$command")
   done
   [[ ${#missing[@]} -eq 0 ]] ||
-    die "this machine lacks ${missing[*]}; run tests/host/setup first, it installs what is needed"
+    die "this machine lacks ${missing[*]}; run tests/machines/setup first, it installs what is needed"
 }
 
 # A host name becomes a machine name, a host name and a directory, so it has to be plain in all three.
@@ -47,7 +47,7 @@ host_exists() { [[ -d $(host_dir "$1") ]]; }
 
 require_host() {
   check_name "$1"
-  host_exists "$1" || die "there is no host \"$1\"; \`host list\` shows what there is"
+  host_exists "$1" || die "there is no host \"$1\"; \`machine list\` shows what there is"
 }
 
 host_names() {

@@ -185,7 +185,7 @@ def controller() -> Iterator[Host]:
     with booted("controller", "--with", "ansible-core") as host:
         place = "/usr/share/ansible/collections/ansible_collections/curationexperts/sidekiq"
         archive = subprocess.run(["tar", "-C", ROOT, "-cf", "-", "galaxy.yml", "meta", "plugins", "roles"], check=True, capture_output=True).stdout
-        unpack = [ROOT / "tests/host/host", "ssh", host.name, f"mkdir -p {place} && tar -C {place} -xf -"]
+        unpack = [ROOT / "tests/machines/machine", "ssh", host.name, f"mkdir -p {place} && tar -C {place} -xf -"]
         subprocess.run(unpack, input=archive, check=True)
         yield host
 

@@ -32,7 +32,7 @@ class Checkout:
     def __init__(self, directory: Path, host: Host) -> None:
         self.directory = directory
         self.host = host
-        self.run(str(ROOT / "tests/hosts/capistrano/checkout"), str(directory), host.name, cwd=ROOT)
+        self.run(str(ROOT / "tests/booted/capistrano/checkout"), str(directory), host.name, cwd=ROOT)
         self.version = "one"
         self.commit("one")
 

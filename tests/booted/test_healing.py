@@ -63,9 +63,9 @@ STAND_IN = {"exec_start": "/bin/sh -c 'systemd-notify --ready; exec sleep infini
 @pytest.fixture(scope="module")
 def nth(machine: Host) -> Iterator[None]:
     """The program that meddles with the n-th effect, on the host."""
-    subprocess.run(["go", "build", "-o", NTH, "./tests/hosts/nth"], cwd=ROOT, env={**os.environ, "CGO_ENABLED": "0"}, check=True)
+    subprocess.run(["go", "build", "-o", NTH, "./tests/booted/nth"], cwd=ROOT, env={**os.environ, "CGO_ENABLED": "0"}, check=True)
     with NTH.open("rb") as program:
-        subprocess.run([ROOT / "tests/host/host", "ssh", machine.name, "cat >/root/nth && chmod 700 /root/nth"], stdin=program, check=True)
+        subprocess.run([ROOT / "tests/machines/machine", "ssh", machine.name, "cat >/root/nth && chmod 700 /root/nth"], stdin=program, check=True)
     yield
 
 

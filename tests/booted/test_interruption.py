@@ -27,7 +27,7 @@ def begin(host: Host, way: tuple[str, str, str] = AS_ROOT, **options: Any) -> su
     """Begins a run and does not wait for it."""
     user, command, first = way
     run = subprocess.Popen(
-        [ROOT / "tests/host/host", "ssh", user + host.name, command], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [ROOT / "tests/machines/machine", "ssh", user + host.name, command], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     run.stdin.write(first + json.dumps({"project_name": "laevigata", **options}) + "\n")
     run.stdin.close()

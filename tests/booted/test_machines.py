@@ -24,15 +24,15 @@ class Checkout:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        shutil.copytree(ROOT / "tests/host", directory / "tests/host")
+        shutil.copytree(ROOT / "tests/machines", directory / "tests/machines")
 
-    def host(self, *args: str, check: bool = True) -> str:
-        done = subprocess.run([self.directory / "tests/host/host", *args], text=True, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    def machine(self, *args: str, check: bool = True) -> str:
+        done = subprocess.run([self.directory / "tests/machines/machine", *args], text=True, capture_output=True, stdin=subprocess.DEVNULL, check=False)
         assert not check or done.returncode == 0, f"{args} in {self.directory}: {done.stdout}{done.stderr}"
         return done.stdout.strip()
 
     def names(self) -> list[str]:
-        return [line.split()[0] for line in self.host("list").splitlines()]
+        return [line.split()[0] for line in self.machine("list").splitlines()]
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def checkouts(tmp_path: Path) -> Iterator[list[Checkout]]:
     made = [Checkout(tmp_path / name) for name in ("one", "two")]
     yield made
     for checkout in made:
-        checkout.host("destroy-all")
+        checkout.machine("destroy-all")
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def watched(path: Path) -> Iterator[set[str]]:
 
 
 def test_checkouts_do_not_touch_each_others_hosts(checkouts: list[Checkout]) -> None:
-    known_hosts = Path(checkouts[0].host("key")).with_name("known_hosts")
+    known_hosts = Path(checkouts[0].machine("key")).with_name("known_hosts")
     with watched(known_hosts) as seen:
         make_and_remove(checkouts)
     assert seen - {"absent"} == {known_hosts.read_text()}
@@ -73,36 +73,36 @@ def make_and_remove(checkouts: list[Checkout]) -> None:
     """Hosts of the same names are made by two checkouts at the same time; then one of them removes whatever it can."""
     every = [(checkout, name) for checkout in checkouts for name in NAMES]
     with ThreadPoolExecutor(len(every)) as pool:
-        list(pool.map(lambda one: one[0].host("create", one[1], "--suite", SUITE, "--no-app"), every))
-        addresses = list(pool.map(lambda one: one[0].host("address", one[1]), every))
+        list(pool.map(lambda one: one[0].machine("create", one[1], "--suite", SUITE, "--no-app"), every))
+        addresses = list(pool.map(lambda one: one[0].machine("address", one[1]), every))
         assert len(set(addresses)) == len(every)
-        boots = list(pool.map(lambda one: one[0].host("ssh", one[1], "hostname; cat /proc/sys/kernel/random/boot_id /etc/machine-id"), every))
+        boots = list(pool.map(lambda one: one[0].machine("ssh", one[1], "hostname; cat /proc/sys/kernel/random/boot_id /etc/machine-id"), every))
         assert len({boot.split()[2] for boot in boots}) == len(every)
         assert [boot.split()[0] for boot in boots] == [name for _, name in every]
 
         one, two = checkouts
-        mine = two.host("ssh", "same", "systemctl show -p ActiveEnterTimestampMonotonic multi-user.target; pidof redis-server")
+        mine = two.machine("ssh", "same", "systemctl show -p ActiveEnterTimestampMonotonic multi-user.target; pidof redis-server")
         # What one does to hosts of these names, to all, or to what a run has left behind that was cut short, while the other works.
-        list(pool.map(lambda command: one.host(*command), [["kill", "same"], ["destroy", "other"]]))
-        one.host("create", "other", "--suite", SUITE, "--no-app")
-        one.host("destroy-all")
-        one.host("destroy-all", "--gone")
-        one.host("destroy", *NAMES)
+        list(pool.map(lambda command: one.machine(*command), [["kill", "same"], ["destroy", "other"]]))
+        one.machine("create", "other", "--suite", SUITE, "--no-app")
+        one.machine("destroy-all")
+        one.machine("destroy-all", "--gone")
+        one.machine("destroy", *NAMES)
     assert one.names() == []
     assert two.names() == sorted(NAMES)
-    assert two.host("ssh", "same", "systemctl show -p ActiveEnterTimestampMonotonic multi-user.target; pidof redis-server") == mine
-    assert str(two.directory) in two.host("list", "--all")
+    assert two.machine("ssh", "same", "systemctl show -p ActiveEnterTimestampMonotonic multi-user.target; pidof redis-server") == mine
+    assert str(two.directory) in two.machine("list", "--all")
 
 
 def test_hosts_of_a_checkout_that_is_gone_can_be_removed(checkouts: list[Checkout], tmp_path: Path) -> None:
     one, two = checkouts
-    one.host("create", "left", "--suite", SUITE, "--no-app")
-    assert str(one.directory) in two.host("list", "--all")
-    root = Path(one.host("root", "left"))
+    one.machine("create", "left", "--suite", SUITE, "--no-app")
+    assert str(one.directory) in two.machine("list", "--all")
+    root = Path(one.machine("root", "left"))
     os.rename(one.directory, tmp_path / "moved")
-    two.host("destroy-all", "--gone")
+    two.machine("destroy-all", "--gone")
     os.rename(tmp_path / "moved", one.directory)
-    assert str(one.directory) not in two.host("list", "--all")
+    assert str(one.directory) not in two.machine("list", "--all")
     assert not root.exists() and one.names() == []
 
 

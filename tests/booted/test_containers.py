@@ -37,7 +37,7 @@ def tree(machine: Host, tmp_path_factory: pytest.TempPathFactory) -> Path:
     archive = tmp_path_factory.mktemp("tree") / "tree.tar"
     with archive.open("wb") as file:
         pack = "tar --one-file-system --exclude=./proc --exclude=./sys --exclude=./dev --exclude=./run --exclude=./tmp -C / -c ."
-        subprocess.run([ROOT / "tests/host/host", "ssh", machine.name, pack], stdout=file, check=True, timeout=200)
+        subprocess.run([ROOT / "tests/machines/machine", "ssh", machine.name, pack], stdout=file, check=True, timeout=200)
     return archive
 
 
