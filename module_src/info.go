@@ -69,7 +69,7 @@ func processOf(found sidekiq.Sight, p sidekiq.Seen) ansible.Process {
 		Unit: p.Name, ActiveState: p.Process.ActiveState, SubState: p.Process.SubState,
 		MainPID: p.Process.MainPID, Title: p.Process.Title, Memory: p.Memory, Restarts: p.Process.Restarts,
 		Up: p.Activity == converge.Up, Quiet: isQuiet(p.Unit),
-		Release: p.Release, SidekiqVersion: known(sidekiq.TitleVersion(p.Process.Title)),
+		Release: p.Release, SidekiqVersion: known(sidekiq.ReadTitle(p.Process.Title).Version),
 		RestartReasons: list(found.RestartReasons(p)),
 	}
 	out.RestartNeeded = len(out.RestartReasons) > 0

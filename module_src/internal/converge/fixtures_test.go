@@ -15,6 +15,7 @@ import (
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge/fakehost"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
 
 const (
@@ -48,7 +49,7 @@ func unitFile(content string) converge.File {
 func sudoFile(content string) converge.File {
 	return converge.File{
 		Path: sudoAt, Kind: converge.SudoersFile, Exists: true, Content: content, Mode: 0o440,
-		Grants: []converge.Grant{{User: "deploy", Args: []string{"/usr/bin/systemctl", "restart", "sidekiq"}}},
+		Grants: []sudo.Grant{{User: "deploy", Args: []string{"/usr/bin/systemctl", "restart", "sidekiq"}}},
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
 
 // Verb is something that the manager can be told to do with a unit.
@@ -56,7 +58,7 @@ type Host interface {
 
 	// ProveGrants shows that sudo gives the grants, by its own word and by
 	// trying.
-	ProveGrants(ctx context.Context, grants []Grant) error
+	ProveGrants(ctx context.Context, grants []sudo.Grant) error
 
 	// LastWords are the last log lines of a unit since the given time, oldest
 	// first, bounded in number and length. They are for a message only: what

@@ -2,7 +2,9 @@
 
 package converge
 
-import "context"
+import (
+	"context"
+)
 
 // Observe looks up what the host has in place of each row of want.
 func Observe(ctx context.Context, h Host, want State) (State, error) {

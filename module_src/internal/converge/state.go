@@ -16,6 +16,8 @@ package converge
 import (
 	"io/fs"
 	"time"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
 
 // State is what a host has, or should have, of one service.
@@ -63,7 +65,7 @@ type File struct {
 
 	// Grants, in a wanted state, are what a sudoers file must bring about.
 	// They are proven after the file has been installed.
-	Grants []Grant
+	Grants []sudo.Grant
 }
 
 // Same reports whether f and g are the same file to a reader: path, content,
@@ -73,14 +75,6 @@ func (f File) Same(g File) bool {
 		return f.Path == g.Path && f.Exists == g.Exists
 	}
 	return f.Path == g.Path && f.Content == g.Content && f.Mode == g.Mode && f.UID == g.UID && f.GID == g.GID
-}
-
-// Grant is one command that somebody may run as root without a password.
-type Grant struct {
-	User   string   // a user name; empty for a group's grant
-	Group  string   // a group name; empty for a user's grant
-	Args   []string // the command with its absolute path, word for word
-	NoExec bool     // the command itself cannot start other programs
 }
 
 // Activity is what the process of a unit does, or should do.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge/fakehost"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
 
 var (
@@ -139,12 +140,12 @@ func (d dice) want() converge.State {
 		}
 		s.Files, s.Units = append(s.Files, file), append(s.Units, row)
 	}
-	sudo := converge.File{Path: sudoAt, Kind: converge.SudoersFile}
+	rules := converge.File{Path: sudoAt, Kind: converge.SudoersFile}
 	if d.often() {
-		sudo.Exists, sudo.Content, sudo.Mode = true, one(d, "a", "b"), 0o440
-		sudo.Grants = []converge.Grant{{User: "deploy"}}
+		rules.Exists, rules.Content, rules.Mode = true, one(d, "a", "b"), 0o440
+		rules.Grants = []sudo.Grant{{User: "deploy"}}
 	}
-	s.Files = append(s.Files, sudo)
+	s.Files = append(s.Files, rules)
 	return s
 }
 

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
 
 // policyBefore remembers what visudo has against the whole policy before the
@@ -48,12 +48,12 @@ func policy(ctx context.Context, visudo string) ([]string, error) {
 // ProveGrants shows that the installed files give the grants: the whole policy
 // has no new fault, the last rule that matches each command is a right one,
 // and one of the commands really runs as the user.
-func (h *Host) ProveGrants(ctx context.Context, grants []converge.Grant) error {
+func (h *Host) ProveGrants(ctx context.Context, grants []sudo.Grant) error {
 	if len(grants) == 0 {
 		return nil
 	}
-	sudo, visudo := find(sudoPaths[:]), findSudo().Visudo
-	if sudo == "" || visudo == "" {
+	path, visudo := find(sudoPaths[:]), findSudo().Visudo
+	if path == "" || visudo == "" {
 		return errors.New("cannot find sudo and visudo")
 	}
 	complaints, err := policy(ctx, visudo)
@@ -66,7 +66,7 @@ func (h *Host) ProveGrants(ctx context.Context, grants []converge.Grant) error {
 		}
 	}
 	for who, theirs := range byWho(grants) {
-		if err := h.proveFor(ctx, sudo, who, theirs); err != nil {
+		if err := h.proveFor(ctx, path, who, theirs); err != nil {
 			return err
 		}
 	}
@@ -74,8 +74,8 @@ func (h *Host) ProveGrants(ctx context.Context, grants []converge.Grant) error {
 }
 
 // byWho groups grants by the user or %group that they are for.
-func byWho(grants []converge.Grant) map[string][]converge.Grant {
-	by := map[string][]converge.Grant{}
+func byWho(grants []sudo.Grant) map[string][]sudo.Grant {
+	by := map[string][]sudo.Grant{}
 	for _, g := range grants {
 		who := g.User
 		if who == "" {
@@ -88,15 +88,15 @@ func byWho(grants []converge.Grant) map[string][]converge.Grant {
 
 // proveFor proves the grants of one user, or those of a group by one of its
 // members. A group that nobody is in yet grants nothing yet.
-func (h *Host) proveFor(ctx context.Context, sudo, who string, grants []converge.Grant) error {
+func (h *Host) proveFor(ctx context.Context, path, who string, grants []sudo.Grant) error {
 	user, found, err := member(ctx, who)
 	if err != nil || !found {
 		return err
 	}
-	if err := proveRules(ctx, sudo, user.name, grants); err != nil {
+	if err := proveRules(ctx, path, user.name, grants); err != nil {
 		return err
 	}
-	return try(ctx, sudo, user, grants)
+	return try(ctx, path, user, grants)
 }
 
 // member is the user that a rule is for, or somebody in its %group: one whom
@@ -124,19 +124,19 @@ func member(ctx context.Context, who string) (user account, found bool, err erro
 // proveRules asks sudo for the user's rules and finds the one that decides
 // over each command. "sudo -l COMMAND" would not do: it also succeeds where a
 // password is asked for.
-func proveRules(ctx context.Context, sudo, user string, grants []converge.Grant) error {
-	entries, err := sudoRules(ctx, sudo, user)
+func proveRules(ctx context.Context, path, user string, grants []sudo.Grant) error {
+	rules, err := sudoRules(ctx, path, user)
 	if err != nil {
 		return err
 	}
 	for _, g := range grants {
 		command := strings.Join(g.Args, " ")
-		rule, found := decides(entries, g)
-		lack := rule.missing(g)
+		rule, found := rules.Decides(g.Args)
+		lack := rule.Lacks(g)
 		switch {
 		case found && lack == "":
 			continue
-		case !listed(entries, g):
+		case !rules.Has(g):
 			return fmt.Errorf("sudo does not read our rule that lets %s run %q; %s", user, command, includedQuestion)
 		default:
 			return fmt.Errorf("another sudo rule wins over ours, since it comes later, and %s: for %q as %s the last matching rule is: %s",
@@ -150,33 +150,33 @@ func proveRules(ctx context.Context, sudo, user string, grants []converge.Grant)
 const includedQuestion = `is the directory of the sudoers file (option "sudoers_file") included by /etc/sudoers ("@includedir /etc/sudoers.d")?`
 
 // sudoRules are the rules that sudo has for a user.
-func sudoRules(ctx context.Context, sudo, user string) ([]sudoEntry, error) {
-	out, err := program{path: sudo, args: []string{"-ll", "-U", user}}.run(ctx)
+func sudoRules(ctx context.Context, path, user string) (sudo.List, error) {
+	out, err := program{path: path, args: []string{"-ll", "-U", user}}.run(ctx)
 	if err != nil {
-		return nil, err
+		return sudo.List{}, err
 	}
 	if out.status != 0 {
-		return nil, fmt.Errorf("cannot list what %s may do by sudo; %s: %s", user, includedQuestion, strings.Join(lines(out.all()), "; "))
+		return sudo.List{}, fmt.Errorf("cannot list what %s may do by sudo; %s: %s", user, includedQuestion, strings.Join(lines(out.all()), "; "))
 	}
-	return parseSudoList(out.stdout), nil
+	return sudo.List{Entries: sudo.ParseList(out.stdout), SameFile: func(a, b string) bool { return real(a) == real(b) }}, nil
 }
 
 // rootAlready warns of users whom some other rule makes root without a
 // password: no rule of ours can keep them from anything. Where sudo does not
 // tell, the proof of the grants will say why.
-func rootAlready(ctx context.Context, grants []converge.Grant) []string {
+func rootAlready(ctx context.Context, grants []sudo.Grant) []string {
 	var warnings []string
-	sudo := find(sudoPaths[:])
+	path := find(sudoPaths[:])
 	for who := range byWho(grants) {
 		user, found, err := member(ctx, who)
-		if err != nil || !found || sudo == "" {
+		if err != nil || !found || path == "" {
 			continue
 		}
-		entries, err := sudoRules(ctx, sudo, user.name)
+		rules, err := sudoRules(ctx, path, user.name)
 		if err != nil {
 			continue
 		}
-		if rule, found := decides(entries, converge.Grant{Args: []string{"/"}}); found && rule.givesAll() {
+		if rule, found := rules.Root(); found {
 			warnings = append(warnings, fmt.Sprintf("%s may run every command as root without a password, "+
 				"so it restricts nothing that this service grants only a few: %s", user.name, rule))
 		}
@@ -188,12 +188,12 @@ func rootAlready(ctx context.Context, grants []converge.Grant) []string {
 // try runs the status command as the user, without a terminal, as a deploy
 // does: it changes nothing. sudo ends with 1 when it refuses, and may complain
 // of other things (a host name that does not resolve) when it does not.
-func try(ctx context.Context, sudo string, user account, grants []converge.Grant) error {
+func try(ctx context.Context, path string, user account, grants []sudo.Grant) error {
 	for _, g := range grants {
 		if len(g.Args) < 2 || g.Args[1] != "status" {
 			continue
 		}
-		out, err := program{path: sudo, args: append([]string{"-n", "--"}, g.Args...), as: user.credential()}.run(ctx)
+		out, err := program{path: path, args: append([]string{"-n", "--"}, g.Args...), as: user.credential()}.run(ctx)
 		if err != nil {
 			return err
 		}

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
 
 // Inspect finds out all that there is to be told of a service. It changes
@@ -188,32 +188,29 @@ func (h *Host) inspectRedis(ctx context.Context, found *sidekiq.Sight) error {
 
 // inspectSudo finds what the user may do by sudo.
 func (h *Host) inspectSudo(ctx context.Context, service string, found *sidekiq.Sight) error {
-	sudo := find(sudoPaths[:])
+	path := find(sudoPaths[:])
 	if _, known := found.Facts.Users[found.User]; !known {
 		found.Warnings = append(found.Warnings, fmt.Sprintf("There is no user %q on the host.", found.User))
 		return nil
 	}
-	if sudo == "" {
+	if path == "" {
 		return nil
 	}
-	entries, err := sudoRules(ctx, sudo, found.User)
+	rules, err := sudoRules(ctx, path, found.User)
 	if err != nil {
 		found.Warnings = append(found.Warnings, err.Error())
 		return nil
 	}
 	found.Asked = true
-	for _, e := range entries {
-		for _, c := range e.commands {
-			found.Rules = append(found.Rules, sudoRule{sudoEntry: e, command: c}.text())
-		}
+	for _, r := range rules.Rules() {
+		found.Rules = append(found.Rules, r.Text())
 	}
 	for _, verb := range sidekiq.SudoVerbs() {
-		g := converge.Grant{Args: append(sidekiq.SudoWords(find(systemctlPaths[:]), verb), service)}
-		if rule, ok := decides(entries, g); ok && rule.missing(g) == "" {
+		g := sudo.Grant{Args: append(sidekiq.SudoWords(find(systemctlPaths[:]), verb), service)}
+		if rule, ok := rules.Decides(g.Args); ok && rule.Lacks(g) == "" {
 			found.Commands = append(found.Commands, verb)
 		}
 	}
-	rule, ok := decides(entries, converge.Grant{Args: []string{"/"}})
-	found.All = ok && rule.givesAll()
+	_, found.All = rules.Root()
 	return nil
 }

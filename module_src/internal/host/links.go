@@ -16,22 +16,17 @@ import (
 	"github.com/google/renameio/v2"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
-)
-
-// Where units are enabled persistently, and for this boot only: systemd.unit(5).
-const (
-	etcUnits = "/etc/systemd/system"
-	runUnits = "/run/systemd/system"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // persistent reports whether a link enables its unit beyond this boot.
-func persistent(l converge.Link) bool { return strings.HasPrefix(l.Path, etcUnits+"/") }
+func persistent(l converge.Link) bool { return strings.HasPrefix(l.Path, systemd.EtcUnits+"/") }
 
 // links are the symbolic links that enable a unit, sorted by path: those of
 // its name in .wants, .requires and .upholds directories, and aliases of it.
 func (h *Host) links(unit string) ([]converge.Link, error) {
 	links := []converge.Link{}
-	for _, dir := range []string{etcUnits, runUnits} {
+	for _, dir := range []string{systemd.EtcUnits, systemd.RunUnits} {
 		entries, err := os.ReadDir(dir)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

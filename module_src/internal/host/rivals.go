@@ -9,15 +9,12 @@ import (
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // maxOthers bounds how many unit files of one directory are read. An
 // administrator's directory has a few; the rest of it are links.
 const maxOthers = 100
-
-// libUnits is the directory of the distribution's units, where many guides
-// have people put those of Sidekiq, too.
-const libUnits = "/lib/systemd/system"
 
 // otherUnits are the service units that people or their tools have put beside
 // the distribution's: those of the administrator, those among the
@@ -25,7 +22,7 @@ const libUnits = "/lib/systemd/system"
 // the application. What cannot be read is left out: this is for a warning.
 func otherUnits(user, home string, who Identity) []sidekiq.OtherUnit {
 	var units []sidekiq.OtherUnit
-	for _, path := range append(serviceFiles(etcUnits, ""), serviceFiles(libUnits, "sidekiq")...) {
+	for _, path := range append(serviceFiles(systemd.EtcUnits, ""), serviceFiles(systemd.LibUnits, "sidekiq")...) {
 		if content, err := readRegular(path); err == nil {
 			units = append(units, sidekiq.OtherUnit{Path: path, Content: string(content)})
 		}

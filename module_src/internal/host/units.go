@@ -15,6 +15,7 @@ import (
 	godbus "github.com/godbus/dbus/v5"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
 
 // Unit looks at a unit: what systemd knows of it, the links that enable it,
@@ -310,7 +311,8 @@ func (p properties) process() converge.Process {
 	}
 	if proc.MainPID != 0 {
 		proc.Title = title(proc.MainPID)
-		proc.Ready, proc.Quiet = busyTitle(proc.Title)
+		said := sidekiq.ReadTitle(proc.Title)
+		proc.Ready, proc.Quiet = said.Ready, said.Quiet
 	}
 	return proc
 }

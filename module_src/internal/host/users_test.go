@@ -2,7 +2,9 @@
 
 package host
 
-import "testing"
+import (
+	"testing"
+)
 
 func TestFindRowTakesTheRowOfTheWholeName(t *testing.T) {
 	const passwd = "root:x:0:0:root:/root:/bin/bash\n+nis::::::\ndeploy2:x:1001:1001::/home/deploy2:/bin/sh\ndeploy:x:1000:1000::/home/deploy:/bin/sh"

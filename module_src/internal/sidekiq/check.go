@@ -8,45 +8,17 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // maxSeconds bounds every duration: a week.
 const maxSeconds = 7 * 24 * 60 * 60
 
-// plain says whether s can stand in a file or a command line at all. Line
-// ends, and to systemd CR and NUL are such too, would start another line.
-// U+FFFD is what becomes of bytes that are not UTF-8.
-func plain(s string) error {
-	for _, r := range s {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
-			return fmt.Errorf("holds a control character, %U", r)
-		}
-		if r == unicode.ReplacementChar {
-			return errors.New("holds bytes that are not UTF-8")
-		}
-	}
-	return nil
-}
-
-// bare says whether a unit file can hold s as a value that is not quoted:
-// blanks around it would be lost, and a backslash at its end would join the
-// next line to it.
-func bare(s string) error {
-	switch {
-	case s == "":
-		return errors.New("is empty")
-	case strings.TrimSpace(s) != s:
-		return errors.New("starts or ends with a blank")
-	case strings.HasSuffix(s, `\`):
-		return errors.New("ends with a backslash, which would join the next line of the unit file to it")
-	}
-	return plain(s)
-}
-
-// pathName is bare, for a path that the kernel can hold: NAME_MAX.
+// pathName says why s cannot be the value of a directive that is a path, or
+// one that the kernel can hold: NAME_MAX.
 func pathName(s string) error {
 	if len(s) > 1024 {
 		return errors.New("is longer than 1024 bytes")
@@ -56,7 +28,7 @@ func pathName(s string) error {
 			return errors.New("holds a name longer than 255 bytes")
 		}
 	}
-	return bare(s)
+	return systemd.CheckValue(s)
 }
 
 // onlyRunes reports whether s is made of letters and digits of ASCII and of
@@ -110,30 +82,10 @@ func (p *parser) fallback(option string) string {
 	return ""
 }
 
-// unitTypes are the suffixes of units that can be waited for or wanted.
-var unitTypes = [...]string{
-	".service", ".socket", ".target", ".mount", ".automount", ".path", ".timer", ".device", ".swap", ".slice", ".scope",
-}
-
-// unitName completes the name of another unit as systemctl does: redis is
-// redis.service.
-func unitName(name string) (string, error) {
-	stem, _, _ := strings.Cut(name, ".")
-	if !onlyRunes(name, ":_.@-") || strings.ContainsRune(".-@", rune(name[0])) || strings.HasSuffix(stem, "@") || len(name) > 200 {
-		return "", fmt.Errorf("must be the name of a unit, got %q", name)
-	}
-	for _, t := range unitTypes {
-		if strings.HasSuffix(name, t) && name != t {
-			return name, nil
-		}
-	}
-	return name + ".service", nil
-}
-
 func (p *parser) units(option string) []string {
 	var units []string
 	for _, name := range p.Strings(option) {
-		unit, err := unitName(name)
+		unit, err := systemd.UnitName(name)
 		if err != nil {
 			p.Add(option, "%v", err)
 			continue
@@ -148,7 +100,7 @@ func (p *parser) redisUnit(option string) string {
 	if name == "auto" || name == "none" {
 		return name
 	}
-	unit, err := unitName(name)
+	unit, err := systemd.UnitName(name)
 	if err == nil && !strings.HasSuffix(unit, ".service") {
 		err = fmt.Errorf("must be a service, got %q", name)
 	}
@@ -281,28 +233,14 @@ func accountName(s string) error {
 	case strings.ContainsAny(s, ":/"):
 		return errors.New("must not hold a colon or a slash")
 	}
-	return bare(s)
-}
-
-// sudoName reports whether sudo and sudo-rs read a name alike, in quotes where
-// needed. sudoers has prefixes of its own (%group, +netgroup, #uid, !not,
-// @include) and words of its own, ALL is everybody, backslashes are read in
-// different ways, and sudo-rs takes few other characters (tried with 0.2.5,
-// which also reads "Defaults" in quotes as the word of its own).
-func sudoName(s string) bool {
-	switch s {
-	case "", "ALL", "Defaults", "User_Alias", "Runas_Alias", "Host_Alias", "Cmnd_Alias", "Cmd_Alias":
-		return false
-	}
-	return onlyRunes(s, "_.@ $-") && onlyRunes(s[:1], "_") && len(s) < 200 && accountName(s) == nil
+	return systemd.CheckValue(s)
 }
 
 func (p *parser) sudoNames(option string) []string {
 	names := p.Strings(option)
 	for _, name := range names {
-		if !sudoName(name) {
-			p.Add(option, "%q is no name that sudo and sudo-rs read alike: letters, digits, blanks, and the characters _ . @ $ -, "+
-				"not all digits, not ALL or another word of sudo's own", name)
+		if err := sudo.CheckName(name); err != nil {
+			p.Add(option, "%q %v", name, err)
 		}
 	}
 	return unique(names)
@@ -382,7 +320,7 @@ func (p *parser) queues(option string) []string {
 		switch {
 		case isNumber(name):
 			p.Add(option, "%q is a weight without its queue; write a list, [\"name,%s\"]", q, q)
-		case name == "" || name[0] == '-' || bare(name) != nil || strings.ContainsAny(name, " ,"):
+		case name == "" || name[0] == '-' || systemd.CheckValue(name) != nil || strings.ContainsAny(name, " ,"):
 			p.Add(option, "must be \"name\" or \"name,weight\", got %q", q)
 		case weighted && (!isNumber(weight) || len(weight) > 6):
 			p.Add(option, "the weight of a queue must be a number, got %q", q)
@@ -402,7 +340,7 @@ func (p *parser) variables(option string) []Variable {
 		}
 		value, err := scalar(members[name], "true", "false")
 		if err == nil {
-			err = plain(value)
+			err = systemd.CheckText(value)
 		}
 		if err != nil {
 			p.Add(option, "the value of %q %v", name, err)

@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/shell"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // commandLine reads the option exec_start, a command line of the user's own.
@@ -17,11 +20,11 @@ func (p *parser) commandLine(option string) []string {
 	if line == "" {
 		return nil
 	}
-	if err := plain(line); err != nil {
+	if err := systemd.CheckText(line); err != nil {
 		p.Add(option, "%v: %q", err, line)
 		return nil
 	}
-	words, err := splitWords(line)
+	words, err := shell.Split(line)
 	switch {
 	case err != nil:
 		p.Add(option, "%v: %q", err, line)
@@ -42,9 +45,9 @@ func (s Service) words() []string {
 	if s.LoginShell && s.ExecStart == nil {
 		// exec, so that the main process is Sidekiq and not a shell that
 		// signals do not get through: sidekiq/sidekiq#4401.
-		script := "exec " + shellLine(s.sidekiqWords())
+		script := "exec " + shell.Join(s.sidekiqWords())
 		if s.LogFile != "" {
-			script += " >>" + shellWord(s.LogFile) + " 2>&1"
+			script += " >>" + shell.Word(s.LogFile) + " 2>&1"
 		}
 		return []string{"/bin/bash", "-lc", script}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // Conflicts says what on the host stands in the way of the service. The error
@@ -82,24 +83,19 @@ func (s Service) hidden(u converge.Unit) error {
 		}
 		return errors.New(masked(u.Name, "unmask"))
 	}
-	if u.Fragment == "" || sameUnitPath(u.Fragment, s.UnitPath()) {
+	// Where /lib is no link to /usr/lib, the manager reads both, and names the
+	// one that it uses; then the difference is found when our file is there.
+	if u.Fragment == "" || systemd.SamePath(u.Fragment, s.UnitPath()) {
 		return nil
 	}
 	if s.State == Absent {
 		return fmt.Errorf("cannot remove %s: it is described by %s, which is not the file of this service", u.Name, u.Fragment)
 	}
-	if precedence(path.Dir(u.Fragment)) < precedence(s.UnitDir) {
+	if systemd.Precedence(path.Dir(u.Fragment)) < systemd.Precedence(s.UnitDir) {
 		return fmt.Errorf("cannot manage %s: %s takes precedence over %s; remove it, or set unit_dir to %s",
 			u.Name, u.Fragment, s.UnitPath(), path.Dir(u.Fragment))
 	}
 	return nil
-}
-
-// sameUnitPath compares the paths of two unit files on hosts where /lib may be
-// a link to /usr/lib. Where it is not, the manager reads both, and names the
-// one that it uses; then the difference is found when our file is there.
-func sameUnitPath(a, b string) bool {
-	return strings.TrimPrefix(a, "/usr") == strings.TrimPrefix(b, "/usr")
 }
 
 // besides warns of what changes the service and is not ours.

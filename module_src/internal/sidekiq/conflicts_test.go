@@ -131,17 +131,3 @@ func TestDropInsAreWarnedOf(t *testing.T) {
 		t.Errorf("%q, %v", warnings, err)
 	}
 }
-
-func TestReadUnitKeepsTheFile(t *testing.T) {
-	for _, text := range []string{
-		fixture(t, "full.service"), fixture(t, "seed.service"), "", "a", "[S]\nA=b\\\n# c\n d\n\nE=f", "A=b\\\n", "A=b\\", "\n\n", "A=b\\\n\nC=d\n",
-	} {
-		joined := ""
-		for _, l := range readUnit(text) {
-			joined += l.raw
-		}
-		if joined != text {
-			t.Errorf("%q became %q", text, joined)
-		}
-	}
-}

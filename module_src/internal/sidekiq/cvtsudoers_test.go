@@ -13,7 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/oracle"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
 
 // cvtsudoers is the part that is looked at of what cvtsudoers(1) prints.
@@ -37,7 +38,7 @@ type cvtsudoers struct {
 
 // readBySudo has sudo's own parser read a sudoers file. Arguments come back
 // joined by blanks, so a grant's words are compared as one.
-func readBySudo(t *testing.T, text string) []converge.Grant {
+func readBySudo(t *testing.T, text string) []sudo.Grant {
 	t.Helper()
 	program, err := exec.LookPath("cvtsudoers")
 	if err != nil {
@@ -61,9 +62,9 @@ func readBySudo(t *testing.T, text string) []converge.Grant {
 	return grantsOf(t, read)
 }
 
-func grantsOf(t *testing.T, read cvtsudoers) []converge.Grant {
+func grantsOf(t *testing.T, read cvtsudoers) []sudo.Grant {
 	t.Helper()
-	var grants []converge.Grant
+	var grants []sudo.Grant
 	for _, spec := range read.Specs {
 		if len(spec.Users) != 1 || len(spec.Users[0]) != 1 || !cmp.Equal(spec.Hosts, []map[string]string{{"hostname": "ALL"}}) {
 			t.Fatalf("not one user on all hosts: %+v", spec)
@@ -81,7 +82,7 @@ func grantsOf(t *testing.T, read cvtsudoers) []converge.Grant {
 				t.Fatalf("not as root without a password: %+v", c)
 			}
 			for _, command := range c.Commands {
-				grants = append(grants, converge.Grant{
+				grants = append(grants, sudo.Grant{
 					User: spec.Users[0]["username"], Group: spec.Users[0]["usergroup"], Args: []string{command["command"]}, NoExec: noExec,
 				})
 			}
@@ -90,33 +91,18 @@ func grantsOf(t *testing.T, read cvtsudoers) []converge.Grant {
 	return grants
 }
 
-// randomName is a short text of what names and commands are made of, with what
-// sudoers(5) gives a meaning mixed in.
-func randomName(r *rand.Rand) string {
-	const plain, special = "abcdeployDEPLOY012_.-", `\,:=@%#+!*?[]()"' $~^&|;/<>{}` + "\t\né"
-	var b strings.Builder
-	for range 1 + r.IntN(8) {
-		from := []rune(plain)
-		if r.IntN(6) == 0 {
-			from = []rune(special)
-		}
-		b.WriteRune(from[r.IntN(len(from))])
-	}
-	return b.String()
-}
-
 // TestSudoItselfReadsExactlyTheGrants puts many names where they reach the
 // sudoers file. What is not refused is read by sudo as what was meant.
 func TestSudoItselfReadsExactlyTheGrants(t *testing.T) {
-	values := hostile()
+	values := oracle.Hostile()
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 4000 {
-		values = append(values, randomName(r))
+		values = append(values, oracle.Name(r))
 	}
 	for _, option := range []string{"name", "sudo_users", "sudo_groups"} {
 		t.Run(option, func(t *testing.T) {
 			var text strings.Builder
-			var want []converge.Grant
+			var want []sudo.Grant
 			taken := 0
 			for _, v := range values {
 				task := map[string]any{"project_name": "p", "sudoers_file": "/etc/sudoers.d/x", option: []string{v}}

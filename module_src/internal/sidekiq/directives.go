@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // owner says which option a directive belongs to. Setting it by directives
@@ -132,7 +134,7 @@ func directiveValue(section, name string, v any) (string, error) {
 	case s == "":
 		return "", nil
 	}
-	if err := bare(s); err != nil {
+	if err := systemd.CheckValue(s); err != nil {
 		return "", fmt.Errorf("a value %w", err)
 	}
 	if section == "Install" {
@@ -174,7 +176,7 @@ func installedBy(name, s string) (string, error) {
 	}
 	var units []string
 	for u := range strings.FieldsSeq(s) {
-		unit, err := unitName(u)
+		unit, err := systemd.UnitName(u)
 		if err == nil && name == "Alias" && !strings.HasSuffix(unit, ".service") {
 			err = fmt.Errorf("an alias must be a service, got %q", u)
 		}
@@ -187,18 +189,22 @@ func installedBy(name, s string) (string, error) {
 }
 
 // privilegedCommand refuses commands that systemd runs as root in spite of
-// User=: those with + or ! among the prefixes of systemd.service(5). One value
-// may hold several commands with a lone semicolon between them, each with
-// prefixes of its own, so it may not.
+// User=: those with + or ! among the prefixes of systemd.service(5). It judges
+// the words that systemd will see, without quotes and escapes. One value may
+// hold several commands with a lone semicolon between them, each with prefixes
+// of its own, so it may not.
 func privilegedCommand(s string) error {
-	for _, word := range strings.Fields(s) {
-		if word == ";" {
+	commands, err := systemd.Commands(s)
+	if err != nil {
+		return fmt.Errorf("a command %w", err)
+	}
+	for _, c := range commands {
+		if len(commands) > 1 || c.Words[0] == ";" {
 			return errors.New("a value must be one command; give a list for several")
 		}
-	}
-	prefixes := s[:len(s)-len(strings.TrimLeft(s, "@-:+!|"))]
-	if strings.ContainsAny(prefixes, "+!") {
-		return fmt.Errorf("a command with %q would run with root's rights", prefixes)
+		if strings.ContainsAny(c.Prefixes, "+!") {
+			return fmt.Errorf("a command with %q would run with root's rights", c.Prefixes)
+		}
 	}
 	return nil
 }

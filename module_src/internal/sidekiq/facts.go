@@ -2,7 +2,9 @@
 
 package sidekiq
 
-import "path"
+import (
+	"path"
+)
 
 // Questions are what [Service.Want] must know about a host.
 type Questions struct {

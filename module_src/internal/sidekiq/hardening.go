@@ -5,6 +5,8 @@ package sidekiq
 import (
 	"path"
 	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // measure is one directive of a preset, known to systemd since a version. Of
@@ -15,7 +17,7 @@ type measure struct {
 }
 
 // harden writes the preset of the option hardening.
-func (w *wanting) harden(u *unitFile) {
+func (w *wanting) harden(u *systemd.File) {
 	var preset []measure
 	switch w.Hardening {
 	case "basic":
@@ -25,7 +27,7 @@ func (w *wanting) harden(u *unitFile) {
 	}
 	for _, m := range preset {
 		if w.facts.Systemd >= m.since {
-			u.set("Service", m.name, []string{m.value})
+			u.Set("Service", m.name, []string{m.value})
 		}
 	}
 	if w.Hardening == "strict" && w.facts.Systemd >= 232 {
@@ -77,7 +79,7 @@ func strict() []measure {
 // writable names what stays writable under ProtectSystem=strict: the
 // application with what Capistrano keeps beside current, and the log's
 // directory. Each may be missing still.
-func (w *wanting) writable(u *unitFile) {
+func (w *wanting) writable(u *systemd.File) {
 	paths := []string{strings.TrimSuffix(w.Dir, "/current")}
 	if path.IsAbs(w.LogFile) {
 		paths = appendNew(paths, path.Dir(w.LogFile))
@@ -89,6 +91,6 @@ func (w *wanting) writable(u *unitFile) {
 			w.fail("hardening", "strict cannot keep %q writable, because of its quotes or backslashes", p)
 			continue
 		}
-		u.add("Service", "ReadWritePaths", quoted(specifierless("-"+p)))
+		u.Add("Service", "ReadWritePaths", systemd.Quote(systemd.Literal("-"+p)))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/oracle"
 )
 
 // parse reads a task's options from JSON, as the program does.
@@ -80,14 +81,14 @@ func fileOf(t *testing.T, options string, f Facts, i int) string {
 // directive is the one value of a directive in a unit's text.
 func directive(t *testing.T, unit, section, name string) string {
 	t.Helper()
-	entries, err := systemdParse(unit)
+	entries, err := oracle.ParseUnit(unit)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var values []string
 	for _, e := range entries {
-		if e.section == section && e.name == name {
-			values = append(values, e.value)
+		if e.Section == section && e.Name == name {
+			values = append(values, e.Value)
 		}
 	}
 	return strings.Join(values, "|")

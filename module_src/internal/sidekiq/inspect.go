@@ -10,6 +10,7 @@ import (
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // InfoOptions are the options of the module sidekiq_service_info: those of
@@ -85,10 +86,10 @@ type Seen struct {
 // UnitPaths are the paths at which systemd looks for a unit's file, the one
 // that wins first.
 func (s Service) UnitPaths(unit string) []string {
-	dirs := loadPath()
+	dirs := systemd.LoadPath()
 	paths := make([]string, len(dirs))
 	for i, dir := range dirs {
-		if precedence(dir) == precedence(s.UnitDir) {
+		if systemd.Precedence(dir) == systemd.Precedence(s.UnitDir) {
 			dir = s.UnitDir // as the user spells it, /lib or /usr/lib
 		}
 		paths[i] = path.Join(dir, unit)
@@ -101,12 +102,13 @@ func (s Service) UnitPaths(unit string) []string {
 // instance that is stopped.
 func (s Service) Started(unitFile string) []int {
 	var list []int
-	for _, l := range readUnit(unitFile) {
-		if l.key != "ExecStart" {
+	for l := range systemd.Lines(unitFile) {
+		if l.Name != "ExecStart" {
 			continue
 		}
-		for word := range strings.FieldsSeq(l.value) {
-			number, ok := strings.CutPrefix(strings.Trim(word, `"`), s.Name+"@")
+		words, _ := systemd.Words(l.Value)
+		for _, word := range words {
+			number, ok := strings.CutPrefix(word, s.Name+"@")
 			if n, err := strconv.Atoi(strings.TrimSuffix(number, ".service")); ok && err == nil {
 				list = append(list, n)
 			}
@@ -152,14 +154,4 @@ func (s Sight) RestartReasons(p Seen) []string {
 		reasons = append(reasons, "it has been quiet for long and takes no jobs")
 	}
 	return reasons
-}
-
-// TitleVersion is the Sidekiq version in a process title, "6.4.1" of "sidekiq
-// 6.4.1 laevigata [0 of 5 busy]", or "".
-func TitleVersion(title string) string {
-	words := strings.Fields(title)
-	if len(words) > 2 && words[0] == "sidekiq" && len(numbers(words[1])) > 1 && onlyRunes(words[1], ".-") {
-		return words[1]
-	}
-	return ""
 }

@@ -112,19 +112,3 @@ func TestRestartReasons(t *testing.T) {
 		t.Errorf("nothing deployed: %v", got)
 	}
 }
-
-func TestTitleVersion(t *testing.T) {
-	for title, want := range map[string]string{
-		"sidekiq 6.4.1 laevigata [0 of 5 busy]":                          "6.4.1",
-		"sidekiq 7.3.2  [0 of 2 busy] stopping":                          "7.3.2",
-		"sidekiq 8.0.0.beta1 app [0 of 2 busy]":                          "8.0.0.beta1",
-		"/usr/bin/ruby /usr/local/bin/bundle exec sidekiq -e production": "",
-		"sidekiq -e production -C config/sidekiq.yml":                    "",
-		"sidekiq":                          "",
-		"sidekiq 6.4.1\x1b[31m x [0 of 5]": "",
-	} {
-		if got := TitleVersion(title); got != want {
-			t.Errorf("%q: got %q, want %q", title, got, want)
-		}
-	}
-}

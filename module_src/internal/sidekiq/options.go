@@ -2,7 +2,9 @@
 
 package sidekiq
 
-import "github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
+import (
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
+)
 
 // Options are the options of the module: names, types, choices and defaults.
 // The DOCUMENTATION in plugins/modules/sidekiq_service.py says the same in

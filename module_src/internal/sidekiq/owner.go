@@ -4,6 +4,8 @@ package sidekiq
 
 import (
 	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // Form says whose a file is by its content.
@@ -46,14 +48,14 @@ func Owner(content string) (project string, form Form) {
 // that it had, and a Sidekiq that they run.
 func oldUnit(content string) (project string, ok bool) {
 	var dir, command string
-	for _, l := range readUnit(content) {
-		switch l.key {
+	for l := range systemd.Lines(content) {
+		switch l.Name {
 		case "":
 			continue
 		case "WorkingDirectory":
-			dir = l.value
+			dir = l.Value
 		case "ExecStart":
-			command += l.value
+			command += l.Value
 		case "Description", "After", "Type", "User", "Group", "UMask", "Restart", "RestartSec",
 			"StandardOutput", "StandardError", "SyslogIdentifier", "WantedBy":
 		default:
@@ -81,58 +83,4 @@ func oldSudoers(content string) bool {
 		found = true
 	}
 	return found
-}
-
-// unitLine is one logical line of an existing unit file.
-type unitLine struct {
-	raw        string // as it is, with its line end and those that continue it
-	key, value string // empty for comments, section headers and blank lines
-}
-
-// readUnit splits a unit file into logical lines as systemd.syntax(7) says: a
-// backslash at the end of a line joins the next one to it, comments in
-// between are skipped. Joining the raw lines gives the file again.
-func readUnit(content string) []unitLine {
-	var lines []unitLine
-	var raw, text string
-	for line := range strings.Lines(content) {
-		raw += line
-		trimmed := strings.TrimRight(line, "\r\n")
-		if comment := strings.TrimLeft(trimmed, " \t"); comment != "" && strings.ContainsRune("#;", rune(comment[0])) {
-			if text == "" {
-				lines = append(lines, unitLine{raw: raw})
-				raw = ""
-			}
-			continue
-		}
-		joined, more := continued(trimmed)
-		text += joined
-		if more {
-			continue
-		}
-		lines = append(lines, newUnitLine(raw, text))
-		raw, text = "", ""
-	}
-	if raw != "" {
-		lines = append(lines, newUnitLine(raw, text))
-	}
-	return lines
-}
-
-// continued reports whether a line ends with a backslash that is not itself
-// escaped; systemd reads a blank in its place.
-func continued(line string) (string, bool) {
-	slashes := len(line) - len(strings.TrimRight(line, `\`))
-	if slashes%2 == 0 {
-		return line, false
-	}
-	return line[:len(line)-1] + " ", true
-}
-
-func newUnitLine(raw, text string) unitLine {
-	key, value, ok := strings.Cut(text, "=")
-	if !ok || strings.HasPrefix(strings.TrimSpace(text), "[") {
-		return unitLine{raw: raw}
-	}
-	return unitLine{raw: raw, key: strings.TrimSpace(key), value: strings.TrimSpace(value)}
 }

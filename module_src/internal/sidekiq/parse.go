@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
 
 // Parse makes a Service of a task's options. All that is wrong with them is in
@@ -127,7 +128,7 @@ func (p *parser) sudo(s *Service) {
 	s.SudoersFile = p.sudoersFile("sudoers_file", s.Name)
 	if !p.Given("sudo_users") {
 		s.SudoUsers = []string{s.User}
-		if s.Sudo && s.State != Absent && !sudoName(s.User) && s.User != "" {
+		if s.Sudo && s.State != Absent && sudo.CheckName(s.User) != nil && s.User != "" {
 			p.Add("user", "%q cannot be written into sudoers so that sudo and sudo-rs read it alike; "+
 				"name somebody else in sudo_users, or set sudo: false", s.User)
 		}

@@ -5,10 +5,10 @@ package sidekiq
 import (
 	"fmt"
 	"path"
-	"slices"
 	"strconv"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // Several processes of one application are instances of a template,
@@ -61,56 +61,55 @@ func (w *wanting) surplus() []string {
 	return names
 }
 
-// unitFiles are the rows of the service's unit files.
-func (w *wanting) unitFiles() []converge.File {
+// unitFiles are the rows of the service's unit files, where u is the unit of
+// one process.
+func (w *wanting) unitFiles(u systemd.File) []converge.File {
 	if w.Processes == 1 {
-		files := []converge.File{w.unitFile(w.UnitPath(), w.build(), w.Unit())}
+		files := []converge.File{w.unitFile(w.UnitPath(), u, w.Unit())}
 		if w.facts.OurTemplate {
 			files = append(files, converge.File{Path: w.TemplatePath(), Kind: converge.UnitFile})
 		}
 		return files
 	}
 	return []converge.File{
-		w.unitFile(w.TemplatePath(), w.template(), w.instances()...),
-		w.unitFile(w.UnitPath(), w.umbrella(), w.Unit()),
+		w.unitFile(w.TemplatePath(), w.template(u), w.instances()...),
+		w.unitFile(w.UnitPath(), w.umbrella(u), w.Unit()),
 	}
 }
 
 // template is the unit of one process among several.
-func (w *wanting) template() unitFile {
-	u := w.build()
-	u = slices.DeleteFunc(u, func(e entry) bool { return e.section == "Install" })
-	u.set("Unit", "Description", []string{w.Name + " process %i"})
-	u.add("Unit", "PartOf", w.Unit())
-	u.add("Unit", "After", w.Unit())
-	u.add("Unit", "ReloadPropagatedFrom", w.Unit())
+func (w *wanting) template(u systemd.File) systemd.File {
+	u = u.Without("Install")
+	u.Set("Unit", "Description", []string{w.Name + " process %i"})
+	u.Add("Unit", "PartOf", w.Unit())
+	u.Add("Unit", "After", w.Unit())
+	u.Add("Unit", "ReloadPropagatedFrom", w.Unit())
 	return u
 }
 
 // umbrella is the unit that stands for all processes. Its time limits are not
 // shorter than theirs. It has their way to stop, too, for the moment in which
 // it takes the place of a unit that had a process of its own.
-func (w *wanting) umbrella() unitFile {
-	var u unitFile
-	one := w.build()
+func (w *wanting) umbrella(one systemd.File) systemd.File {
+	var u systemd.File
 	carry := func(section, name string) {
-		for _, v := range one.values(section, name) {
-			u.add(section, name, v)
+		for _, v := range one.Values(section, name) {
+			u.Add(section, name, v)
 		}
 	}
-	u.add("Unit", "Description", fmt.Sprintf("%s (%d processes)", w.Name, w.Processes))
+	u.Add("Unit", "Description", fmt.Sprintf("%s (%d processes)", w.Name, w.Processes))
 	carry("Unit", "After")
 	carry("Unit", "Wants")
-	u.add("Service", "Type", "oneshot")
-	u.add("Service", "RemainAfterExit", "yes")
+	u.Add("Service", "Type", "oneshot")
+	u.Add("Service", "RemainAfterExit", "yes")
 	start := append([]string{w.facts.Systemctl, "start", "--job-mode=ignore-dependencies"}, w.instances()...)
-	u.add("Service", "ExecStart", "-"+commandLine(start)) // a broken instance does not take the others down
-	u.add("Service", "ExecReload", "/bin/true")           // goes on to the instances
+	u.Add("Service", "ExecStart", "-"+systemd.Command(start)) // a broken instance does not take the others down
+	u.Add("Service", "ExecReload", "/bin/true")               // goes on to the instances
 	carry("Service", "TimeoutStartSec")
 	carry("Service", "TimeoutStopSec")
 	carry("Service", "KillMode")
 	for _, e := range one {
-		if e.section == "Install" {
+		if e.Section == "Install" {
 			u = append(u, e)
 		}
 	}

@@ -4,9 +4,9 @@ package sidekiq
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // Reason says why a unit file changes although no option has, or "" where that
@@ -31,10 +31,11 @@ func (s Service) Reason(f Facts, was, want converge.File) string {
 
 // typeIn is the Type= of a unit file, or "" where it has none.
 func typeIn(unit string) string {
-	for line := range strings.Lines(unit) {
-		if kind, ok := strings.CutPrefix(strings.TrimSpace(line), "Type="); ok {
-			return kind
+	kind := ""
+	for l := range systemd.Lines(unit) {
+		if l.Name == "Type" {
+			kind = l.Value // the last one counts
 		}
 	}
-	return ""
+	return kind
 }

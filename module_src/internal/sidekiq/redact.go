@@ -4,6 +4,8 @@ package sidekiq
 
 import (
 	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // RedactUnit hides the values of environment variables in a unit file before
@@ -18,13 +20,13 @@ func RedactUnit(before, after string) (string, string) {
 // have alike is shown as changed.
 func redact(content string, other map[string]string, changed string) string {
 	var b strings.Builder
-	for _, l := range readUnit(content) {
-		if l.key != "Environment" {
-			b.WriteString(l.raw)
+	for l := range systemd.Lines(content) {
+		if l.Name != "Environment" {
+			b.WriteString(l.Raw)
 			continue
 		}
 		var shown []string
-		for _, a := range assignments(l.value) {
+		for _, a := range assignments(l.Value) {
 			name, value, _ := strings.Cut(a, "=")
 			hidden := "(hidden)"
 			if was, ok := other[name]; !ok || was != value {
@@ -47,12 +49,12 @@ func safeName(name string) string {
 }
 
 // environment are the variables of a unit file by name, the last one counting,
-// each with its value as it is written.
+// each with its value as systemd reads it.
 func environment(content string) map[string]string {
 	vars := map[string]string{}
-	for _, l := range readUnit(content) {
-		if l.key == "Environment" {
-			for _, a := range assignments(l.value) {
+	for l := range systemd.Lines(content) {
+		if l.Name == "Environment" {
+			for _, a := range assignments(l.Value) {
 				name, value, _ := strings.Cut(a, "=")
 				vars[name] = value
 			}
@@ -61,40 +63,15 @@ func environment(content string) map[string]string {
 	return vars
 }
 
-// assignments splits the value of Environment= into its assignments. Quotes
-// are taken away, escapes are left as they are: this is for comparing.
+// assignments splits the value of Environment= into its assignments. Where
+// quotes are not closed systemd takes nothing of the line, but all of it may be
+// secret: what cannot be read is one assignment without a name.
 func assignments(value string) []string {
-	var list []string
-	var word strings.Builder
-	var quote rune
-	inWord, escaped := false, false
-	for _, r := range value {
-		switch {
-		case escaped:
-			escaped = false
-			word.WriteRune(r)
-		case r == '\\':
-			escaped, inWord = true, true
-			word.WriteRune(r)
-		case quote != 0 && r == quote:
-			quote = 0
-		case quote == 0 && (r == '"' || r == '\''):
-			quote, inWord = r, true
-		case quote == 0 && (r == ' ' || r == '\t'):
-			if inWord {
-				list = append(list, word.String())
-			}
-			word.Reset()
-			inWord = false
-		default:
-			inWord = true
-			word.WriteRune(r)
-		}
+	words, err := systemd.Words(value)
+	if err != nil {
+		words = append(words, "="+value)
 	}
-	if inWord {
-		list = append(list, word.String())
-	}
-	return list
+	return words
 }
 
 // secrets warns of variables that look as if nobody else should read them.

@@ -4,8 +4,9 @@ package sidekiq
 
 import (
 	"path"
-	"slices"
 	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // A rival is a unit of somebody else's that runs the Sidekiq of the same
@@ -47,10 +48,15 @@ func (w *wanting) sameApplication(content string) bool {
 	if _, form := Owner(content); form == Ours {
 		return false
 	}
-	lines := readUnit(content)
-	has := func(key string, fits func(value string) bool) bool {
-		return slices.ContainsFunc(lines, func(l unitLine) bool { return l.key == key && fits(l.value) })
+	here, runs := false, false
+	for l := range systemd.Lines(content) {
+		switch l.Name {
+		case "WorkingDirectory":
+			dir, _ := systemd.Unspecified(strings.TrimPrefix(l.Value, "-"))
+			here = here || path.Clean(dir) == w.Dir
+		case "ExecStart":
+			runs = runs || strings.Contains(l.Value, "sidekiq")
+		}
 	}
-	return has("WorkingDirectory", func(v string) bool { return path.Clean(strings.TrimPrefix(v, "-")) == w.Dir }) &&
-		has("ExecStart", func(v string) bool { return strings.Contains(v, "sidekiq") })
+	return here && runs
 }

@@ -2,26 +2,34 @@
 
 package sidekiq
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/oracle"
+)
+
+func entry(section, name, value string) oracle.Entry {
+	return oracle.Entry{Section: section, Name: name, Value: value}
+}
 
 // seedUnit are the directives of the guide that this collection grew from, and
 // of the role sidekiq in ansible-samvera.
-func seedUnit() []systemdEntry {
-	return []systemdEntry{
-		{"Unit", "Description", "sidekiq"},
-		{"Unit", "After", "syslog.target network.target"},
-		{"Service", "Type", "simple"},
-		{"Service", "WorkingDirectory", "/opt/laevigata/current"},
-		{"Service", "ExecStart", "/usr/local/bin/bundle exec sidekiq -e production -C config/sidekiq.yml -L log/sidekiq.log"},
-		{"Service", "User", "deploy"},
-		{"Service", "Group", "deploy"},
-		{"Service", "UMask", "0002"},
-		{"Service", "RestartSec", "1"},
-		{"Service", "Restart", "on-failure"},
-		{"Service", "StandardOutput", "syslog"},
-		{"Service", "StandardError", "syslog"},
-		{"Service", "SyslogIdentifier", "sidekiq"},
-		{"Install", "WantedBy", "multi-user.target"},
+func seedUnit() []oracle.Entry {
+	return []oracle.Entry{
+		entry("Unit", "Description", "sidekiq"),
+		entry("Unit", "After", "syslog.target network.target"),
+		entry("Service", "Type", "simple"),
+		entry("Service", "WorkingDirectory", "/opt/laevigata/current"),
+		entry("Service", "ExecStart", "/usr/local/bin/bundle exec sidekiq -e production -C config/sidekiq.yml -L log/sidekiq.log"),
+		entry("Service", "User", "deploy"),
+		entry("Service", "Group", "deploy"),
+		entry("Service", "UMask", "0002"),
+		entry("Service", "RestartSec", "1"),
+		entry("Service", "Restart", "on-failure"),
+		entry("Service", "StandardOutput", "syslog"),
+		entry("Service", "StandardError", "syslog"),
+		entry("Service", "SyslogIdentifier", "sidekiq"),
+		entry("Install", "WantedBy", "multi-user.target"),
 	}
 }
 
@@ -51,24 +59,24 @@ func seedAdditions() map[string]string {
 
 func TestUnitHoldsTheSeedsDirectives(t *testing.T) {
 	unit := unitOf(t, `{"project_name": "laevigata", "type": "simple", "restart": "on-failure", "redis_unit": "none"}`, debian12())
-	entries, err := systemdParse(unit)
+	entries, err := oracle.ParseUnit(unit)
 	if err != nil {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
 	for _, seed := range seedUnit() {
-		want := seed.value
-		if e, ok := seedExceptions()[seed.name]; ok {
+		want := seed.Value
+		if e, ok := seedExceptions()[seed.Name]; ok {
 			want = e.instead
 		}
-		if got := directive(t, unit, seed.section, seed.name); got != want {
-			t.Errorf("%s is %q, want %q", seed.name, got, want)
+		if got := directive(t, unit, seed.Section, seed.Name); got != want {
+			t.Errorf("%s is %q, want %q", seed.Name, got, want)
 		}
-		seen[seed.name] = true
+		seen[seed.Name] = true
 	}
 	for _, e := range entries {
-		if !seen[e.name] && seedAdditions()[e.name] == "" {
-			t.Errorf("%s=%s is neither in the seed nor among the additions", e.name, e.value)
+		if !seen[e.Name] && seedAdditions()[e.Name] == "" {
+			t.Errorf("%s=%s is neither in the seed nor among the additions", e.Name, e.Value)
 		}
 	}
 	for name, e := range seedExceptions() {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
 
 // sudoersFile is the sudoers file's row. Without the option sudo the file is
@@ -27,43 +28,27 @@ func (w *wanting) sudoersFile() converge.File {
 	}
 	rules := w.rules()
 	f.Exists, f.Mode = true, 0o440
-	f.Content = encodeSudoers(marker(w.Project), rules)
+	f.Content = sudo.Encode(marker(w.Project), rules)
 	for _, r := range rules {
-		f.Grants = append(f.Grants, r.grants()...)
+		f.Grants = append(f.Grants, r.Grants()...)
 	}
 	return f
 }
 
-// rule is one line of a sudoers file: what one user or one group may run as
-// root without a password.
-type rule struct {
-	user, group string // one of them
-	noExec      bool
-	commands    [][]string
-}
-
-func (r rule) grants() []converge.Grant {
-	grants := make([]converge.Grant, len(r.commands))
-	for i, c := range r.commands {
-		grants[i] = converge.Grant{User: r.user, Group: r.group, Args: c, NoExec: r.noExec}
-	}
-	return grants
-}
-
 // rules are the lines, by user or group, then command.
-func (w *wanting) rules() []rule {
-	var rules []rule
+func (w *wanting) rules() []sudo.Rule {
+	var rules []sudo.Rule
 	for _, name := range w.SudoUsers {
-		rules = append(rules, w.rulesFor(rule{user: name})...)
+		rules = append(rules, w.rulesFor(sudo.Rule{User: name})...)
 	}
 	for _, name := range w.SudoGroups {
-		rules = append(rules, w.rulesFor(rule{group: name})...)
+		rules = append(rules, w.rulesFor(sudo.Rule{Group: name})...)
 	}
 	return rules
 }
 
-func (w *wanting) rulesFor(who rule) []rule {
-	var rules []rule
+func (w *wanting) rulesFor(who sudo.Rule) []sudo.Rule {
+	var rules []sudo.Rule
 	for _, verb := range SudoVerbs() {
 		if contains(w.SudoCommands, verb) {
 			rules = append(rules, w.rule(verb, who))
@@ -77,8 +62,8 @@ func (w *wanting) rulesFor(who rule) []rule {
 //
 // The pager of `systemctl status` would give a root shell on systemd before
 // 247 (CVE-2023-26604); NOEXEC keeps systemctl from starting one.
-func (w *wanting) rule(verb string, r rule) rule {
-	r.noExec = verb == "status" && w.facts.Sudo.noExec()
+func (w *wanting) rule(verb string, r sudo.Rule) sudo.Rule {
+	r.NoExec = verb == "status" && w.facts.Sudo.noExec()
 	words := SudoWords(w.facts.Systemctl, verb)
 	names := []string{w.Name, w.Unit()}
 	if verb == "status" || verb == "restart" {
@@ -87,7 +72,7 @@ func (w *wanting) rule(verb string, r rule) rule {
 		}
 	}
 	for _, name := range names {
-		r.commands = append(r.commands, append(slices.Clone(words), name))
+		r.Commands = append(r.Commands, append(slices.Clone(words), name))
 	}
 	return r
 }
@@ -113,52 +98,3 @@ func SudoWords(systemctl, verb string) []string {
 func (s Sudo) noExec() bool {
 	return !s.RS
 }
-
-// encodeSudoers writes rules as sudoers(5) says.
-func encodeSudoers(comment string, rules []rule) string {
-	var b strings.Builder
-	b.WriteString("# " + comment + "\n")
-	for _, r := range rules {
-		tags := "NOPASSWD:"
-		if r.noExec {
-			tags += " NOEXEC:"
-		}
-		var commands []string
-		for _, c := range r.commands {
-			commands = append(commands, sudoCommand(c))
-		}
-		b.WriteString(r.who() + " ALL=(root) " + tags + " " + strings.Join(commands, ", ") + "\n")
-	}
-	return b.String()
-}
-
-func (r rule) who() string {
-	if r.group != "" {
-		return sudoWord("%" + r.group)
-	}
-	return sudoWord(r.user)
-}
-
-// sudoWord writes a name, in quotes where it could be read as something else:
-// a word in capitals is an alias, and list and sudoedit are words of sudo's
-// own. What cannot be written at all never gets here; see sudoName.
-func sudoWord(s string) string {
-	name := strings.TrimPrefix(s, "%")
-	plain := onlyRunes(name, "_.-") && strings.ToLower(name) == name && !isDigit(rune(name[0]))
-	if plain && name != "list" && name != "sudoedit" {
-		return s
-	}
-	return `"` + s + `"`
-}
-
-// sudoCommand writes a command. Arguments escape what would end or join them:
-// sudoers(5), "Other special characters and reserved words".
-func sudoCommand(words []string) string {
-	out := make([]string, len(words))
-	for i, w := range words {
-		out[i] = sudoEscaper.Replace(w)
-	}
-	return strings.Join(out, " ")
-}
-
-var sudoEscaper = strings.NewReplacer(`\`, `\\`, `,`, `\,`, `:`, `\:`, `=`, `\=`)

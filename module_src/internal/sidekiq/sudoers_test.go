@@ -11,7 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/oracle"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
 
 func quoteJSON(v any) string {
@@ -31,8 +32,8 @@ var (
 
 // readSudoers reads a file as both sudo and sudo-rs do (sudoers(5), "User
 // Specification"), and fails at whatever one of them could read differently.
-func readSudoers(text string) ([]converge.Grant, error) {
-	var grants []converge.Grant
+func readSudoers(text string) ([]sudo.Grant, error) {
+	var grants []sudo.Grant
 	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
 		if regexp.MustCompile(`^# [^\r\x00]*[^\\]$`).MatchString(line) {
 			continue
@@ -46,7 +47,7 @@ func readSudoers(text string) ([]converge.Grant, error) {
 			return nil, fmt.Errorf("not a name: %q", name)
 		}
 		for command := range strings.SplitSeq(m[3], ", ") {
-			g := converge.Grant{User: name, NoExec: m[2] != ""}
+			g := sudo.Grant{User: name, NoExec: m[2] != ""}
 			if group, ok := strings.CutPrefix(name, "%"); ok {
 				g.User, g.Group = "", group
 			}
@@ -63,7 +64,7 @@ func readSudoers(text string) ([]converge.Grant, error) {
 // What sudo reads are exactly the grants of the wanted state, and those are
 // exactly the ones asked for.
 func FuzzSudoers(f *testing.F) {
-	for _, v := range hostile() {
+	for _, v := range oracle.Hostile() {
 		f.Add(v)
 	}
 	f.Fuzz(func(t *testing.T, v string) {

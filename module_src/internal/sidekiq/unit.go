@@ -3,77 +3,165 @@
 package sidekiq
 
 import (
-	"slices"
-	"strings"
+	"cmp"
+	"strconv"
+	"time"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
-// unitFile is a unit file: an ordered list of section, name and value. Values
-// are in systemd's syntax already; see word.go.
-type unitFile []entry
-
-type entry struct {
-	section, name, value string
-}
-
-func (u *unitFile) add(section, name, value string) {
-	*u = append(*u, entry{section, name, value})
-}
-
-// addList writes a list of unit names on one line, and nothing for none.
-func (u *unitFile) addList(section, name string, list []string) {
-	if len(list) > 0 {
-		u.add(section, name, strings.Join(list, " "))
+// unitFile is the row of a unit file, which describes the process of units.
+func (w *wanting) unitFile(path string, u systemd.File, units ...string) converge.File {
+	if n, limit := u.LongestLine(), systemd.LineLimit(w.facts.Systemd); n >= limit {
+		w.fail("unit_dir", "a line of the unit file would be %d bytes long, and systemd %d reads less than %d; "+
+			"put long values into env_files or a script", n, w.facts.Systemd, limit)
+	}
+	return converge.File{
+		Path:    path,
+		Kind:    converge.UnitFile,
+		Exists:  true,
+		Content: u.Encode(marker(w.Project)),
+		Mode:    0o644,
+		Units:   units,
 	}
 }
 
-// set gives a directive exactly these values, in the place of those that it
-// has, or at the end of its section. No values remove it.
-func (u *unitFile) set(section, name string, values []string) {
-	is := func(e entry) bool { return e.section == section && e.name == name }
-	at := slices.IndexFunc(*u, is)
-	if at < 0 {
-		at = len(*u)
+// build makes the unit of one Sidekiq process.
+func (w *wanting) build() systemd.File {
+	var u systemd.File
+	w.unitSection(&u)
+	w.serviceSection(&u)
+	u.AddList("Install", "WantedBy", w.WantedBy)
+	for _, d := range w.Directives {
+		u.Set(d.Section, d.Name, d.Values)
 	}
-	kept := slices.DeleteFunc(slices.Clone(*u), is)
-	added := make(unitFile, len(values))
-	for i, v := range values {
-		added[i] = entry{section, name, v}
-	}
-	*u = slices.Insert(kept, at, added...)
+	return u
 }
 
-// values are the values of a directive, in order.
-func (u unitFile) values(section, name string) []string {
-	var values []string
-	for _, e := range u {
-		if e.section == section && e.name == name {
-			values = append(values, e.value)
+func (w *wanting) unitSection(u *systemd.File) {
+	after, wants := w.redisOrder()
+	u.Add("Unit", "Description", w.Name)
+	// Not only for the start: units stop in the reverse order, and a Sidekiq
+	// that stops gives its unfinished jobs back to Redis.
+	u.AddList("Unit", "After", appendNew(append([]string{"network.target"}, after...), w.After...))
+	u.AddList("Unit", "Wants", appendNew(wants, w.Wants...))
+	// No start limit: five failures in ten seconds, as with Redis down, would
+	// end all attempts for good. It moved to [Unit] with systemd 230.
+	if w.facts.Systemd >= 230 {
+		u.Add("Unit", "StartLimitIntervalSec", "0")
+	}
+}
+
+func (w *wanting) serviceSection(u *systemd.File) {
+	set := func(name, value string) { u.Add("Service", name, value) }
+	kind := w.serviceType()
+	set("Type", kind)
+	if kind == "notify" {
+		set("NotifyAccess", "all") // bundler and shells may stand between
+	}
+	set("WorkingDirectory", systemd.Literal(w.Dir))
+	set("ExecStart", systemd.Command(w.words()))
+	set("ExecReload", "/bin/kill -TSTP $MAINPID") // quiet
+	w.identity(u)
+	w.restarts(u)
+	w.timeouts(u, kind)
+	set("KillMode", "mixed") // or the children of running jobs are killed at once
+	if w.facts.Systemd >= 243 {
+		set("OOMPolicy", "continue") // one job's child killed for memory does not end all jobs
+	}
+	set("SyslogIdentifier", w.Name)
+	w.harden(u)
+}
+
+// identity is who runs it, and in which environment.
+func (w *wanting) identity(u *systemd.File) {
+	u.Add("Service", "User", systemd.Literal(w.User))
+	if group := cmp.Or(w.Group, w.facts.Users[w.User].Group); group != "" {
+		u.Add("Service", "Group", systemd.Literal(group))
+	}
+	u.Add("Service", "UMask", w.Umask)
+	for _, v := range w.Env {
+		u.Add("Service", "Environment", systemd.Assignment(v.Name, v.Value))
+	}
+	for _, f := range w.EnvFiles {
+		u.Add("Service", "EnvironmentFile", systemd.Literal(f))
+	}
+}
+
+// restarts says when systemd starts Sidekiq again by itself.
+func (w *wanting) restarts(u *systemd.File) {
+	if w.facts.Systemd < 230 {
+		u.Add("Service", "StartLimitInterval", "0")
+	}
+	u.Add("Service", "Restart", w.Restart)
+	switch {
+	case w.RestartSec > 0:
+		u.Add("Service", "RestartSec", strconv.Itoa(w.RestartSec))
+	case w.facts.Systemd >= 254: // 1, 2, 4, 8, 16, 30, 60, 60, … seconds
+		u.Add("Service", "RestartSec", "1")
+		u.Add("Service", "RestartSteps", "6")
+		u.Add("Service", "RestartMaxDelaySec", "60")
+	default:
+		u.Add("Service", "RestartSec", "10")
+	}
+}
+
+// timeouts bound the start, the stop, and the time without a sign of life.
+func (w *wanting) timeouts(u *systemd.File, kind string) {
+	start := int(w.StartTimeout / time.Second)
+	if start == 0 {
+		start = 300 // nobody waits, but a Sidekiq that hangs in its boot is still started anew
+	}
+	u.Add("Service", "TimeoutStartSec", strconv.Itoa(start))
+	u.Add("Service", "TimeoutStopSec", strconv.Itoa(w.stopSec()))
+	if kind != "notify" || w.WatchdogSec == 0 {
+		return
+	}
+	// The default signal, SIGABRT, would lose all running jobs.
+	if w.facts.Systemd < 240 {
+		if w.WatchdogSec != 60 {
+			w.warn("watchdog_sec has no effect on systemd %d: a watchdog that does not lose jobs needs 240 or newer", w.facts.Systemd)
 		}
+		return
 	}
-	return values
+	u.Add("Service", "WatchdogSec", strconv.Itoa(w.WatchdogSec))
+	u.Add("Service", "WatchdogSignal", "SIGTERM")
 }
 
-// encode writes the file, with a comment as its first line.
-func (u unitFile) encode(comment string) string {
-	var b strings.Builder
-	b.WriteString("# " + comment + "\n")
-	for _, section := range []string{"Unit", "Service", "Install"} {
-		header := "\n[" + section + "]\n"
-		for _, e := range u {
-			if e.section == section {
-				b.WriteString(header + e.name + "=" + e.value + "\n")
-				header = ""
-			}
+// serviceType is how systemd knows that Sidekiq is up.
+func (w *wanting) serviceType() string {
+	version := w.facts.SidekiqVersion()
+	switch w.Type {
+	case "notify":
+		if version != "" && !notifies(version) && w.runsSidekiq() {
+			w.fail("type", "notify needs Sidekiq 6.0.6 or newer, and the application has %s: "+
+				"systemd would wait in vain for it to say that it is up, and kill it, for ever", version)
 		}
+	case "exec":
+		if w.facts.Systemd < 240 {
+			w.fail("type", "exec needs systemd 240 or newer, and the host has %d; use simple", w.facts.Systemd)
+		}
+	case "auto":
+		if w.facts.Lock.Problem != "" {
+			w.warn("cannot read %s, so it is not known which Sidekiq runs: %s", w.lockFile(), w.facts.Lock.Problem)
+		}
+		switch {
+		case notifies(version) && w.runsSidekiq():
+			return "notify"
+		case w.facts.Systemd >= 240:
+			return "exec"
+		}
+		return "simple"
 	}
-	return b.String()
+	return w.Type
 }
 
-// longest is the length of the longest line, in bytes.
-func (u unitFile) longest() int {
-	n := 0
-	for _, e := range u {
-		n = max(n, len(e.name)+1+len(e.value))
+// links are the links that enable the unit of that file.
+func (w *wanting) links(u systemd.File) []converge.Link {
+	links := []converge.Link{}
+	for _, link := range u.InstallLinks(w.Unit()) {
+		links = append(links, converge.Link{Path: link, Target: w.UnitPath()})
 	}
-	return n
+	return links
 }

@@ -9,25 +9,15 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-)
 
-// hostile values end up literally as one value, or are refused. The corpus of
-// the fuzz tests and of the tests with the real /bin/sh.
-func hostile() []string {
-	return []string{
-		"", "a", "a b", " a", "a ", "a  b", `a\`, `a\\`, `\`, `"`, `'`, `a"b'c`, `'a "b" c'`, "%", "%h", "%%", "a%q", "$HOME", "${HOME}", "$$", "$",
-		"a;b", ";", "; +/bin/evil", `\;`, "#", "#x", ";x", "[Service]", "[Service", "a=b", "=", "User=root", "-", "--", "-L", "+/bin/sh", "!/bin/sh",
-		"@a", ":a", "|a", "a\nUser=root", "a\rUser=root", "a\x00User=root", "a\tb", "a\x0bb", "a\x7fb", "a\u0085b", "a\u2028b", "a\ufffdb", "ä", "漢字", "\U0001F600",
-		"~", "~root", "*", "?", "[ab]", "{a,b}", "`id`", "$(id)", "&& id", "| id", "> /etc/passwd", "ALL", "root", "0", "deploy", "DEPLOY", "list", "sudoedit", "Defaults", "%wheel", "+net", "#0",
-		`a\x2db`, `\n`, `\x0a`, "a,b", "a:b", "a/b", `a\/`, `a\/.`, `a\/b/..`, "a /", "./-x", "./~x", "../a", "/../a", ".include /etc/x", "a.conf", "a~", "\xff", strings.Repeat("x", 3000),
-	}
-}
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/oracle"
+)
 
 // FuzzUnit puts one value into every option that reaches the unit file, and
 // reads the file back by systemd's rules: it holds exactly the directives that
 // were meant, or the value was refused.
 func FuzzUnit(f *testing.F) {
-	for _, v := range hostile() {
+	for _, v := range oracle.Hostile() {
 		f.Add(v)
 	}
 	f.Fuzz(func(t *testing.T, v string) {
@@ -86,54 +76,54 @@ func checkUnit(t *testing.T, way string, s Service) {
 	if err != nil {
 		t.Fatalf("%s: %v", way, err)
 	}
-	entries, err := systemdParse(want.Files[0].Content)
+	entries, err := oracle.ParseUnit(want.Files[0].Content)
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", way, err, want.Files[0].Content)
 	}
 	got := decodeEntries(t, entries, s.LoginShell && s.ExecStart == nil)
-	if d := cmp.Diff(intended(s), got, cmp.AllowUnexported(systemdEntry{})); d != "" {
+	if d := cmp.Diff(intended(s), got, cmp.AllowUnexported(oracle.Entry{})); d != "" {
 		t.Fatalf("%s: systemd reads other directives than meant (-meant +read):\n%s\n%s", way, d, want.Files[0].Content)
 	}
 }
 
 // decodeEntries decodes each value by the rules of its directive, words
 // separated by NUL. inShell: the command's third word is a script.
-func decodeEntries(t *testing.T, entries []systemdEntry, inShell bool) []systemdEntry {
+func decodeEntries(t *testing.T, entries []oracle.Entry, inShell bool) []oracle.Entry {
 	t.Helper()
-	var out []systemdEntry
+	var out []oracle.Entry
 	for _, e := range entries {
 		var words []string
 		var err error
-		switch e.name {
+		switch e.Name {
 		case "ExecStart":
-			words, err = systemdCommand(e.value)
+			words, err = oracle.Command(e.Value)
 			if err == nil && inShell {
 				var script []string
-				script, err = posixWords(words[2])
+				script, err = oracle.ShellWords(words[2])
 				words = append(words[:2], script...)
 			}
 		case "ExecReload":
-			words = []string{e.value}
+			words = []string{e.Value}
 		case "Environment":
-			words, err = systemdEnvironment(e.value)
+			words, err = oracle.Environment(e.Value)
 		default:
 			var v string
-			v, err = systemdSpecifiers(e.value)
+			v, err = oracle.Specifiers(e.Value)
 			words = []string{v}
 		}
 		if err != nil {
-			t.Fatalf("%s=%s: %v", e.name, e.value, err)
+			t.Fatalf("%s=%s: %v", e.Name, e.Value, err)
 		}
-		out = append(out, systemdEntry{e.section, e.name, strings.Join(words, "\x00")})
+		out = append(out, entry(e.Section, e.Name, strings.Join(words, "\x00")))
 	}
 	return out
 }
 
 // intended are the directives of a service with default options but for those
 // that FuzzUnit sets, written down again by hand.
-func intended(s Service) []systemdEntry {
-	var list []systemdEntry
-	add := func(section, name, value string) { list = append(list, systemdEntry{section, name, value}) }
+func intended(s Service) []oracle.Entry {
+	var list []oracle.Entry
+	add := func(section, name, value string) { list = append(list, entry(section, name, value)) }
 	after, wants := []string{"network.target"}, []string(nil)
 	if s.RedisUnit != "auto" && s.RedisUnit != "none" {
 		after, wants = append(after, s.RedisUnit), append(wants, s.RedisUnit)
@@ -194,7 +184,7 @@ func intended(s Service) []systemdEntry {
 // FuzzDirectives shows that no directive that a user adds becomes two, or one
 // that runs something as root.
 func FuzzDirectives(f *testing.F) {
-	for _, v := range hostile() {
+	for _, v := range oracle.Hostile() {
 		f.Add("LimitNOFILE", v)
 		f.Add("ExecStartPre", v)
 		f.Add(v, "x")
@@ -213,7 +203,7 @@ func FuzzDirectives(f *testing.F) {
 		if err != nil {
 			return
 		}
-		entries, err := systemdParse(want.Files[0].Content)
+		entries, err := oracle.ParseUnit(want.Files[0].Content)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -221,25 +211,25 @@ func FuzzDirectives(f *testing.F) {
 	})
 }
 
-func checkDirective(t *testing.T, s Service, entries []systemdEntry, name, value string) {
+func checkDirective(t *testing.T, s Service, entries []oracle.Entry, name, value string) {
 	t.Helper()
-	plain, err := systemdParse(unitOf(t, `{"project_name": "p", "sudo": false}`, debian12()))
+	plain, err := oracle.ParseUnit(unitOf(t, `{"project_name": "p", "sudo": false}`, debian12()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if slices.Contains(plain, e) || e == (systemdEntry{"Service", name, value}) {
+		if slices.Contains(plain, e) || e == entry("Service", name, value) {
 			continue
 		}
 		t.Fatalf("%q=%q became %+v", name, value, e)
 	}
 	for _, e := range entries {
-		for word := range strings.FieldsSeq(e.value) {
-			if strings.HasPrefix(e.name, "Exec") && e.name != "ExecSearchPath" && word == ";" {
+		for word := range strings.FieldsSeq(e.Value) {
+			if strings.HasPrefix(e.Name, "Exec") && e.Name != "ExecSearchPath" && word == ";" {
 				t.Fatalf("more than one command: %+v", e)
 			}
 		}
-		if e.name == "User" && e.value != s.User {
+		if e.Name == "User" && e.Value != s.User {
 			t.Fatalf("another user: %+v", e)
 		}
 	}
@@ -248,6 +238,7 @@ func checkDirective(t *testing.T, s Service, entries []systemdEntry, name, value
 func TestPrivilegedCommandsAreRefused(t *testing.T) {
 	for _, command := range []string{
 		"+/bin/x", "-+/bin/x", "@!/bin/x a", "!!/bin/x", ":|+/bin/x", "/bin/true ; +/bin/x", "/bin/true ; /bin/x", "+ /bin/x",
+		`"+/bin/sh" -c id`, `'!/bin/x'`, `\x2b/bin/x`, `-\053/bin/x`, `"-"+/bin/x`, `-"!"/bin/x`, `/bin/x ";" a ; +/bin/y`, "/bin/true\t;\t/bin/x", `"/bin/x`,
 	} {
 		options, _ := json.Marshal(map[string]any{
 			"project_name": "p", "directives": map[string]any{"Service": map[string]any{"ExecStartPre": command}},
@@ -256,8 +247,8 @@ func TestPrivilegedCommandsAreRefused(t *testing.T) {
 			t.Errorf("%q is accepted", command)
 		}
 	}
-	s := mustParse(t, `{"project_name": "p", "directives": {"Service": {"ExecStartPre": ["-/bin/a +x", "@/bin/b c"]}}}`)
-	if got := s.Directives[0].Values; !slices.Equal(got, []string{"-/bin/a +x", "@/bin/b c"}) {
+	s := mustParse(t, `{"project_name": "p", "directives": {"Service": {"ExecStartPre": ["-/bin/a +x", "@/bin/b c", "/bin/a 'x ; y' \";\" \\;"]}}}`)
+	if got := s.Directives[0].Values; !slices.Equal(got, []string{"-/bin/a +x", "@/bin/b c", `/bin/a 'x ; y' ";" \;`}) {
 		t.Errorf("got %q", got)
 	}
 }

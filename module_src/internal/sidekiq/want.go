@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // UnmetError says that the host lacks what an earlier task of the same play
@@ -32,10 +33,11 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 	}
 	w.uncovered()
 	w.accounts()
-	want.Files = append(want.Files, w.unitFiles()...)
+	u := w.build()
+	want.Files = append(want.Files, w.unitFiles(u)...)
 	want.Files = append(want.Files, w.sudoersFile())
 	want.Units = append(want.Units, w.redis()...)
-	service := w.unit()
+	service := w.unit(u)
 	want.Units = append(want.Units, w.above(service))
 	want.Units = append(want.Units, w.processUnits(service)...)
 	w.rivals()
@@ -44,8 +46,7 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 	return want, w.warnings, w.err()
 }
 
-// wanting is a Service on a certain host, and what is to be said about it. The
-// same thing is said once, although a unit may be worked out several times.
+// wanting is a Service on a certain host, and what is to be said about it.
 type wanting struct {
 	Service
 	facts    Facts
@@ -55,15 +56,15 @@ type wanting struct {
 }
 
 func (w *wanting) miss(option, format string, args ...any) {
-	w.unmet = appendNew(w.unmet, fmt.Sprintf("option %q: ", option)+fmt.Sprintf(format, args...))
+	w.unmet = append(w.unmet, fmt.Sprintf("option %q: ", option)+fmt.Sprintf(format, args...))
 }
 
 func (w *wanting) fail(option, format string, args ...any) {
-	w.wrong = appendNew(w.wrong, fmt.Sprintf("option %q: ", option)+fmt.Sprintf(format, args...))
+	w.wrong = append(w.wrong, fmt.Sprintf("option %q: ", option)+fmt.Sprintf(format, args...))
 }
 
 func (w *wanting) warn(format string, args ...any) {
-	w.warnings = appendNew(w.warnings, fmt.Sprintf(format, args...))
+	w.warnings = append(w.warnings, fmt.Sprintf(format, args...))
 }
 
 func (w *wanting) err() error {
@@ -147,8 +148,8 @@ func (w *wanting) gone() converge.State {
 	return gone
 }
 
-// unit is the service's own row.
-func (w *wanting) unit() converge.Unit {
+// unit is the service's own row, where file is the unit of one process.
+func (w *wanting) unit(file systemd.File) converge.Unit {
 	u := converge.Unit{
 		Name:      w.Unit(),
 		Enabled:   converge.Off,
@@ -158,7 +159,7 @@ func (w *wanting) unit() converge.Unit {
 		Proof:     w.proof(),
 	}
 	if w.Enabled {
-		u.Enabled, u.Links = converge.On, w.links()
+		u.Enabled, u.Links = converge.On, w.links(file)
 	}
 	if w.StartTimeout == 0 && (u.Activity == converge.Up || u.Activity == converge.Fresh) {
 		w.warn("start_timeout is 0: nothing shows whether %s really comes up", w.Unit())

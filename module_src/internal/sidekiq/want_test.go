@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
 
 func want(t *testing.T, options string, f Facts) (converge.State, []string) {
@@ -321,7 +322,7 @@ func TestSecretsAreWarnedOf(t *testing.T) {
 func TestGrantsAreAsOptionsNameThem(t *testing.T) {
 	state, _ := want(t, `{"project_name": "p", "sudo_users": ["bess"], "sudo_groups": ["operators"], "sudo_commands": ["kill_tstp", "status"]}`, debian12())
 	ctl := "/usr/bin/systemctl"
-	wanted := []converge.Grant{
+	wanted := []sudo.Grant{
 		{User: "bess", Args: []string{ctl, "status", "sidekiq"}, NoExec: true},
 		{User: "bess", Args: []string{ctl, "status", "sidekiq.service"}, NoExec: true},
 		{User: "bess", Args: []string{ctl, "kill", "-s", "TSTP", "sidekiq"}},

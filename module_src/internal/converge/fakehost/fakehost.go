@@ -32,6 +32,7 @@ import (
 	"time"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
 
 // Host is a host in memory. It is not for use by several goroutines.
@@ -59,7 +60,7 @@ type Host struct {
 	VerifyErr error // what Verify says
 
 	Effects []string // done or tried, in order
-	Proven  []converge.Grant
+	Proven  []sudo.Grant
 	Looks   int // at processes
 
 	files  map[string]converge.File
@@ -242,7 +243,7 @@ func (h *Host) Enable(_ context.Context, u converge.Unit) error {
 func (h *Host) Verify(context.Context, []converge.File) ([]string, error) { return nil, h.VerifyErr }
 
 // ProveGrants believes every grant unless it was told otherwise.
-func (h *Host) ProveGrants(ctx context.Context, grants []converge.Grant) error {
+func (h *Host) ProveGrants(ctx context.Context, grants []sudo.Grant) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-package sidekiq
+package oracle
 
 import (
 	"fmt"
@@ -8,31 +8,31 @@ import (
 	"unicode/utf8"
 )
 
-// This file reads unit files as systemd does. It shares nothing with the code
-// that writes them and follows systemd's own sources: config_parse and
+// This file reads unit files as systemd does. It follows systemd's own sources: config_parse and
 // parse_line (src/shared/conf-parser.c), extract_first_word
 // (src/basic/extract-word.c), config_parse_exec (src/core/load-fragment.c),
 // replace_env_argv (src/basic/env-util.c), specifier_printf
 // (src/shared/specifier.c). Where it is not sure what systemd would do, it
 // fails rather than guesses.
 
-// systemdEntry is a directive as systemd sees it before it looks at the value.
-type systemdEntry struct{ section, name, value string }
+// Entry is a directive as systemd sees it before it looks at the value.
+type Entry struct{ Section, Name, Value string }
 
-const systemdBlanks = " \t\n\r"
+const blanks = " \t\n\r"
 
-// systemdLines ends lines where any systemd does: at LF everywhere, at CR and
+// unitLines ends lines where any systemd does: at LF everywhere, at CR and
 // NUL from 245 on.
-func systemdLines(text string) []string {
+func unitLines(text string) []string {
 	return strings.Split(strings.NewReplacer("\r", "\n", "\x00", "\n").Replace(text), "\n")
 }
 
-func systemdParse(text string) ([]systemdEntry, error) {
-	var entries []systemdEntry
+// ParseUnit reads a unit file into its directives.
+func ParseUnit(text string) ([]Entry, error) {
+	var entries []Entry
 	var section, continuation string
 	continuing := false
-	for _, line := range systemdLines(text) {
-		if bare := strings.TrimLeft(line, systemdBlanks); bare != "" && strings.ContainsRune("#;", rune(bare[0])) {
+	for _, line := range unitLines(text) {
+		if bare := strings.TrimLeft(line, blanks); bare != "" && strings.ContainsRune("#;", rune(bare[0])) {
 			// Old versions join a comment that ends with a backslash.
 			if strings.HasSuffix(line, `\`) {
 				return nil, fmt.Errorf("comment that joins the next line: %q", line)
@@ -50,7 +50,7 @@ func systemdParse(text string) ([]systemdEntry, error) {
 			continuation = line[:len(line)-1] + " "
 			continue
 		}
-		line = strings.Trim(line, systemdBlanks)
+		line = strings.Trim(line, blanks)
 		switch {
 		case line == "":
 		case strings.HasPrefix(line, ".include "):
@@ -65,7 +65,7 @@ func systemdParse(text string) ([]systemdEntry, error) {
 			if !ok || section == "" {
 				return nil, fmt.Errorf("no assignment in a section: %q", line)
 			}
-			entries = append(entries, systemdEntry{section, strings.Trim(name, systemdBlanks), strings.Trim(value, systemdBlanks)})
+			entries = append(entries, Entry{section, strings.Trim(name, blanks), strings.Trim(value, blanks)})
 		}
 	}
 	if continuing {
@@ -74,8 +74,8 @@ func systemdParse(text string) ([]systemdEntry, error) {
 	return entries, nil
 }
 
-// systemdSpecifiers expands %%, the only specifier that we write.
-func systemdSpecifiers(s string) (string, error) {
+// Specifiers expands %%, the only specifier that we write.
+func Specifiers(s string) (string, error) {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		if s[i] == '%' {
@@ -89,20 +89,20 @@ func systemdSpecifiers(s string) (string, error) {
 	return b.String(), nil
 }
 
-// systemdWords is extract_first_word with EXTRACT_UNQUOTE and
+// unitWords is extract_first_word with EXTRACT_UNQUOTE and
 // EXTRACT_CUNESCAPE, again and again. Separators of commands are reported as
 // an error: one line is one command.
-func systemdWords(s string) ([]string, error) {
+func unitWords(s string) ([]string, error) {
 	var words []string
 	for {
-		s = strings.TrimLeft(s, systemdBlanks)
+		s = strings.TrimLeft(s, blanks)
 		if s == "" {
 			return words, nil
 		}
 		if first, _, _ := strings.Cut(s, " "); first == ";" {
 			return nil, fmt.Errorf("separator of commands")
 		}
-		word, rest, err := systemdWord(s)
+		word, rest, err := unitWord(s)
 		if err != nil {
 			return nil, err
 		}
@@ -110,7 +110,7 @@ func systemdWords(s string) ([]string, error) {
 	}
 }
 
-func systemdWord(s string) (word, rest string, err error) {
+func unitWord(s string) (word, rest string, err error) {
 	var b strings.Builder
 	var quote byte
 	for i := 0; i < len(s); i++ {
@@ -131,7 +131,7 @@ func systemdWord(s string) (word, rest string, err error) {
 			b.WriteByte(c)
 		case c == '"' || c == '\'':
 			quote = c
-		case strings.ContainsRune(systemdBlanks, rune(c)):
+		case strings.ContainsRune(blanks, rune(c)):
 			return b.String(), s[i:], nil
 		default:
 			b.WriteByte(c)
@@ -143,19 +143,19 @@ func systemdWord(s string) (word, rest string, err error) {
 	return b.String(), "", nil
 }
 
-// systemdCommand is what is run for an Exec directive: the words, after
+// Command is what is run for an Exec directive: the words, after
 // specifiers and variables. An error says that it is more than one plain
 // command with our own words.
-func systemdCommand(value string) ([]string, error) {
+func Command(value string) ([]string, error) {
 	if value == "" || strings.ContainsRune("@-:+!|", rune(value[0])) {
 		return nil, fmt.Errorf("prefix in %q", value)
 	}
-	words, err := systemdWords(value)
+	words, err := unitWords(value)
 	if err != nil {
 		return nil, err
 	}
 	for i := range words {
-		if words[i], err = systemdSpecifiers(words[i]); err != nil {
+		if words[i], err = Specifiers(words[i]); err != nil {
 			return nil, err
 		}
 		if i == 0 { // the path is not expanded, argv[0] is
@@ -164,15 +164,15 @@ func systemdCommand(value string) ([]string, error) {
 			}
 			continue
 		}
-		if words[i], err = systemdVariables(words[i]); err != nil {
+		if words[i], err = variables(words[i]); err != nil {
 			return nil, err
 		}
 	}
 	return words, nil
 }
 
-// systemdVariables expands $$. Any other dollar sign would be a variable.
-func systemdVariables(s string) (string, error) {
+// variables expands $$. Any other dollar sign would be a variable.
+func variables(s string) (string, error) {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		if s[i] == '$' {
@@ -186,11 +186,11 @@ func systemdVariables(s string) (string, error) {
 	return b.String(), nil
 }
 
-// systemdEnvironment is config_parse_environ for one line.
-func systemdEnvironment(value string) ([]string, error) {
-	words, err := systemdWords(value)
+// Environment is config_parse_environ for one line.
+func Environment(value string) ([]string, error) {
+	words, err := unitWords(value)
 	for i := range words {
-		if words[i], err = systemdSpecifiers(words[i]); err != nil {
+		if words[i], err = Specifiers(words[i]); err != nil {
 			break
 		}
 		if !utf8.ValidString(words[i]) {

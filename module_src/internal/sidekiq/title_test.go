@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-package host
+package sidekiq
 
-import "testing"
+import (
+	"testing"
+)
 
-func TestBusyTitleReadsSidekiqsOwnTitle(t *testing.T) {
+func TestATitleSaysWhetherJobsAreTaken(t *testing.T) {
 	tests := map[string]struct{ ready, quiet bool }{
 		"sidekiq 6.4.1  [0 of 2 busy]":                               {ready: true},
 		"sidekiq 7.3.2 laevigata [12 of 25 busy]":                    {ready: true},
@@ -20,8 +22,24 @@ func TestBusyTitleReadsSidekiqsOwnTitle(t *testing.T) {
 		"sidekiq [99999999999999999999999999999999999999 of 2 busy]": {},
 	}
 	for title, want := range tests {
-		if ready, quiet := busyTitle(title); ready != want.ready || quiet != want.quiet {
-			t.Errorf("busyTitle(%q) = ready %v, quiet %v; want %v, %v", title, ready, quiet, want.ready, want.quiet)
+		if got := ReadTitle(title); got.Ready != want.ready || got.Quiet != want.quiet {
+			t.Errorf("ReadTitle(%q) = %+v; want ready %v, quiet %v", title, got, want.ready, want.quiet)
+		}
+	}
+}
+
+func TestATitleSaysTheVersion(t *testing.T) {
+	for title, want := range map[string]string{
+		"sidekiq 6.4.1 laevigata [0 of 5 busy]":                          "6.4.1",
+		"sidekiq 7.3.2  [0 of 2 busy] stopping":                          "7.3.2",
+		"sidekiq 8.0.0.beta1 app [0 of 2 busy]":                          "8.0.0.beta1",
+		"/usr/bin/ruby /usr/local/bin/bundle exec sidekiq -e production": "",
+		"sidekiq -e production -C config/sidekiq.yml":                    "",
+		"sidekiq":                          "",
+		"sidekiq 6.4.1\x1b[31m x [0 of 5]": "",
+	} {
+		if got := ReadTitle(title).Version; got != want {
+			t.Errorf("%q: got %q, want %q", title, got, want)
 		}
 	}
 }

@@ -5,39 +5,18 @@ package sidekiq
 import (
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
-
-// loadPath are the directories of unit files, the first wins: systemd.unit(5),
-// "Unit File Load Path".
-func loadPath() []string {
-	return []string{
-		"/etc/systemd/system.control", "/run/systemd/system.control", "/run/systemd/transient", "/run/systemd/generator.early",
-		"/etc/systemd/system", "/etc/systemd/system.attached", "/run/systemd/system", "/run/systemd/system.attached",
-		"/run/systemd/generator", "/usr/local/lib/systemd/system", "/lib/systemd/system", "/run/systemd/generator.late",
-	}
-}
-
-// precedence is the place of a directory in the load path.
-func precedence(dir string) int {
-	if dir == "/usr/lib/systemd/system" {
-		dir = "/lib/systemd/system"
-	}
-	if i := slices.Index(loadPath(), dir); i >= 0 {
-		return i
-	}
-	return len(loadPath())
-}
 
 // above are the paths at which files would take precedence over the service's
 // own unit files.
 func (s Service) above() []string {
 	var paths []string
-	for _, dir := range loadPath() {
-		if precedence(dir) < precedence(s.UnitDir) {
+	for _, dir := range systemd.LoadPath() {
+		if systemd.Precedence(dir) < systemd.Precedence(s.UnitDir) {
 			paths = append(paths, path.Join(dir, s.Unit()))
 			if s.Processes > 1 {
 				paths = append(paths, path.Join(dir, s.Template()))
@@ -50,8 +29,8 @@ func (s Service) above() []string {
 // below are the paths at which the service's own unit files hide others.
 func (s Service) below() []string {
 	var paths []string
-	for _, dir := range loadPath() {
-		if precedence(dir) > precedence(s.UnitDir) {
+	for _, dir := range systemd.LoadPath() {
+		if systemd.Precedence(dir) > systemd.Precedence(s.UnitDir) {
 			paths = append(paths, path.Join(dir, s.Unit()), path.Join(dir, s.Template()))
 		}
 	}

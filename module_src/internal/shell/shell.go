@@ -1,6 +1,20 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-package sidekiq
+// Package shell writes and reads the words of a POSIX shell's command line.
+//
+// [Word] and [Join] write words so that a shell reads exactly these words
+// again, whatever is in them. [Split] reads a command line of a person's as a
+// shell would, under one restriction: nothing is ever expanded. A character
+// that a shell would act on has to be quoted, or the line is refused with the
+// character named. So every line that Split accepts means to a shell exactly
+// what it means here, and a person who writes $HOME is told that nothing will
+// replace it.
+//
+// The package runs no shell, and it knows no more of the language than
+// quoting: no variables, no redirections, no compound commands. A word that
+// holds a NUL byte cannot be passed to any program; keeping it out is the
+// caller's business.
+package shell
 
 import (
 	"errors"
@@ -8,27 +22,29 @@ import (
 	"strings"
 )
 
-// shellWord writes s as one word of a POSIX shell's command line.
-func shellWord(s string) string {
-	if onlyRunes(s, "_./:,+@%-") {
+// bare are the characters of words that need no quotes.
+const bare = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:,+@%-"
+
+// Word writes s as one word.
+func Word(s string) string {
+	if s != "" && strings.Trim(s, bare) == "" {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// shellLine writes words as a command line of a POSIX shell.
-func shellLine(words []string) string {
+// Join writes words as one command line.
+func Join(words []string) string {
 	out := make([]string, len(words))
 	for i, w := range words {
-		out[i] = shellWord(w)
+		out[i] = Word(w)
 	}
 	return strings.Join(out, " ")
 }
 
-// splitWords reads a command line as a POSIX shell does, except that nothing
-// is ever expanded: what a shell would act on is an error unless it is quoted.
-// So every line that is accepted means to a shell exactly what it means here.
-func splitWords(line string) ([]string, error) {
+// Split reads a command line. What a shell would expand, or take for anything
+// but a word, is an error unless it is quoted.
+func Split(line string) ([]string, error) {
 	var s splitter
 	for _, r := range line {
 		if err := s.next(r); err != nil {
@@ -45,7 +61,7 @@ func splitWords(line string) ([]string, error) {
 	return s.words, nil
 }
 
-// splitter is the state of splitWords between two characters.
+// splitter is the state of Split between two characters.
 type splitter struct {
 	words   []string
 	word    strings.Builder
@@ -77,13 +93,13 @@ func (s *splitter) next(r rune) error {
 	case r == ' ':
 		s.end()
 	default:
-		return s.bare(r)
+		return s.unquoted(r)
 	}
 	return nil
 }
 
-// bare takes a character outside of quotes.
-func (s *splitter) bare(r rune) error {
+// unquoted takes a character outside of quotes.
+func (s *splitter) unquoted(r rune) error {
 	switch {
 	case strings.ContainsRune("|&;<>()*?[{}!", r):
 		return fmt.Errorf("no shell runs this: put %c into quotes, or run a shell (/bin/sh -c '…')", r)

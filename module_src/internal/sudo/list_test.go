@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-package host
+package sudo
 
 import (
 	"os"
@@ -8,15 +8,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 )
 
 // listings are what "sudo -ll -U deploy" prints for one and the same policy,
 // by version of sudo.
 func listings(t *testing.T) map[string]string {
 	t.Helper()
-	paths, err := filepath.Glob("testdata/sudo-ll/*.txt")
+	paths, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(paths) == 0 {
 		t.Fatal("no listings", err)
 	}
@@ -33,45 +31,50 @@ func listings(t *testing.T) map[string]string {
 
 func TestParseSudoListReadsEveryEntryOfRealListings(t *testing.T) {
 	for version, text := range listings(t) {
-		entries := parseSudoList(text)
+		entries := ParseList(text)
 		if got, want := len(entries), strings.Count(text, "Sudoers entry:"); got != want {
 			t.Errorf("sudo %s: %d entries, want %d", version, got, want)
 		}
 		for i, e := range entries {
-			if len(e.runAs) == 0 || len(e.commands) == 0 {
+			if len(e.RunAs) == 0 || len(e.Commands) == 0 {
 				t.Errorf("sudo %s: entry %d lacks something: %+v", version, i, e)
 			}
-			if fromFile := version == "1.9.16p2"; fromFile != (e.source == "/etc/sudoers.d/t") {
-				t.Errorf("sudo %s: entry %d is from %q", version, i, e.source)
+			if fromFile := version == "1.9.16p2"; fromFile != (e.Source == "/etc/sudoers.d/t") {
+				t.Errorf("sudo %s: entry %d is from %q", version, i, e.Source)
 			}
 		}
 		first := entries[0]
-		if !slices.Equal(first.commands, []string{"/usr/bin/systemctl status sidekiq", "/usr/bin/systemctl status sidekiq.service"}) {
-			t.Errorf("sudo %s: the commands are %q", version, first.commands)
+		if !slices.Equal(first.Commands, []string{"/usr/bin/systemctl status sidekiq", "/usr/bin/systemctl status sidekiq.service"}) {
+			t.Errorf("sudo %s: the commands are %q", version, first.Commands)
 		}
-		if !slices.Contains(first.options, "!authenticate") || slices.Contains(first.options, "noexec") == strings.HasPrefix(version, "rs") {
-			t.Errorf("sudo %s: the options are %q", version, first.options)
+		if !slices.Contains(first.Options, "!authenticate") || slices.Contains(first.Options, "noexec") == strings.HasPrefix(version, "rs") {
+			t.Errorf("sudo %s: the options are %q", version, first.Options)
 		}
 	}
 }
 
 func TestTheLastRuleThatIsForRootDecides(t *testing.T) {
 	for version, text := range listings(t) {
-		entries := parseSudoList(text)
+		entries := ParseList(text)
 		for command, want := range map[string]string{
 			"/usr/bin/systemctl restart sidekiq": "/usr/bin/systemctl restart *", // (%sudo) and (deploy : adm) come later
 			"/usr/bin/cat":                       "ALL",
 		} {
-			rule, found := decides(entries, converge.Grant{Args: strings.Fields(command)})
-			if !found || rule.command != want {
+			rule, found := list(entries).Decides(strings.Fields(command))
+			if !found || rule.Command != want {
 				t.Errorf("sudo %s: over %q decides %v, want %q", version, command, rule, want)
 			}
 		}
 	}
 }
 
+// list is of a host on which each path is a program of its own.
+func list(entries []Entry) List {
+	return List{Entries: entries, SameFile: func(a, b string) bool { return a == b }}
+}
+
 // listing is one entry per rule: RunAsUsers, options, commands.
-func listing(rules ...[3]string) []sudoEntry {
+func listing(rules ...[3]string) []Entry {
 	var text strings.Builder
 	for _, r := range rules {
 		text.WriteString("\nSudoers entry:\n    RunAsUsers: " + r[0] + "\n")
@@ -80,7 +83,7 @@ func listing(rules ...[3]string) []sudoEntry {
 		}
 		text.WriteString("    Commands:\n\t" + strings.ReplaceAll(r[2], "; ", "\n\t") + "\n")
 	}
-	return parseSudoList(text.String())
+	return ParseList(text.String())
 }
 
 func TestWhatAnotherRuleTakesAwayIsSaid(t *testing.T) {
@@ -109,26 +112,36 @@ func TestWhatAnotherRuleTakesAwayIsSaid(t *testing.T) {
 		{"an editor", [3]string{"ALL", "", "sudoedit /etc/motd"}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			grant := converge.Grant{User: "deploy", Args: strings.Fields(command), NoExec: true}
-			rule, found := decides(listing(ours, test.other), grant)
+			grant := Grant{User: "deploy", Args: strings.Fields(command), NoExec: true}
+			rule, found := list(listing(ours, test.other)).Decides(grant.Args)
 			if !found {
 				t.Fatal("no rule decides")
 			}
-			if got := rule.missing(grant); (got == "") != (test.want == "") || !strings.HasPrefix(got, test.want) {
+			if got := rule.Lacks(grant); (got == "") != (test.want == "") || !strings.HasPrefix(got, test.want) {
 				t.Errorf("%q, want %q, of %v", got, test.want, rule)
 			}
-			if rule, _ := decides(listing(test.other, ours), grant); rule.missing(grant) != "" {
+			if rule, _ := list(listing(test.other, ours)).Decides(grant.Args); rule.Lacks(grant) != "" {
 				t.Errorf("it counts although it comes first: %v", rule)
 			}
 		})
 	}
-	if rule, found := decides(listing(ours), converge.Grant{Args: []string{"/usr/bin/systemctl", "stop", "sidekiq"}}); found {
+	if rule, found := list(listing(ours)).Decides([]string{"/usr/bin/systemctl", "stop", "sidekiq"}); found {
 		t.Errorf("over something that is not granted decides %v", rule)
 	}
 }
 
+func TestAProgramIsKnownByItsOtherPaths(t *testing.T) {
+	l := List{Entries: listing([3]string{"root", "", "/bin/systemctl"}), SameFile: func(a, b string) bool { return true }}
+	if _, found := l.Decides([]string{"/usr/bin/systemctl", "stop", "x"}); !found {
+		t.Error("/bin/systemctl is not taken for /usr/bin/systemctl")
+	}
+	if _, found := l.Decides([]string{"/usr/bin/other"}); found {
+		t.Error("/bin/systemctl is taken for /usr/bin/other")
+	}
+}
+
 func TestARuleIsNamedAsInSudoers(t *testing.T) {
-	rule := sudoRule{sudoEntry: sudoEntry{source: "/etc/sudoers.d/zz", runAs: []string{"root"}, options: []string{"noexec", "!authenticate"}}, command: "/bin/ls"}
+	rule := Decision{Entry: Entry{Source: "/etc/sudoers.d/zz", RunAs: []string{"root"}, Options: []string{"noexec", "!authenticate"}}, Command: "/bin/ls"}
 	if got, want := rule.String(), "(root) NOEXEC: NOPASSWD: /bin/ls in /etc/sudoers.d/zz"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Title is what a Sidekiq says of itself in the title of its process, such as
+// "sidekiq 7.3.2 laevigata [0 of 5 busy]", with "stopping" behind it once it
+// takes no more jobs. Sidekiq sets it from its heartbeat, so only after it has
+// booted and reached Redis; before that the title is the command line that it
+// was started with.
+type Title struct {
+	Version string // empty: not said
+	Ready   bool   // takes jobs
+	Quiet   bool   // takes no more jobs
+}
+
+// ReadTitle reads the title of a process. Whatever is not Sidekiq's own says
+// nothing. The process belongs to the deploy user, who may write there what he
+// likes.
+func ReadTitle(title string) Title {
+	words := strings.Fields(title)
+	if !strings.HasPrefix(title, "sidekiq ") || len(words) < 3 {
+		return Title{}
+	}
+	var t Title
+	if len(numbers(words[1])) > 1 && onlyRunes(words[1], ".-") {
+		t.Version = words[1]
+	}
+	if state, found := busy(title); found {
+		t.Quiet = strings.Contains(state, "stopping")
+		t.Ready = !t.Quiet
+	}
+	return t
+}
+
+// busy finds "[0 of 5 busy]" and returns what stands behind it.
+func busy(title string) (state string, found bool) {
+	before, state, found := strings.Cut(title, " busy]")
+	open := strings.LastIndex(before, "[")
+	if !found || open < 0 {
+		return "", false
+	}
+	some, all, found := strings.Cut(before[open+1:], " of ")
+	return state, found && isCount(some) && isCount(all)
+}
+
+func isCount(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 32)
+	return err == nil
+}
