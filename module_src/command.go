@@ -32,7 +32,7 @@ https://github.com/curationexperts/ansible-sidekiq/blob/main/plugins/modules/sid
 
 // command is what a command line asks for. The flags are for people, who get
 // the result in words; but --kept=DIGEST, which is for the action plugin alone
-// and so is not told of in the usage: see [ansible.ReadKept].
+// and so is not told of in the usage: see [host.ReadRequest].
 type command struct {
 	check, apply, diff bool
 	help, version      bool

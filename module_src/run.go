@@ -20,15 +20,15 @@ import (
 func run(c command, stdin io.Reader) answer {
 	ctx, stop := interruptible()
 	defer stop()
-	req, kept, err := read(c, untilDone{ctx, stdin})
+	req, cached, err := read(c, untilDone{ctx, stdin})
 	if err != nil {
 		return answer{Result: ansible.Failure(err)}
 	}
 	req.Check = req.Check || c.check
 	req.Diff = req.Diff || c.diff
 	a := answerTo(ctx, req)
-	if kept != nil && !a.Failed {
-		kept.Keep()
+	if cached != nil && !a.Failed {
+		cached.Store()
 	}
 	return a
 }
@@ -47,13 +47,13 @@ func answerTo(ctx context.Context, req ansible.Request) answer {
 
 // read reads the request. With a digest on the command line it may lie beside
 // the program; the second result is then its place there, else nil.
-func read(c command, stdin io.Reader) (ansible.Request, *ansible.Kept, error) {
+func read(c command, stdin io.Reader) (ansible.Request, *host.CachedRequest, error) {
 	program, unknown := os.Executable() // where there is no /proc, as in a chroot
 	if c.kept == "" || unknown != nil {
 		req, err := ansible.ReadRequest(c.file, stdin)
 		return req, nil, err
 	}
-	return ansible.ReadKept(filepath.Dir(program), c.kept, stdin)
+	return host.ReadRequest(filepath.Dir(program), c.kept, stdin)
 }
 
 // answer is what a run returns to its task.

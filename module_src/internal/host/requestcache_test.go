@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-package ansible
+package host
 
 import (
 	"errors"
@@ -21,12 +21,12 @@ func (u unread) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-const keptText = `{"name": "a", "_ansible_check_mode": true}`
+const requestText = `{"name": "a", "_ansible_check_mode": true}`
 
-// readKept fails the test unless the request is that of keptText.
-func readKept(t *testing.T, dir, digest string, stdin io.Reader) *Kept {
+// readRequest fails the test unless the request is that of requestText.
+func readRequest(t *testing.T, dir, digest string, stdin io.Reader) *CachedRequest {
 	t.Helper()
-	r, k, err := ReadKept(dir, digest, stdin)
+	r, k, err := ReadRequest(dir, digest, stdin)
 	if err != nil || r.Args["name"] != "a" || !r.Check {
 		t.Errorf("got %+v, %v", r, err)
 	}
@@ -57,44 +57,44 @@ func put(t *testing.T, dir, name, text string, age time.Duration) {
 	}
 }
 
-func TestAKeptRequestIsNotWaitedFor(t *testing.T) {
+func TestACachedRequestIsNotWaitedFor(t *testing.T) {
 	dir := t.TempDir()
-	k := readKept(t, dir, "1", strings.NewReader(keptText))
+	k := readRequest(t, dir, "1", strings.NewReader(requestText))
 	if found := names(t, dir); found != "" {
-		t.Errorf("%s is kept before anybody asked for it", found)
+		t.Errorf("%s is stored before anybody asked for it", found)
 	}
-	k.Keep()
-	readKept(t, dir, "1", unread{t})
-	readKept(t, dir, "2", strings.NewReader(keptText))
+	k.Store()
+	readRequest(t, dir, "1", unread{t})
+	readRequest(t, dir, "2", strings.NewReader(requestText))
 }
 
 func TestWhatIsNotTheArgumentsIsReplaced(t *testing.T) {
-	for what, content := range map[string]string{"empty": "", "cut short": keptText[:20], "zeros": strings.Repeat("\x00", 40)} {
+	for what, content := range map[string]string{"empty": "", "cut short": requestText[:20], "zeros": strings.Repeat("\x00", 40)} {
 		t.Run(what, func(t *testing.T) {
 			dir := t.TempDir()
 			put(t, dir, "1.request", content, 0)
-			readKept(t, dir, "1", strings.NewReader(keptText)).Keep()
-			readKept(t, dir, "1", unread{t})
+			readRequest(t, dir, "1", strings.NewReader(requestText)).Store()
+			readRequest(t, dir, "1", unread{t})
 			info, err := os.Stat(filepath.Join(dir, "1.request"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if info.Mode() != 0o600 {
-				t.Errorf("its mode is %v; what is kept is for root alone", info.Mode())
+				t.Errorf("its mode is %v; what is stored is for root alone", info.Mode())
 			}
 		})
 	}
 }
 
-func TestARequestThatCannotBeKeptIsWaitedForAgain(t *testing.T) {
+func TestARequestThatCannotBeStoredIsWaitedForAgain(t *testing.T) {
 	for range 2 {
-		readKept(t, "/nonexistent", "1", strings.NewReader(keptText)).Keep()
+		readRequest(t, "/nonexistent", "1", strings.NewReader(requestText)).Store()
 	}
 }
 
-func TestNothingIsKeptOfAnInputThatFails(t *testing.T) {
+func TestNothingIsStoredOfAnInputThatFails(t *testing.T) {
 	dir := t.TempDir()
-	_, k, err := ReadKept(dir, "1", io.MultiReader(strings.NewReader(keptText), brokenReader{}))
+	_, k, err := ReadRequest(dir, "1", io.MultiReader(strings.NewReader(requestText), brokenReader{}))
 	if !errors.Is(err, errBroken) || k != nil {
 		t.Errorf("got %v, %v", k, err)
 	}
@@ -109,11 +109,11 @@ func (brokenReader) Read([]byte) (int, error) { return 0, errBroken }
 func TestTheLeastUsedOfTooManyGo(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "program", "", 0)
-	for n := range mostKept {
-		put(t, dir, fmt.Sprintf("%02d.request", n), keptText, time.Hour-time.Duration(n)*time.Second)
+	for n := range maxRequests {
+		put(t, dir, fmt.Sprintf("%02d.request", n), requestText, time.Hour-time.Duration(n)*time.Second)
 	}
-	readKept(t, dir, "00", unread{t}).Keep() // as good as new
-	readKept(t, dir, "99", strings.NewReader(keptText)).Keep()
+	readRequest(t, dir, "00", unread{t}).Store() // as good as new
+	readRequest(t, dir, "99", strings.NewReader(requestText)).Store()
 	found := names(t, dir)
 	for name, want := range map[string]bool{"00.request": true, "01.request": false, "02.request": true, "99.request": true, "program": true} {
 		if strings.Contains(found, name) != want {
@@ -125,10 +125,10 @@ func TestTheLeastUsedOfTooManyGo(t *testing.T) {
 func TestWhatNobodyHasAskedForInAMonthGoes(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "program", "", 60*24*time.Hour)
-	put(t, dir, "1.request", keptText, 31*24*time.Hour)
-	put(t, dir, ".2.request123", keptText[:9], 31*24*time.Hour) // of a run that was killed
-	put(t, dir, "3.request", keptText, 29*24*time.Hour)
-	readKept(t, dir, "4", strings.NewReader(keptText)).Keep()
+	put(t, dir, "1.request", requestText, 31*24*time.Hour)
+	put(t, dir, ".2.request123", requestText[:9], 31*24*time.Hour) // of a run that was killed
+	put(t, dir, "3.request", requestText, 29*24*time.Hour)
+	readRequest(t, dir, "4", strings.NewReader(requestText)).Store()
 	if found := names(t, dir); found != "3.request 4.request program" {
 		t.Errorf("there are %s", found)
 	}
