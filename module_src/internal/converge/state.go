@@ -15,6 +15,7 @@ package converge
 
 import (
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
@@ -109,15 +110,8 @@ type Link struct {
 	Target string
 }
 
-// SortLinks sorts a few links by path, in less of the program than package
-// slices takes for one more type.
-func SortLinks(links []Link) {
-	for i := range links {
-		for j := i; j > 0 && links[j].Path < links[j-1].Path; j-- {
-			links[j], links[j-1] = links[j-1], links[j]
-		}
-	}
-}
+// Compare orders links by path.
+func (l Link) Compare(other Link) int { return strings.Compare(l.Path, other.Path) }
 
 // Unit is one unit of a State.
 type Unit struct {

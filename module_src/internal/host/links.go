@@ -40,7 +40,7 @@ func (h *Host) links(unit string) ([]converge.Link, error) {
 			}
 		}
 	}
-	converge.SortLinks(links)
+	slices.SortFunc(links, converge.Link.Compare)
 	return links, nil
 }
 

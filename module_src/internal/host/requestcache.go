@@ -4,7 +4,6 @@ package host
 
 import (
 	"bytes"
-	"cmp"
 	"io"
 	"io/fs"
 	"os"
@@ -93,7 +92,7 @@ func (c *CachedRequest) prune() {
 			files = append(files, info)
 		}
 	}
-	slices.SortFunc(files, func(a, b fs.FileInfo) int { return cmp.Compare(b.ModTime().UnixNano(), a.ModTime().UnixNano()) })
+	slices.SortFunc(files, func(a, b fs.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
 	for i, file := range files {
 		if i >= maxRequests || time.Since(file.ModTime()) > requestTime {
 			_ = os.Remove(filepath.Join(c.dir, file.Name()))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/dbus"
 	godbus "github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
@@ -199,14 +200,15 @@ func (h *Host) hush(ctx context.Context, unit string) error {
 	if p.MainPID == 0 {
 		return fmt.Errorf("cannot quiet %s: it has no main process", unit)
 	}
-	if err := h.conn.KillUnitWithTarget(ctx, unit, dbus.Main, sigTSTP); err != nil {
+	if err := h.conn.KillUnitWithTarget(ctx, unit, dbus.Main, quiet); err != nil {
 		return fmt.Errorf("cannot quiet %s: %w", unit, err)
 	}
 	return nil
 }
 
-// sigTSTP tells Sidekiq to take no more jobs: its wiki, "Signals".
-const sigTSTP = 20
+// quiet is the signal that tells Sidekiq to take no more jobs: its wiki,
+// "Signals".
+const quiet = int32(unix.SIGTSTP)
 
 // isDBus reports whether err is the D-Bus error of that name.
 func isDBus(err error, name string) bool {

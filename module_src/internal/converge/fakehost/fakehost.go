@@ -20,7 +20,6 @@
 package fakehost
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -203,7 +202,7 @@ func (h *Host) linksOf(name string) []converge.Link {
 			links = append(links, converge.Link{Path: at, Target: target})
 		}
 	}
-	slices.SortFunc(links, func(a, b converge.Link) int { return cmp.Compare(a.Path, b.Path) })
+	slices.SortFunc(links, converge.Link.Compare)
 	return links
 }
 
