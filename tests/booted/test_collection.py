@@ -19,9 +19,9 @@ NAME = "curationexperts.sidekiq"
 # All that may be in the tarball. Who adds a file that users are to have adds its pattern.
 EXPECTED = re.compile(
     r"""(?x)
-    MANIFEST\.json | FILES\.json | README\.md | CHANGELOG\.rst | CONTRIBUTING\.md | LICENSE | go\.(mod|sum)
+    MANIFEST\.json | FILES\.json | (README|CODE_OF_CONDUCT|CONTRIBUTING|MAINTAINING|SECURITY)\.md | CHANGELOG\.rst | LICENSE | go\.(mod|sum)
     | changelogs/(changelog|config)\.yaml | changelogs/fragments/([\w.-]+\.yml|\.keep)
-    | docs/([\w-]+/)?[\w-]+\.(md|json)
+    | docs/([\w-]+/)?[\w-]+\.(md|json) | docs/docsite/([\w-]+\.yml|rst/[\w-]+\.rst)
     | licenses/([\w.-]+/)+(LICENSE|COPYING|NOTICE|PATENTS)[\w.-]*
     | meta/runtime\.yml
     | module_src/([\w-]+/)*[\w-]+\.go | module_src/.*/testdata/.+
