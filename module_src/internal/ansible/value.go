@@ -3,14 +3,110 @@
 package ansible
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
+
+// The way of a value: from the text of a request to what encoding/json has for
+// it, and from there to the type of its option.
+
+// maxDepth bounds how deep lists and dicts are nested. Options need three.
+const maxDepth = 32
+
+// decodeObject reads text, which holds one JSON object and nothing else.
+//
+// It is stricter than encoding/json: a key given twice, which would silently
+// lose the first, and bytes that are not UTF-8, which would silently change,
+// are errors. Ansible sends neither; a person at a shell may.
+func decodeObject(text []byte) (map[string]any, error) {
+	if !utf8.Valid(text) {
+		return nil, errors.New("not valid UTF-8")
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	value, err := decodeValue(d, 0)
+	if err != nil {
+		return nil, describe(err)
+	}
+	object, ok := value.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("want a JSON object of options, got %s", kind(value))
+	}
+	end := d.InputOffset()
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("something follows the JSON object, which ends at byte %d", end)
+	}
+	return object, nil
+}
+
+// describe says in a person's words what encoding/json found.
+func describe(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("the JSON object is incomplete")
+	}
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return fmt.Errorf("not JSON: %w, at byte %d", err, syntax.Offset)
+	}
+	return err
+}
+
+func decodeValue(d *json.Decoder, depth int) (any, error) {
+	if depth > maxDepth {
+		return nil, fmt.Errorf("nested more than %d deep", maxDepth)
+	}
+	token, err := d.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch token {
+	case json.Delim('{'):
+		return decodeMembers(d, depth)
+	case json.Delim('['):
+		return decodeElements(d, depth)
+	}
+	return token, nil
+}
+
+func decodeMembers(d *json.Decoder, depth int) (any, error) {
+	object := map[string]any{}
+	for d.More() {
+		token, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		key := token.(string) // Token returns an error for a key of any other type
+		if _, dup := object[key]; dup {
+			return nil, fmt.Errorf("the key %q is given twice", key)
+		}
+		if object[key], err = decodeValue(d, depth+1); err != nil {
+			return nil, err
+		}
+	}
+	_, err := d.Token() // the closing brace
+	return object, err
+}
+
+func decodeElements(d *json.Decoder, depth int) (any, error) {
+	list := []any{}
+	for d.More() {
+		v, err := decodeValue(d, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	_, err := d.Token() // the closing bracket
+	return list, err
+}
 
 // mismatch says what a value must be, and what it is. The second part holds
 // the value and is left out where that is a secret.
@@ -91,7 +187,7 @@ func Text(v any) (string, error) {
 		return "", nil
 	}
 	return "", fmt.Errorf("must be a string, got %s: templating in ansible-core makes lists and dicts of strings "+
-		"that look like one, which the filter | string prevents", article(v))
+		"that look like one, which the filter | string prevents", kind(v))
 }
 
 // toBool knows the words of module_utils/parsing/convert_bool.py.
@@ -105,7 +201,7 @@ func toBool(v any) (bool, error) {
 	case string:
 		s = v
 	default:
-		return false, fmt.Errorf("must be a boolean, got %s", article(v))
+		return false, fmt.Errorf("must be a boolean, got %s", kind(v))
 	}
 	switch strings.ToLower(strings.TrimSpace(s)) {
 	case "y", "yes", "on", "1", "true", "t", "1.0":
@@ -132,7 +228,7 @@ func toInt(v any) (int, error) {
 	case string:
 		s = strings.TrimSpace(v)
 	default:
-		return 0, fmt.Errorf("must be a whole number, got %s", article(v))
+		return 0, fmt.Errorf("must be a whole number, got %s", kind(v))
 	}
 	if n, err := strconv.ParseInt(s, 10, 32); err == nil {
 		return int(n), nil
@@ -185,14 +281,14 @@ func toDict(v any) (map[string]any, error) {
 			return object, nil
 		}
 	}
-	return nil, fmt.Errorf("must be a dict, got %s", article(v))
+	return nil, fmt.Errorf("must be a dict, got %s", kind(v))
 }
 
 // toDicts accepts a list of dicts.
 func toDicts(v any) ([]map[string]any, error) {
 	elements, ok := v.([]any)
 	if !ok {
-		return nil, fmt.Errorf("must be a list of dicts, got %s", article(v))
+		return nil, fmt.Errorf("must be a list of dicts, got %s", kind(v))
 	}
 	dicts := make([]map[string]any, len(elements))
 	for i, e := range elements {
@@ -203,4 +299,21 @@ func toDicts(v any) ([]map[string]any, error) {
 		dicts[i] = object
 	}
 	return dicts, nil
+}
+
+// kind names the type of a decoded value, in Ansible's words.
+func kind(v any) string {
+	switch v.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "a boolean"
+	case json.Number:
+		return "a number"
+	case string:
+		return "a string"
+	case []any:
+		return "a list"
+	}
+	return "a dict"
 }
