@@ -129,7 +129,7 @@ func (p Plan) proveGrants(ctx context.Context, h Host) *Failure {
 			continue
 		}
 		if err := h.ProveGrants(ctx, f.Grants); err != nil {
-			return &Failure{Step: "let the deploy user manage the service", Err: err}
+			return &Failure{Step: f.Purpose, Err: err}
 		}
 	}
 	return nil
@@ -178,7 +178,7 @@ func failedStep(s Step, err error) *Failure {
 // cannot be undone, since what is left then is less.
 //
 // It cannot promise that a program which was stopped comes back as it was:
-// jobs that were interrupted go back to Redis, and the old service may be
+// work that was interrupted is begun anew at best, and the old service may be
 // unable to start for reasons of its own. That is said, not hidden.
 func undo(ctx context.Context, h Host, done []Step, failed *Failure) {
 	for _, s := range inverse(done) {

@@ -174,9 +174,9 @@ func (p *Plan) bringUp(w, h Unit, stale []string) (v Verb, why string) {
 	case Looping:
 		return Restart, "it is dead and waits for its next automatic restart"
 	case Quiet:
-		return Restart, "it has been quiet for long and takes no jobs"
+		return Restart, w.Proof.Terms.Quiet
 	case Draining:
-		p.warn("%s was told to be quiet just now, by a deploy it seems; it is left alone. If it stays quiet, run this again.", w.Name)
+		p.warn("%s was told to be quiet just now, %s; it is left alone. If it stays quiet, run this again.", w.Name, w.Proof.Terms.Quieting)
 	}
 	return "", ""
 }

@@ -135,9 +135,9 @@ func TestDiff(t *testing.T) {
 		},
 		{
 			name: "quiet for long", want: nothing, have: activity(converge.Quiet), proofs: 1,
-			words: []string{"restart sidekiq.service: it has been quiet for long and takes no jobs"},
+			words: []string{"restart sidekiq.service: it is silent"},
 		},
-		{name: "quiet for a moment", want: nothing, have: activity(converge.Draining), warning: "left alone"},
+		{name: "quiet for a moment", want: nothing, have: activity(converge.Draining), warning: "just now, by a friend; it is left alone"},
 		{name: "fresh", want: activity(converge.Fresh), have: nothing, words: []string{"restart sidekiq.service"}, proofs: 1},
 		{name: "to be quiet, but down", want: activity(converge.Quiet), have: activity(converge.Down), warning: "nothing to quiet"},
 		{name: "to be down, but crash-looping", want: activity(converge.Down), have: activity(converge.Looping), words: []string{"stop sidekiq.service"}},

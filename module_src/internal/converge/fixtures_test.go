@@ -49,7 +49,8 @@ func unitFile(content string) converge.File {
 func sudoFile(content string) converge.File {
 	return converge.File{
 		Path: sudoAt, Kind: converge.SudoersFile, Exists: true, Content: content, Mode: 0o440,
-		Grants: []sudo.Grant{{User: "deploy", Args: []string{"/usr/bin/systemctl", "restart", "sidekiq"}}},
+		Grants:  []sudo.Grant{{User: "deploy", Args: []string{"/usr/bin/systemctl", "restart", "sidekiq"}}},
+		Purpose: "be of use",
 	}
 }
 
@@ -61,7 +62,10 @@ func linkIn(target string) converge.Link {
 	return converge.Link{Path: "/etc/systemd/system/" + target + ".wants/" + service, Target: unitAt}
 }
 
-var proof = converge.Proof{Timeout: 120 * time.Second, Titled: true, Window: 10 * time.Second}
+var proof = converge.Proof{Timeout: 120 * time.Second, Titled: true, Window: 10 * time.Second, QuietTime: 15 * time.Second, Terms: terms}
+
+// terms are of no domain that there is.
+var terms = converge.Terms{Timeout: "patience", NotShown: "it does not hum", Quiet: "it is silent", Quieting: "by a friend"}
 
 // wanted is a State with one enabled service.
 func wanted(a converge.Activity, files ...converge.File) converge.State {

@@ -18,7 +18,7 @@ const (
 	Start   Verb = "start"
 	Stop    Verb = "stop"
 	Restart Verb = "restart"
-	Hush    Verb = "quiet" // stop taking jobs, finish those in progress
+	Hush    Verb = "quiet" // take no more work, finish what is in progress
 )
 
 // Host is the machine, as far as a converge needs it.
@@ -81,17 +81,17 @@ func (e *JobError) Error() string {
 	return "cannot " + string(e.Verb) + " " + e.Unit + ": its job ended with the result " + e.Result
 }
 
-// words says what the failed job of a start means, given a look at the unit's
-// process and how long it was given.
-func (e *JobError) words(p Process, given time.Duration) string {
+// words says what the failed job of a start means, after a look at the unit's
+// process, for the proof that it was given.
+func (e *JobError) words(p Process, given Proof) string {
 	switch {
 	case e.Result == "dependency":
 		return "a unit that it requires did not start"
 	case e.Result == "timeout" || p.Result == "timeout":
-		if given == 0 {
+		if given.Timeout == 0 {
 			return "it did not tell systemd in time that it was ready"
 		}
-		return fmt.Sprintf("it did not tell systemd within %s (start_timeout) that it was ready", given)
+		return fmt.Sprintf("it did not tell systemd within %s%s that it was ready", given.Timeout, given.Terms.timeout())
 	case p.Result == "protocol":
 		return "its main process ended before it told systemd that it was ready"
 	}

@@ -10,7 +10,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Plan is what has to be done to a host, in order. The zero Plan means that
@@ -235,15 +234,11 @@ func (s RunUnit) do(ctx context.Context, h Host) error {
 	return s.hushed(ctx, h)
 }
 
-// hushTime bounds the wait for a quiet title: Sidekiq renews its title every 5
-// seconds, from 7.0 on every 10.
-const hushTime = 15 * time.Second
-
 // hushed waits until the main process says that it is quiet. Until then, a
-// look at it finds a service that takes jobs. A title that says nothing at all
+// look at it finds a service that is at work. A title that says nothing at all
 // is not waited for.
 func (s RunUnit) hushed(ctx context.Context, h Host) error {
-	for end := h.Now().Add(hushTime); ; {
+	for end := h.Now().Add(s.Proof.QuietTime); ; {
 		p, err := h.Process(ctx, s.Unit)
 		if err != nil {
 			return err
@@ -258,7 +253,7 @@ func (s RunUnit) hushed(ctx context.Context, h Host) error {
 }
 
 // ended explains why a unit did not start. A job that somebody else's job has
-// replaced is not a failure: a deploy restarts the service too, and the proof
+// replaced is not a failure: others restart the service, too, and the proof
 // will tell.
 func (s RunUnit) ended(ctx context.Context, h Host, err error) error {
 	var job *JobError
@@ -272,5 +267,5 @@ func (s RunUnit) ended(ctx context.Context, h Host, err error) error {
 	if lookErr != nil {
 		return err
 	}
-	return &NotUp{Unit: s.Unit, Why: job.words(p, s.Proof.Timeout), TimedOut: job.Result == "timeout" || p.Result == "timeout", Process: p, Job: job}
+	return &NotUp{Unit: s.Unit, Why: job.words(p, s.Proof), TimedOut: job.Result == "timeout" || p.Result == "timeout", Process: p, Job: job}
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // lookEvery is the time between two looks at a process that is coming up.
@@ -37,10 +39,10 @@ func (e *NotUp) Unwrap() error {
 //
 // It returns a [*NotUp] as soon as the unit is seen to be dead or dying again
 // and again, or when the time is up; and a warning where the proof is weaker
-// than Sidekiq's own word.
+// than the program's own word.
 func Prove(ctx context.Context, h Host, u Unit) (warning string, err error) {
 	if u.Proof.Timeout == 0 {
-		return u.Name + " was started, but start_timeout is 0, so it was not looked at whether it came up.", nil
+		return fmt.Sprintf("%s was started, but %s is 0, so nobody has looked whether it came up.", u.Name, u.Proof.Terms.Timeout), nil
 	}
 	w := watch{unit: u, began: h.Now()}
 	for {
@@ -81,7 +83,7 @@ type watch struct {
 // look takes one more look into account.
 //
 // A main process that changes without an automatic restart is somebody else
-// restarting the service, a deploy for example, and only means that the watch
+// restarting the service, and only means that the watch
 // starts anew.
 func (w *watch) look(p Process, now time.Time) (verdict, string) {
 	if !w.seen || p.Restarts < w.restarts {
@@ -109,7 +111,7 @@ func (w *watch) look(p Process, now time.Time) (verdict, string) {
 	}
 	if waited := now.Sub(w.began); waited >= w.unit.Proof.Timeout {
 		w.timedOut = true
-		return dead, fmt.Sprintf("it was not ready after %s (start_timeout)", waited.Round(time.Second))
+		return dead, fmt.Sprintf("it was not ready after %s%s", waited.Round(time.Second), w.unit.Proof.Terms.timeout())
 	}
 	return undecided, ""
 }
@@ -123,15 +125,13 @@ func (w *watch) running(p Process, now time.Time) (verdict, string) {
 		return alive, ""
 	}
 	if !w.unit.Proof.Titled && now.Sub(w.since) >= w.unit.Proof.Window {
-		return alive, fmt.Sprintf("%s has been running for %s, which is all that can be told: its main process does not say in its title that it takes jobs, as Sidekiq does.",
-			w.unit.Name, w.unit.Proof.Window)
+		return alive, fmt.Sprintf("%s has been running for %s, which is all that can be told: %s.", w.unit.Name, w.unit.Proof.Window, w.unit.Proof.Terms.NotShown)
 	}
 	return undecided, ""
 }
 
 // tells reports whether a service of this Type= is active only once its
-// program is ready: systemd.service(5). A forking one, as a Redis of older
-// distributions, has said so by forking.
+// program is ready: systemd.service(5). A forking one has said so by forking.
 func tells(kind string) bool {
 	switch kind {
 	case "notify", "notify-reload", "forking":
@@ -151,7 +151,10 @@ const (
 func (p Process) Ending() string {
 	switch p.ExitCode {
 	case exited:
-		return fmt.Sprintf("exited with status %d%s", p.ExitStatus, statusWords(p.ExitStatus))
+		if why := systemd.ExitStatus(p.ExitStatus); why != "" {
+			return fmt.Sprintf("exited with status %d/%s", p.ExitStatus, why)
+		}
+		return fmt.Sprintf("exited with status %d", p.ExitStatus)
 	case killed:
 		return fmt.Sprintf("was killed by signal %d", p.ExitStatus)
 	case dumped:
@@ -161,29 +164,4 @@ func (p Process) Ending() string {
 		return "ended (" + p.Result + ")"
 	}
 	return "is not there"
-}
-
-// statusWords gives the meaning of the statuses that systemd itself exits with
-// when it cannot start a program: systemd.exec(5), "Process exit codes".
-func statusWords(status int) string {
-	words := map[int]string{
-		200: "CHDIR (the working directory is missing or cannot be entered)",
-		201: "NICE (the scheduling priority cannot be set)",
-		203: "EXEC (the program is missing or cannot be executed)",
-		206: "FDS (file descriptors cannot be set up)",
-		208: "STDIN (standard input cannot be set up)",
-		209: "STDOUT (standard output cannot be opened)",
-		216: "GROUP (the group does not exist or cannot be taken)",
-		217: "USER (the user does not exist or cannot be taken)",
-		218: "CAPABILITIES (capabilities cannot be applied)",
-		219: "CGROUP (the control group cannot be set up)",
-		226: "NAMESPACE (the mount or other namespaces cannot be set up)",
-		228: "SECCOMP (the system call filter cannot be applied)",
-		233: "RUNTIME_DIRECTORY (a runtime directory cannot be set up)",
-		238: "STATE_DIRECTORY (a state directory cannot be set up)",
-	}
-	if w, ok := words[status]; ok {
-		return "/" + w
-	}
-	return ""
 }

@@ -90,8 +90,8 @@ func eachTwoSeconds() []scene {
 }
 
 func TestProve(t *testing.T) {
-	titled := converge.Proof{Timeout: 150 * time.Second, Titled: true, Window: 10 * time.Second}
-	window := converge.Proof{Timeout: 150 * time.Second, Window: 10 * time.Second}
+	titled := converge.Proof{Timeout: 150 * time.Second, Titled: true, Window: 10 * time.Second, Terms: terms}
+	window := converge.Proof{Timeout: 150 * time.Second, Window: 10 * time.Second, Terms: terms}
 	cases := []struct {
 		name    string
 		proof   converge.Proof
@@ -232,20 +232,20 @@ func TestProve(t *testing.T) {
 		},
 		{
 			name: "a title that never comes", proof: titled, script: []scene{{0, process(7, "active/running")}},
-			err: "it was not ready after 2m30s (start_timeout)", waited: 151 * time.Second, timeout: true,
+			err: "it was not ready after 2m30s (patience)", waited: 151 * time.Second, timeout: true,
 		},
 		{
 			name: "a notify service that never is ready", proof: titled,
 			script: []scene{{0, process(7, "activating/start", kind("notify"), job)}},
-			err:    "start_timeout", waited: 151 * time.Second, timeout: true,
+			err:    "patience", waited: 151 * time.Second, timeout: true,
 		},
 		{
 			name: "a oneshot unit that has started others", proof: titled,
 			script: []scene{{0, process(0, "active/exited", kind("oneshot"))}},
 		},
 		{
-			name: "no proof asked for", proof: converge.Proof{}, script: []scene{{0, process(0, "failed/failed")}},
-			warning: "start_timeout is 0",
+			name: "no proof asked for", proof: converge.Proof{Terms: terms}, script: []scene{{0, process(0, "failed/failed")}},
+			warning: "patience is 0",
 		},
 	}
 	for _, c := range cases {
@@ -295,7 +295,7 @@ func TestAStartSaysWhyItFailed(t *testing.T) {
 		{"simple and slow", "simple", "boot=100s", nil},
 		{"exec and ready", "exec", "boot=3s", nil},
 		{"notify, dies before it is ready", "notify", "boot=50s life=30s exit=1", []string{"start sidekiq.service", "before it was ready, its main process exited with status 1"}},
-		{"notify, never ready", "notify", "mute", []string{"start sidekiq.service", "did not tell systemd within 2m0s (start_timeout) that it was ready"}},
+		{"notify, never ready", "notify", "mute", []string{"start sidekiq.service", "did not tell systemd within 2m0s (patience) that it was ready"}},
 		{"exec, no such program", "exec", "exec=203", []string{"start sidekiq.service", "203/EXEC", "the program is missing"}},
 		{"simple, no working directory", "simple", "exec=200", []string{"bring sidekiq.service up", "200/CHDIR", "the working directory is missing"}},
 		{"simple, crashes every two seconds", "simple", "boot=5s life=2s", []string{"bring sidekiq.service up", "instead of staying up"}},

@@ -9,8 +9,10 @@
 // is the plan printed, and a rollback is the plan of what was done, inverted.
 //
 // The package decides and never acts: whatever touches the machine goes
-// through [Host], which it declares and others implement. It does not know
-// what a Sidekiq is either; units, files and grants are all it sees.
+// through [Host], which it declares and others implement. Nor does it know what
+// the service is for: units, files and grants are all it sees, and where a
+// message needs a word of the domain, that word comes with the wanted state
+// ([Terms], and the Purpose of a [File]).
 package converge
 
 import (
@@ -65,8 +67,10 @@ type File struct {
 	Units []string
 
 	// Grants, in a wanted state, are what a sudoers file must bring about.
-	// They are proven after the file has been installed.
-	Grants []sudo.Grant
+	// They are proven after the file has been installed. Purpose is what they
+	// are good for, in words that can follow "cannot".
+	Grants  []sudo.Grant
+	Purpose string
 }
 
 // Same reports whether f and g are the same file to a reader: path, content,
@@ -84,14 +88,14 @@ type Activity string
 // Activities. Any and Fresh are wanted only and never observed.
 const (
 	Any      Activity = ""         // leave it as it is
-	Up       Activity = "up"       // running, ready and taking jobs
+	Up       Activity = "up"       // running, ready and at work
 	Fresh    Activity = "fresh"    // up, and started by this very run
 	Down     Activity = "down"     // not running, and nothing will start it
 	Starting Activity = "starting" // running or being started, but nothing shows yet that it is ready
 	Looping  Activity = "looping"  // dead, waiting for its next automatic restart
 	Stopping Activity = "stopping" // being stopped
-	Draining Activity = "draining" // told to be quiet so recently that a deploy may be under way
-	Quiet    Activity = "quiet"    // running, but takes no more jobs
+	Draining Activity = "draining" // told to be quiet so recently that somebody may be about to restart it
+	Quiet    Activity = "quiet"    // running, but takes no more work
 )
 
 // Switch is a wanted or observed setting; the zero value leaves the host's as
@@ -163,11 +167,34 @@ type Proof struct {
 	// Timeout bounds the wait. Zero proves nothing.
 	Timeout time.Duration
 
-	// Titled says that the main process shows readiness in its title, as
-	// Sidekiq does. Otherwise the title is taken where it shows, and the same
-	// main process living through Window counts too.
+	// Titled says that the main process surely shows readiness in its title.
+	// Otherwise the title is taken where it shows, and the same main process
+	// living through Window counts too.
 	Titled bool
 	Window time.Duration
+
+	// QuietTime bounds the wait for a title that says quiet, once the process
+	// was told to be.
+	QuietTime time.Duration
+
+	// Terms are for the messages about the proof and the process.
+	Terms Terms
+}
+
+// Terms are what a user calls things, for messages; each may be empty.
+type Terms struct {
+	Timeout  string // the setting that Proof.Timeout comes from
+	NotShown string // what a title does not say that says nothing: "it does not say …"
+	Quiet    string // what is wrong with a process that is quiet for long: "it has been …"
+	Quieting string // who may have told it to be quiet: "by …"
+}
+
+// timeout names the setting in parentheses behind its value.
+func (t Terms) timeout() string {
+	if t.Timeout == "" {
+		return ""
+	}
+	return " (" + t.Timeout + ")"
 }
 
 // Process is one look at the main process of a unit, in the words of
@@ -184,8 +211,8 @@ type Process struct {
 	JobPending  bool      // a start, stop or restart of the unit is queued or running
 	ExitCode    int       // si_code of the last main process (CLD_EXITED 1, CLD_KILLED 2, CLD_DUMPED 3)
 	ExitStatus  int       // its exit status or signal
-	Ready       bool      // the title says that jobs are taken
-	Quiet       bool      // the title says that no more jobs are taken
+	Ready       bool      // the title says that it is at work
+	Quiet       bool      // the title says that it takes no more work
 	Title       string    // empty where it cannot be read
 }
 

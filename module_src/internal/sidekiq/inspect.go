@@ -151,7 +151,7 @@ func (s Sight) RestartReasons(p Seen) []string {
 		reasons = append(reasons, "it is older than "+strings.Join(p.Stale, ", "))
 	}
 	if p.Activity == converge.Quiet {
-		reasons = append(reasons, "it has been quiet for long and takes no jobs")
+		reasons = append(reasons, quietForLong)
 	}
 	return reasons
 }

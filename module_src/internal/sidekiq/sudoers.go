@@ -27,7 +27,7 @@ func (w *wanting) sudoersFile() converge.File {
 		w.fail("sudo", "cannot grant %q, which is not where systemctl usually is", w.facts.Systemctl)
 	}
 	rules := w.rules()
-	f.Exists, f.Mode = true, 0o440
+	f.Exists, f.Mode, f.Purpose = true, 0o440, "let the deploy user manage the service"
 	f.Content = sudo.Encode(marker(w.Project), rules)
 	for _, r := range rules {
 		f.Grants = append(f.Grants, r.Grants()...)

@@ -5,6 +5,7 @@ package sidekiq
 import (
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Title is what a Sidekiq says of itself in the title of its process, such as
@@ -17,6 +18,10 @@ type Title struct {
 	Ready   bool   // takes jobs
 	Quiet   bool   // takes no more jobs
 }
+
+// quietTime bounds the wait for a title that says quiet, after the signal:
+// Sidekiq renews its title every 5 seconds, from 7.0 on every 10.
+const quietTime = 15 * time.Second
 
 // ReadTitle reads the title of a process. Whatever is not Sidekiq's own says
 // nothing. The process belongs to the deploy user, who may write there what he

@@ -167,12 +167,27 @@ func (w *wanting) unit(file systemd.File) converge.Unit {
 	return u
 }
 
+// quietForLong is said of a Sidekiq that no deploy has restarted.
+const quietForLong = "it has been quiet for long and takes no jobs"
+
 // proof is how a process of the service is shown to be up.
 func (w *wanting) proof() converge.Proof {
 	return converge.Proof{
-		Timeout: w.StartTimeout,
-		Titled:  w.ExecStart == nil,
-		Window:  min(w.StartTimeout, time.Minute),
+		Timeout:   w.StartTimeout,
+		Titled:    w.ExecStart == nil,
+		Window:    min(w.StartTimeout, time.Minute),
+		QuietTime: quietTime,
+		Terms:     terms(),
+	}
+}
+
+// terms are for the messages of package converge.
+func terms() converge.Terms {
+	return converge.Terms{
+		Timeout:  "start_timeout",
+		NotShown: "its main process does not say in its title that it takes jobs, as Sidekiq does",
+		Quiet:    quietForLong,
+		Quieting: "by a deploy it seems",
 	}
 }
 
