@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 // Package host is the one package that touches the machine: its files, the
-// systemd manager over D-Bus, the tools that judge unit and sudoers files, and
-// the journal. It implements [converge.Host].
+// systemd manager over D-Bus, the tools that judge unit and sudoers files, the
+// journal, and the cache of requests beside the program. It implements
+// [converge.Host].
 //
 // It decides nothing. What should be there, and in which order it gets there,
 // is the business of the packages that import it; the words it gives back are

@@ -9,9 +9,10 @@
 // says what stands in the way there, and [Explain] makes sense of a Sidekiq
 // that did not come up.
 //
-// Each grammar that a value ends up in has one encoder: unit files in unit.go,
-// sudoers in sudoers.go, shell words in shell.go. A value that a grammar
-// cannot hold literally is refused with its option named.
+// Each grammar that a value ends up in is a package of its own: systemd for
+// unit files, sudo for sudoers files, shell for the words of a command line. A
+// value that a grammar cannot hold literally is refused with its option named.
+// The grammar of Sidekiq itself, the title of its process, is in title.go.
 //
 // The package is pure. It reads no file, asks no host and changes nothing.
 package sidekiq

@@ -69,8 +69,8 @@ var unitTypes = [...]string{
 // nameCharacters are those of a unit's name.
 const nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_.@-"
 
-// UnitName completes the name of a unit as systemctl does: redis is
-// redis.service.
+// UnitName completes the name of a unit as systemctl does: cron is
+// cron.service.
 func UnitName(name string) (string, error) {
 	stem, _, _ := strings.Cut(name, ".")
 	if name == "" || strings.Trim(name, nameCharacters) != "" || strings.Contains(".-@", name[:1]) || strings.HasSuffix(stem, "@") || len(name) > 200 {

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const packages = "github.com/curationexperts/ansible-sidekiq/module_src"
+
+// mayImport says which packages of the program each of them may import, from
+// the ground floor up. What is not in a row is none of its business.
+func mayImport() map[string][]string {
+	return map[string][]string{
+		// The grammars know nothing of each other, and nothing of Sidekiq.
+		"internal/shell":   {},
+		"internal/sudo":    {},
+		"internal/systemd": {},
+
+		// The wire knows nothing of what options and results mean.
+		"internal/ansible": {},
+
+		// Units, files and grants are all that it sees.
+		"internal/converge": {"internal/sudo", "internal/systemd"},
+
+		// The domain is pure: it does not know how a host is looked at.
+		"internal/sidekiq": {"internal/ansible", "internal/converge", "internal/shell", "internal/sudo", "internal/systemd"},
+
+		"internal/host": {"internal/ansible", "internal/converge", "internal/sidekiq", "internal/sudo", "internal/systemd"},
+		"":              {"internal/ansible", "internal/converge", "internal/host", "internal/sidekiq"},
+
+		// These are for tests, and no program is linked with them.
+		"internal/oracle":            {},
+		"internal/converge/fakehost": {"internal/converge", "internal/sudo"},
+	}
+}
+
+// ownImports are the imports of each package among those of the program.
+func ownImports(t *testing.T) map[string][]string {
+	t.Helper()
+	list := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...")
+	list.Stderr = os.Stderr
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("cannot list the packages: %v", err)
+	}
+	imports := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		own := []string{}
+		for _, p := range words[1:] {
+			if name, ok := strings.CutPrefix(p, packages+"/"); ok {
+				own = append(own, name)
+			}
+		}
+		imports[strings.TrimPrefix(strings.TrimPrefix(words[0], packages), "/")] = own
+	}
+	return imports
+}
+
+func TestPackagesImportOneWay(t *testing.T) {
+	may := mayImport()
+	for name, imports := range ownImports(t) {
+		allowed, ok := may[name]
+		if !ok {
+			t.Errorf("the package %q has no row in mayImport", name)
+		}
+		for _, i := range imports {
+			if !slices.Contains(allowed, i) {
+				t.Errorf("%q imports %q", name, i)
+			}
+		}
+		delete(may, name)
+	}
+	for name := range may {
+		t.Errorf("there is no package %q", name)
+	}
+}
+
+// TestOnlyTheDomainSpeaksOfIt searches the packages below the domain for its
+// words. Their messages and decisions get such words from above.
+func TestOnlyTheDomainSpeaksOfIt(t *testing.T) {
+	words := regexp.MustCompile(`(?i)sidekiq|capistrano|redis|deploy|start_timeout`)
+	for _, room := range []string{"shell", "sudo", "systemd", "converge"} {
+		files, err := filepath.Glob("internal/" + room + "/*.go")
+		if err != nil || len(files) == 0 {
+			t.Fatalf("cannot find the files of %s: %v", room, err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if word := words.FindString(strings.ReplaceAll(string(text), packages, "")); word != "" {
+				t.Errorf("%s speaks of %q", file, word)
+			}
+		}
+	}
+}
