@@ -32,6 +32,9 @@ bench: build $(SETUP) .cache/bench-venv/complete ## measure how long a play take
 
 build: $(BIN)/SHA256SUMS ## compile the program for ARCHS (amd64 arm64)
 
+generate: ## write what follows from the documentation of the modules: the program's tables, the role's files
+	go run ./module_src/internal/generate
+
 docs: build $(SETUP) .cache/release-venv/complete ## write the documentation as HTML, into .cache/docs
 	scripts/docs
 
@@ -61,4 +64,4 @@ $(LINK):
 	mkdir -p $(@D)
 	ln -sfn ../../.. $@
 
-.PHONY: help demo demo-clean test test-all lint bench build docs collection requirements clean
+.PHONY: help demo demo-clean test test-all lint bench build generate docs collection requirements clean

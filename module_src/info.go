@@ -67,7 +67,7 @@ func infoOf(s sidekiq.Service, found sidekiq.Sight) ansible.Info {
 func processOf(found sidekiq.Sight, p sidekiq.Seen) ansible.Process {
 	out := ansible.Process{
 		Unit: p.Name, ActiveState: p.Process.ActiveState, SubState: p.Process.SubState,
-		MainPID: p.Process.MainPID, Title: p.Process.Title, Memory: p.Memory, Restarts: p.Process.Restarts,
+		MainPID: p.Process.MainPID, Title: p.Process.Title, Memory: int(p.Memory), Restarts: p.Process.Restarts,
 		Up: p.Activity == converge.Up, Quiet: isQuiet(p.Unit),
 		Release: p.Release, SidekiqVersion: known(sidekiq.ReadTitle(p.Process.Title).Version),
 		RestartReasons: list(found.RestartReasons(p)),

@@ -34,6 +34,16 @@ func TestTheArgumentsSayWhichModuleItIs(t *testing.T) {
 	}
 }
 
+// TestInfoThatFailsReturnsNothingOfTheOtherModule keeps to what is documented.
+func TestInfoThatFailsReturnsNothingOfTheOtherModule(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	mainStatus([]string{"-"}, strings.NewReader(`{"user": "root", "_ansible_module_name": "sidekiq_service_info"}`), &stdout, &stderr)
+	var told map[string]any
+	if err := json.Unmarshal(stdout.Bytes(), &told); err != nil || len(told) != 3 || told["failed"] != true || told["changed"] != false {
+		t.Errorf("%v: %s", err, stdout.String())
+	}
+}
+
 func TestInfoHasNoListThatIsNull(t *testing.T) {
 	var line bytes.Buffer
 	found := sidekiq.Sight{Asked: true, Processes: make([]sidekiq.Seen, 1)}

@@ -67,6 +67,8 @@ func write(stdout io.Writer, c command, a answer) error {
 	switch {
 	case a.info != nil:
 		return ansible.WriteInfo(stdout, *a.info)
+	case a.bare:
+		return ansible.WriteFailure(stdout, a.Msg)
 	case c.inWords():
 		return writeWords(stdout, a.Result, c.check)
 	}

@@ -40,7 +40,7 @@ func answerTo(ctx context.Context, req ansible.Request) answer {
 	}
 	i, err := info(ctx, req)
 	if err != nil {
-		return answer{Result: ansible.Failure(err)}
+		return answer{Result: ansible.Failure(err), bare: true}
 	}
 	return answer{info: &i}
 }
@@ -60,6 +60,7 @@ func read(c command, stdin io.Reader) (ansible.Request, *host.CachedRequest, err
 type answer struct {
 	ansible.Result
 	info *ansible.Info // in place of the Result; nil: none
+	bare bool          // of the Result, only that it failed, and why
 }
 
 // bring is a run of the module sidekiq_service: read, parse, look, work out,

@@ -33,6 +33,7 @@ options:
     default: sidekiq
   state:
     description:
+      - What Sidekiq does when the task is done.
       - V(started) means that Sidekiq runs and takes jobs. It is started if it is down, and restarted if it is older than what is installed.
       - V(stopped) stops it; jobs that do not end in O(timeout_stop_sec) go back to Redis.
       - V(restarted) restarts it in any case. Always reported as a change.
@@ -54,7 +55,7 @@ options:
     type: str
   working_directory:
     description:
-      - The directory of the deployed application, absolute. Set it if the application is elsewhere than C(/opt/<project_name>/current).
+      - The directory of the deployed application, absolute. C(/opt/<project_name>/current) if it is not set.
     type: path
   user:
     description:
@@ -83,8 +84,8 @@ options:
     default: config/sidekiq.yml
   bundle:
     description:
-      - The bundler that runs Sidekiq. V(/usr/local/bin/bundle) if it is not set, and with O(login_shell=true) the V(bundle) that the shell
-        finds.
+      - The bundler that runs Sidekiq. V(/usr/local/bin/bundle) if it is not set. With O(login_shell=true) that is the V(bundle) which the
+        shell finds.
     type: path
   login_shell:
     description:
@@ -93,8 +94,8 @@ options:
     default: false
   exec_start:
     description:
-      - A whole command line of your own, in place of the one that O(bundle), O(login_shell), O(app_env), O(config_file), O(queues) and
-        O(concurrency) would make.
+      - A whole command line of your own, in place of the one that is made of other options.
+      - Mutually exclusive with O(bundle), O(login_shell), O(app_env), O(config_file), O(queues) and O(concurrency).
     type: str
   queues:
     description:
@@ -103,7 +104,7 @@ options:
     elements: str
   concurrency:
     description:
-      - How many jobs run at once. That of O(config_file) if it is not set.
+      - How many jobs run at once. That of O(config_file) if it is not set. From 1 to 1000.
     type: int
   type:
     description:
@@ -115,7 +116,7 @@ options:
     default: auto
   watchdog_sec:
     description:
-      - With V(notify), restart a Sidekiq that has given no sign of life for so many seconds. V(0) turns this off.
+      - With V(notify), restart a Sidekiq that has given no sign of life for so many seconds. V(0) turns this off. From 0 to 604800 seconds.
     type: int
     default: 60
   restart:
@@ -126,19 +127,19 @@ options:
     default: always
   restart_sec:
     description:
-      - How many seconds systemd waits before it starts Sidekiq again. If it is not set, the wait grows from 1 to 60 seconds with systemd 254
-        or newer, and is 10 seconds otherwise.
+      - How many seconds systemd waits before it starts Sidekiq again. From 1 to 604800 seconds.
+      - A wait that grows from 1 to 60 seconds with systemd 254 or newer, and 10 seconds otherwise, if it is not set.
     type: int
   start_timeout:
     description:
       - How many seconds Sidekiq may take to come up, at boot and in this task. Large Rails applications need their time after a reboot.
-      - V(0) starts it and does not wait for it, with a warning.
+      - V(0) starts it and does not wait for it, with a warning. From 0 to 604800 seconds.
     type: int
     default: 300
   timeout_stop_sec:
     description:
-      - How many seconds Sidekiq may take to stop. If it is not set, 5 more than the C(timeout) of O(config_file), and 90 at least, so that
-        it can give unfinished jobs back to Redis.
+      - How many seconds Sidekiq may take to stop, in which it gives unfinished jobs back to Redis. From 1 to 604800 seconds.
+      - 5 more than the C(timeout) of O(config_file), and 90 at least, if it is not set.
     type: int
   env:
     description:
@@ -178,11 +179,12 @@ options:
   processes:
     description:
       - How many Sidekiq processes to run. One uses about one core, however large its O(concurrency). Start, stop and restart of
-        O(name) still act on all of them.
+        O(name) still act on all of them. From 1 to 100.
     type: int
     default: 1
   hardening:
     description:
+      - How much of the system is kept from Sidekiq.
       - V(basic) makes the system's files read-only for Sidekiq, and keeps sudo, sendmail and uploads in C(/tmp) working in jobs.
       - V(strict) takes away more, which some applications need.
     type: str
@@ -325,10 +327,10 @@ steps:
     - "start sidekiq.service"
 diff:
   description: The files before and after.
-  returned: in diff mode
+  returned: in diff mode, if there is a difference
   type: list
   elements: dict
-  contains:
+  contains: &diff
     before:
       description: What the file held.
       type: str
@@ -343,23 +345,23 @@ diff:
       type: str
 unit:
   description: The unit file.
-  returned: always
+  returned: unless the task failed before it looked at the host
   type: str
   sample: /lib/systemd/system/sidekiq.service
 sudoers:
   description: The sudoers file.
-  returned: always
+  returned: unless the task failed before it looked at the host
   type: str
   sample: /etc/sudoers.d/sidekiq-restart-users
 service:
   description: The service before and after the task.
-  returned: always
+  returned: unless the task failed before it looked at the host
   type: dict
   contains:
     before:
       description: As the task found it.
       type: dict
-      contains: &service
+      contains: &service_state
         active_state:
           description: What C(systemctl is-active) says.
           type: str
@@ -390,20 +392,20 @@ service:
     after:
       description: As the task left it.
       type: dict
-      contains: *service
+      contains: *service_state
 deployed:
   description: Whether the application has been deployed.
-  returned: always
+  returned: unless the task failed before it looked at the host
   type: bool
   sample: true
 sidekiq_version:
   description: The Sidekiq of the deployed application, from its Gemfile.lock.
-  returned: always
+  returned: always, null where it is not known
   type: str
   sample: 6.4.1
 rolled_back:
   description: Whether everything was put back as it was.
-  returned: on failure
+  returned: if a step failed
   type: bool
   sample: true
 warnings:

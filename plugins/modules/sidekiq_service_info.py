@@ -39,7 +39,8 @@ options:
     type: path
   user:
     description:
-      - Whose rights by sudo are told. Without it, the user that the unit file names, and V(deploy) where there is none.
+      - The user who is to restart Sidekiq, and whose rights by sudo are told. Without it, the user that the unit file
+        names, and V(deploy) where there is none.
     type: str
   unit_dir:
     description:
@@ -98,75 +99,75 @@ EXAMPLES = r"""
 RETURN = r"""
 unit:
   description: The unit file that systemd goes by. Empty if there is none. With several processes it stands for all of them.
-  returned: always
+  returned: success
   type: str
   sample: /lib/systemd/system/sidekiq.service
 shadowed:
   description: Unit files of the same name that have no effect, because RV(unit) takes precedence over them.
-  returned: always
+  returned: success
   type: list
   elements: str
 template:
   description: The unit file that several processes have in common. Empty if there is none.
-  returned: always
+  returned: success
   type: str
   sample: /lib/systemd/system/sidekiq@.service
 drop_ins:
   description: Files that add to RV(unit).
-  returned: always
+  returned: success
   type: list
   elements: str
   sample: [/etc/systemd/system/sidekiq.service.d/override.conf]
 sudoers:
   description: The sudoers file. Empty if it is not there.
-  returned: always
+  returned: success
   type: str
   sample: /etc/sudoers.d/sidekiq-restart-users
 written_by:
   description:
     - Who wrote RV(unit), V(collection), V(old_role) for the role of ansible-samvera or a file made by the same guide, or V(other). Empty if
       there is none.
-  returned: always
+  returned: success
   type: str
   sample: collection
 project:
   description: The application that RV(unit) was written for. Empty if that is not known.
-  returned: always
+  returned: success
   type: str
   sample: laevigata
 enablement:
   description:
     - What C(systemctl is-enabled) says, V(enabled), V(enabled-runtime), V(disabled), V(masked) or another of its words, and V(not-found) if
       there is no such service.
-  returned: always
+  returned: success
   type: str
   sample: enabled
 reload_pending:
   description: Whether systemd has yet to read the unit file anew.
-  returned: always
+  returned: success
   type: bool
 active_state:
   description: What C(systemctl is-active) says.
-  returned: always
+  returned: success
   type: str
   sample: active
 sub_state:
   description: Its state in detail. V(exited) is right for a service with several processes, which are units of their own.
-  returned: always
+  returned: success
   type: str
   sample: running
 up:
   description:
     - Whether Sidekiq runs and takes jobs, by its own word, in each of its processes.
     - A program that is not Sidekiq, or does not show in its process title that it is ready, is not up.
-  returned: always
+  returned: success
   type: bool
 processes:
   description: The processes that are to run Sidekiq.
-  returned: always
+  returned: success
   type: list
   elements: dict
-  contains:
+  contains: &process
     unit:
       description: The unit that runs it.
       type: str
@@ -210,6 +211,7 @@ processes:
       sample: /opt/laevigata/releases/20260406140711
     sidekiq_version:
       description: The Sidekiq that runs, as it says itself.
+      returned: always, null where it does not say
       type: str
       sample: 6.4.1
     restart_needed:
@@ -223,37 +225,37 @@ restart_needed:
   description:
     - Whether one of the processes runs another release than the one that is deployed, is older than its unit file, a drop-in or an environment
       file, or has been quiet for long.
-  returned: always
+  returned: success
   type: bool
 restart_reasons:
   description: Why, in words.
-  returned: always
+  returned: success
   type: list
   elements: str
   sample:
     - "sidekiq.service: it runs in /opt/laevigata/releases/20260406140711, and /opt/laevigata/current is /opt/laevigata/releases/20260407091500 now"
 current:
   description: The working directory, usually a link to a release. Empty if it is not known.
-  returned: always
+  returned: success
   type: str
   sample: /opt/laevigata/current
 release:
   description: Where RV(current) leads. Empty if nothing is deployed.
-  returned: always
+  returned: success
   type: str
   sample: /opt/laevigata/releases/20260406140711
 deployed:
   description: Whether the application has been deployed, as far as RV(current) is known.
-  returned: always
+  returned: success
   type: bool
 sidekiq_version:
   description: The Sidekiq of the deployed application, from its Gemfile.lock.
-  returned: always
+  returned: success, null where it is not known
   type: str
   sample: 6.4.1
 redis:
-  description: The Redis of the host itself. Null if it has none as a systemd service.
-  returned: always
+  description: The Redis of the host itself.
+  returned: success, null where the host has none as a systemd service
   type: dict
   contains:
     unit:
@@ -266,11 +268,12 @@ redis:
       sample: active
     version:
       description: The version that is installed.
+      returned: always, null where it is not known
       type: str
       sample: 7.0.15
 sudo:
-  description: What the user may do by sudo, as sudo itself tells. Null if there is no sudo or no such user.
-  returned: always
+  description: What the user may do by sudo, as sudo itself tells.
+  returned: success, null where there is no sudo or no such user
   type: dict
   contains:
     user:

@@ -11,57 +11,6 @@ import (
 	"unicode/utf8"
 )
 
-// Result is what a run returns to the task.
-//
-// Some names mean something to ansible-core and are not used here: rc and
-// results change whether a task has failed, invocation would repeat the
-// arguments with their secrets, and _ansible_ and __ansible_ are its own.
-type Result struct {
-	Changed bool   `json:"changed"`
-	Failed  bool   `json:"failed,omitempty"`
-	Msg     string `json:"msg,omitempty"` // what went wrong; always set with Failed
-
-	Diff  []Diff   `json:"diff,omitempty"`
-	Steps []string `json:"steps"` // what was done or, in check mode, would be
-
-	Unit    string   `json:"unit,omitempty"`    // path
-	Sudoers string   `json:"sudoers,omitempty"` // path
-	Service *Service `json:"service,omitempty"` // nil: nothing was looked at
-
-	Deployed       *bool   `json:"deployed,omitempty"` // nil: not known
-	SidekiqVersion *string `json:"sidekiq_version"`    // nil: not known
-	RolledBack     *bool   `json:"rolled_back,omitempty"`
-
-	Warnings []string `json:"warnings,omitempty"`
-}
-
-// Diff is one file before and after, as --diff prints it.
-type Diff struct {
-	Before       string `json:"before"`
-	After        string `json:"after"`
-	BeforeHeader string `json:"before_header"`
-	AfterHeader  string `json:"after_header"`
-}
-
-// Service is one service before and after a run. In check mode After is what
-// it would be as far as that can be told.
-type Service struct {
-	Before ServiceState `json:"before"`
-	After  ServiceState `json:"after"`
-}
-
-// ServiceState is what was seen of a service.
-type ServiceState struct {
-	ActiveState   string `json:"active_state"` // org.freedesktop.systemd1(5)
-	SubState      string `json:"sub_state"`
-	MainPID       int    `json:"main_pid"` // 0: none
-	Enabled       bool   `json:"enabled"`  // at boot
-	Quiet         bool   `json:"quiet"`    // takes no more jobs
-	Stale         bool   `json:"stale"`    // older than what is installed
-	ReloadPending bool   `json:"reload_pending"`
-	Restarts      int    `json:"restarts"` // automatic ones, since the last start by hand
-}
-
 // Failure is the result of a run that failed with err before it changed
 // anything.
 func Failure(err error) Result {
@@ -81,6 +30,18 @@ func Write(w io.Writer, r Result) error {
 	}
 	return writeLine(w, r)
 }
+
+// WriteFailure prints, as [Write] does, that a run failed, and nothing else.
+func WriteFailure(w io.Writer, msg string) error {
+	return writeLine(w, struct {
+		Changed bool   `json:"changed"`
+		Failed  bool   `json:"failed"`
+		Msg     string `json:"msg"`
+	}{Failed: true, Msg: msg})
+}
+
+// WriteInfo prints the result as [Write] does.
+func WriteInfo(w io.Writer, i Info) error { return writeLine(w, i) }
 
 func writeLine(w io.Writer, v any) error {
 	var line bytes.Buffer

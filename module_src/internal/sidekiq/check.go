@@ -279,39 +279,6 @@ func (p *parser) umask(option string) string {
 	return p.fallback(option)
 }
 
-func (p *parser) processes(option string) int {
-	n := p.Int(option)
-	if n < 1 || n > 100 {
-		p.Add(option, "must be from 1 to 100, got %d", n)
-	}
-	return n
-}
-
-func (p *parser) seconds(option string, least int) int {
-	n := p.Int(option)
-	if n < least || n > maxSeconds {
-		p.Add(option, "must be from %d to %d seconds, got %d", least, maxSeconds, n)
-	}
-	return n
-}
-
-// secondsIfGiven is 0 where the option is not given.
-func (p *parser) secondsIfGiven(option string) int {
-	if !p.Given(option) {
-		return 0
-	}
-	return p.seconds(option, 1)
-}
-
-// positiveIfGiven is 0 where the option is not given.
-func (p *parser) positiveIfGiven(option string, most int) int {
-	n := p.Int(option)
-	if p.Given(option) && (n < 1 || n > most) {
-		p.Add(option, "must be from 1 to %d, got %d", most, n)
-	}
-	return n
-}
-
 // queues are names with an optional weight, as Sidekiq's -q takes them.
 func (p *parser) queues(option string) []string {
 	queues := p.Strings(option)

@@ -13,22 +13,6 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
-// InfoOptions are the options of the module sidekiq_service_info: those of
-// sidekiq_service that say which service it is. Without a user it is the
-// unit's own.
-func InfoOptions() ansible.Schema {
-	var schema ansible.Schema
-	for _, o := range Options() {
-		if o.Name == "user" {
-			o.Default = nil
-		}
-		if contains([]string{"name", "project_name", "working_directory", "user", "unit_dir", "sudoers_file"}, o.Name) {
-			schema = append(schema, o)
-		}
-	}
-	return schema
-}
-
 // ParseInfo makes a Service of the options of sidekiq_service_info. It says
 // only which service it is: Dir and User are empty where they are not given.
 func ParseInfo(r ansible.Request) (Service, error) {

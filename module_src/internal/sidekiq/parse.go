@@ -41,14 +41,14 @@ func (p *parser) service() Service {
 		Group: p.group("group"),
 		Umask: p.umask("umask"),
 
-		Processes: p.processes("processes"),
+		Processes: p.Int("processes"),
 
 		Type:         p.String("type"),
-		WatchdogSec:  p.seconds("watchdog_sec", 0),
+		WatchdogSec:  p.Int("watchdog_sec"),
 		Restart:      p.String("restart"),
-		RestartSec:   p.secondsIfGiven("restart_sec"),
-		StartTimeout: time.Duration(p.seconds("start_timeout", 0)) * time.Second,
-		StopSec:      p.secondsIfGiven("timeout_stop_sec"),
+		RestartSec:   p.Int("restart_sec"),
+		StartTimeout: time.Duration(p.Int("start_timeout")) * time.Second,
+		StopSec:      p.Int("timeout_stop_sec"),
 
 		Env:      p.variables("env"),
 		EnvFiles: p.envFiles("env_files"),
@@ -104,19 +104,12 @@ func projectOf(dir string) string {
 // command reads what is run.
 func (p *parser) command(s *Service) {
 	s.ExecStart = p.commandLine("exec_start")
-	if p.Given("exec_start") {
-		for _, other := range []string{"bundle", "login_shell", "app_env", "config_file", "queues", "concurrency"} {
-			if p.Given(other) && (other != "login_shell" || p.Bool(other)) {
-				p.Add("exec_start", "is the whole command line, so option %q cannot be given with it", other)
-			}
-		}
-	}
 	s.AppEnv = p.word("app_env")
 	s.ConfigFile = p.path("config_file")
 	s.LoginShell = p.Bool("login_shell")
 	s.Bundle = p.bundle("bundle", s.LoginShell)
 	s.Queues = p.queues("queues")
-	s.Concurrency = p.positiveIfGiven("concurrency", 1000)
+	s.Concurrency = p.Int("concurrency")
 }
 
 // sudo reads who may do what as root.

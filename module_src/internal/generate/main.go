@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+// Generate writes what follows from the documentation of the modules, which is
+// the one place where an option or a result is declared.
+//
+// It reads DOCUMENTATION and RETURN of plugins/modules/*.py and writes the
+// program's table of options and its types of results, and the role's
+// declaration of its variables, the arguments of its task and the table in its
+// README. Beside what a key of the documentation says, some sentences in a
+// description count; see option.go.
+//
+// It is run by `make generate` and is no part of the program. It judges no
+// prose, and it does not write the documentation.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+const (
+	servicePath = "plugins/modules/sidekiq_service.py"
+	infoPath    = "plugins/modules/sidekiq_service_info.py"
+	optionsPath = "module_src/internal/sidekiq/options_generated.go"
+	resultsPath = "module_src/internal/ansible/results_generated.go"
+	specsPath   = "roles/sidekiq/meta/argument_specs.yml"
+	tasksPath   = "roles/sidekiq/tasks/main.yml"
+	verifyPath  = "roles/sidekiq/tasks/verify.yml"
+	readmePath  = "roles/sidekiq/README.md"
+)
+
+func main() {
+	root := "."
+	if len(os.Args) > 1 {
+		root = os.Args[1]
+	}
+	files, err := generated(root)
+	for path, text := range files {
+		if err == nil {
+			err = os.WriteFile(filepath.Join(root, path), []byte(text), 0o644)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "generate:", err)
+		os.Exit(1)
+	}
+}
+
+// generated is what the files should hold, by their paths below root.
+func generated(root string) (map[string]string, error) {
+	service, err := readModule(root, servicePath)
+	if err != nil {
+		return nil, err
+	}
+	info, err := readModule(root, infoPath)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string]string{}
+	if files[optionsPath], err = goOptions(service, info); err != nil {
+		return nil, err
+	}
+	if files[resultsPath], err = goResults(service, info); err != nil {
+		return nil, err
+	}
+	return files, roleFiles(root, service, info, files)
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// roleFiles adds the role's files, in which marked blocks are generated.
+func roleFiles(root string, service, info module, files map[string]string) error {
+	verify, err := os.ReadFile(filepath.Join(root, verifyPath))
+	if err != nil {
+		return err
+	}
+	ofVerify, err := usedBy(string(verify), service, info)
+	if err != nil {
+		return err
+	}
+	for _, b := range []struct{ path, name, text string }{
+		{specsPath, "options of main", specs(variables(service.options), "    ")},
+		{specsPath, "options of verify", specs(variables(ofVerify), "    ")},
+		{tasksPath, "options", arguments(service.options)},
+		{readmePath, "variables", table(variables(service.options))},
+	} {
+		text, ok := files[b.path]
+		if !ok {
+			old, err := os.ReadFile(filepath.Join(root, b.path))
+			if err != nil {
+				return err
+			}
+			text = string(old)
+		}
+		if files[b.path], err = replaced(text, b.name, b.text); err != nil {
+			return fmt.Errorf("%s: %w", b.path, err)
+		}
+	}
+	return nil
+}
+
+// projectName is the one option that the role also takes without its prefix,
+// which is ansible-samvera's own name for it.
+const projectName = "project_name"
+
+// variables are the options of the role, named as its variables are.
+func variables(options []option) []option {
+	var list []option
+	for _, o := range options {
+		o.description = mapped(o.description, forRole)
+		o.suboptions = inRole(o.suboptions)
+		if o.name == projectName {
+			list = append(list, o)
+			o.description = []string{"The same as O(project_name), and wins over it."}
+		}
+		o.name = "sidekiq_" + o.name
+		list = append(list, o)
+	}
+	return list
+}
+
+func inRole(options []option) []option {
+	list := slices.Clone(options)
+	for i, o := range list {
+		list[i].description = mapped(o.description, forRole)
+		list[i].suboptions = inRole(o.suboptions)
+	}
+	return list
+}
+
+func mapped(list []string, change func(string) string) []string {
+	changed := make([]string, len(list))
+	for i, s := range list {
+		changed[i] = change(s)
+	}
+	return changed
+}
+
+var variable = regexp.MustCompile(`(?:^|[^.\w])sidekiq_(\w+)`)
+
+// usedBy are the options whose variables a file of tasks reads: those of info,
+// and then those that only the other module has.
+func usedBy(tasks string, service, info module) ([]option, error) {
+	all := slices.Clone(info.options)
+	for _, o := range service.options {
+		if !slices.ContainsFunc(all, func(i option) bool { return i.name == o.name }) {
+			all = append(all, o)
+		}
+	}
+	used := map[string]bool{}
+	for _, found := range variable.FindAllStringSubmatch(tasks, -1) {
+		used[found[1]] = true
+		if !slices.ContainsFunc(all, func(o option) bool { return o.name == found[1] }) {
+			return nil, fmt.Errorf("%s reads sidekiq_%s, which no option is called", verifyPath, found[1])
+		}
+	}
+	return slices.DeleteFunc(all, func(o option) bool { return !used[o.name] }), nil
+}
+
+// specs declares options as meta/argument_specs.yml does.
+func specs(options []option, indent string) string {
+	var b strings.Builder
+	b.WriteString(indent + "options:\n")
+	for _, o := range options {
+		b.WriteString(spec(o, indent+"  "))
+	}
+	return b.String()
+}
+
+func spec(o option, indent string) string {
+	var b strings.Builder
+	b.WriteString(indent + o.name + ":\n")
+	indent += "  "
+	add := func(is bool, key string, value any) {
+		if is {
+			b.WriteString(indent + key + ": " + inline(value) + "\n")
+		}
+	}
+	b.WriteString(indent + "description:\n")
+	for _, text := range o.description {
+		b.WriteString(indent + "  - " + folded(text, indent+"    ") + "\n")
+	}
+	add(true, "type", o.kind)
+	add(o.elements != "", "elements", o.elements)
+	add(o.choices != nil, "choices", o.choices)
+	add(o.value != nil, "default", o.value)
+	add(o.required, "required", true)
+	add(o.secret, "no_log", true)
+	if o.suboptions != nil {
+		b.WriteString(specs(o.suboptions, indent))
+	}
+	return b.String()
+}
+
+// inline is a value of YAML in one line.
+func inline(value any) string {
+	if list, ok := value.([]string); ok {
+		words := make([]string, len(list))
+		for i, s := range list {
+			if words[i] = inline(s); strings.ContainsAny(s, ",[]{}") {
+				words[i] = strconv.Quote(s)
+			}
+		}
+		return "[" + strings.Join(words, ", ") + "]"
+	}
+	text, err := yaml.Marshal(value)
+	if err != nil {
+		panic(err) // a string, a bool or an int
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// folded is a text as a scalar of YAML, over several lines where it is long.
+// The encoder's own quoting holds for all of them: YAML reads the end of a
+// line within a scalar as a blank.
+func folded(text, indent string) string {
+	return strings.Join(wrapped(inline(strings.Join(strings.Fields(text), " ")), 138-len(indent)), "\n"+indent)
+}
+
+// arguments are those of the role's one task.
+func arguments(options []option) string {
+	var b strings.Builder
+	for _, o := range options {
+		fallback := ""
+		if o.name == projectName {
+			fallback = " | default(" + projectName + ")"
+		}
+		fmt.Fprintf(&b, "    %s: \"{{ sidekiq_%s%s | default(omit) }}\"\n", o.name, o.name, fallback)
+	}
+	return b.String()
+}
+
+// table is the table of variables in the role's README.
+func table(variables []option) string {
+	var b strings.Builder
+	b.WriteString("| variable | type | default | |\n|---|---|---|---|\n")
+	for _, o := range variables {
+		text := inMarkdown(sentences(o.description[0])[0])
+		if o.choices != nil {
+			text += " `" + strings.Join(o.choices, "`, `") + "`"
+		}
+		kind := o.kind
+		if o.elements != "" {
+			kind += " of " + o.elements
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", o.name, kind, o.defaultInMarkdown(), text)
+	}
+	return b.String()
+}
+
+// defaultInMarkdown is the default, or what a sentence that ends with "if it is
+// not set" says of it.
+func (o option) defaultInMarkdown() string {
+	if o.value != nil {
+		return inMarkdown("C(" + inline(o.value) + ")")
+	}
+	for _, text := range o.description {
+		for _, sentence := range sentences(text) {
+			if words, ok := strings.CutSuffix(sentence, " if it is not set."); ok {
+				return inMarkdown(strings.TrimSuffix(words, ","))
+			}
+		}
+	}
+	return ""
+}
