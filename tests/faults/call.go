@@ -103,7 +103,7 @@ func (c call) effect() string {
 
 func (c call) words() string {
 	if p, ok := byPath[c.nr]; ok {
-		return p.name + " " + c.text(c.args[p.arg])
+		return p.name + " " + c.path(p.arg)
 	}
 	if name, ok := byDescriptor[c.nr]; ok {
 		if name == "read" && c.args[0] == 0 {
@@ -117,9 +117,9 @@ func (c call) words() string {
 	switch c.nr {
 	case syscall.SYS_OPENAT:
 		if c.args[2]&(syscall.O_CREAT|syscall.O_TRUNC) != 0 {
-			return "create " + c.text(c.args[1])
+			return "create " + c.path(1)
 		}
-		return "open " + c.text(c.args[1])
+		return "open " + c.path(1)
 	case syscall.SYS_CONNECT:
 		address, _, _ := strings.Cut(string(c.memory(c.args[1]+2, 108)), "\x00")
 		return "connect to " + address
@@ -182,6 +182,16 @@ func (c call) file(arg int) string {
 	return name
 }
 
+// path is the path in an argument. Where it is relative, the argument before it
+// is the directory, as in openat(2).
+func (c call) path(arg int) string {
+	name := c.text(c.args[arg])
+	if arg > 0 && !path.IsAbs(name) {
+		name = path.Join(c.file(arg-1), name)
+	}
+	return name
+}
+
 func (c call) text(at uint64) string {
 	text, _, _ := strings.Cut(string(c.memory(at, 4096)), "\x00")
 	return text
@@ -208,15 +218,9 @@ func number(b []byte) (n uint64) {
 	return n
 }
 
-// directoryOf is the directory that an effect changes, "" for one that changes
-// none.
-func directoryOf(effect string) string {
-	i := strings.Index(effect, " /")
-	if i < 0 {
-		return ""
-	}
-	if file := effect[i+1:]; !strings.HasPrefix(effect, "fsync") || path.Ext(file) != "" {
-		return path.Dir(file)
-	}
-	return effect[i+1:]
+// sameDirectory reports whether two effects are of files in one directory.
+func sameDirectory(a, b string) bool {
+	_, a, _ = strings.Cut(a, " /")
+	_, b, _ = strings.Cut(b, " /")
+	return a != "" && (path.Dir(a) == path.Dir(b) || a == path.Dir(b) || path.Dir(a) == b)
 }

@@ -191,7 +191,7 @@ func (t *tracer) entered(tid int, info syscallInfo) {
 	}
 	t.log(effect)
 	if t.hit {
-		if t.fault.lasting && changes(effect) && directoryOf(effect) == directoryOf(t.at) {
+		if t.fault.lasting && changes(effect) && sameDirectory(effect, t.at) {
 			t.refuse(tid, t.fault.errno)
 		}
 		return
