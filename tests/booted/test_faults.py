@@ -5,7 +5,7 @@
 have done what they should, sends it SIGTERM, and executes systemd anew; and it looks at the host before, after, and after the next run. What
 it brings about are changes of files and of what systemd runs, with a stand-in for Sidekiq that is ready at once.
 
-SIDEKIQ_FAULTS names a file into which the figures for docs/faults.md are written. SIDEKIQ_FAULTS_SEED says which faults are tried (1).
+SIDEKIQ_FAULTS names a file into which figures are written. SIDEKIQ_FAULTS_SEED says which faults are tried (1).
 """
 
 from __future__ import annotations
