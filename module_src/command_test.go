@@ -51,7 +51,7 @@ func TestWrongCommandLinesSayWhatIsWrongAndReadNothing(t *testing.T) {
 		"--apply - --kept=" + digest + "0": "--kept is for Ansible",
 	} {
 		var stdout, stderr bytes.Buffer
-		if status := mainStatus(strings.Fields(line), nil, &stdout, &stderr); status != 2 {
+		if status := onThisHost().main(strings.Fields(line), nil, &stdout, &stderr); status != 2 {
 			t.Errorf("%q: status %d", line, status)
 		}
 		if text := stderr.String(); !strings.Contains(text, want) || !strings.Contains(text, "Usage:") || stdout.Len() > 0 {
@@ -63,7 +63,7 @@ func TestWrongCommandLinesSayWhatIsWrongAndReadNothing(t *testing.T) {
 func TestHelpAndVersionGoToStandardOutput(t *testing.T) {
 	for flag, want := range map[string]string{"--help": "ansible-doc ", "--version": "sidekiq_service " + version + "\n"} {
 		var stdout, stderr bytes.Buffer
-		if status := mainStatus([]string{flag}, nil, &stdout, &stderr); status != 0 || !strings.Contains(stdout.String(), want) || stderr.Len() > 0 {
+		if status := onThisHost().main([]string{flag}, nil, &stdout, &stderr); status != 0 || !strings.Contains(stdout.String(), want) || stderr.Len() > 0 {
 			t.Errorf("%s: status %d, %s%s", flag, status, stdout.String(), stderr.String())
 		}
 	}
@@ -78,7 +78,7 @@ func TestWhatIsWrongIsSaidInTheFormAskedFor(t *testing.T) {
 		"--apply -": "Error: option \"usr\": unknown",
 	} {
 		var stdout, stderr bytes.Buffer
-		status := mainStatus(strings.Fields(line), strings.NewReader(`{"project_name": "laevigata", "usr": "x"}`), &stdout, &stderr)
+		status := onThisHost().main(strings.Fields(line), strings.NewReader(`{"project_name": "laevigata", "usr": "x"}`), &stdout, &stderr)
 		if status != 1 || !strings.Contains(stdout.String(), want) {
 			t.Errorf("%s: status %d, %s", line, status, stdout.String())
 		}

@@ -13,12 +13,12 @@ import (
 )
 
 // info is a run of the module sidekiq_service_info: it looks and tells.
-func info(ctx context.Context, req ansible.Request) (ansible.Info, error) {
+func (p program) info(ctx context.Context, req ansible.Request) (ansible.Info, error) {
 	service, err := sidekiq.ParseInfo(req)
 	if err != nil {
 		return ansible.Info{}, err
 	}
-	h, err := host.New(ctx, host.Options{UnitDir: service.UnitDir, Check: true})
+	h, err := p.open(ctx, host.Options{UnitDir: service.UnitDir, Check: true})
 	if err != nil {
 		return ansible.Info{}, err
 	}

@@ -27,7 +27,7 @@ func TestTheArgumentsSayWhichModuleItIs(t *testing.T) {
 	} {
 		var stdout, stderr bytes.Buffer
 		request := `{"state": "started", "_ansible_module_name": "` + name + `"}`
-		status := mainStatus([]string{"-"}, strings.NewReader(request), &stdout, &stderr)
+		status := onThisHost().main([]string{"-"}, strings.NewReader(request), &stdout, &stderr)
 		if status != 1 || !strings.Contains(stdout.String(), want) {
 			t.Errorf("%q: status %d, %s", name, status, stdout.String())
 		}
@@ -37,7 +37,7 @@ func TestTheArgumentsSayWhichModuleItIs(t *testing.T) {
 // TestInfoThatFailsReturnsNothingOfTheOtherModule keeps to what is documented.
 func TestInfoThatFailsReturnsNothingOfTheOtherModule(t *testing.T) {
 	var stdout, stderr bytes.Buffer
-	mainStatus([]string{"-"}, strings.NewReader(`{"user": "root", "_ansible_module_name": "sidekiq_service_info"}`), &stdout, &stderr)
+	onThisHost().main([]string{"-"}, strings.NewReader(`{"user": "root", "_ansible_module_name": "sidekiq_service_info"}`), &stdout, &stderr)
 	var told map[string]any
 	if err := json.Unmarshal(stdout.Bytes(), &told); err != nil || len(told) != 3 || told["failed"] != true || told["changed"] != false {
 		t.Errorf("%v: %s", err, stdout.String())

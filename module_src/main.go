@@ -7,24 +7,72 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/host"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
 
 func main() {
 	// The program waits for systemd most of its time. A second processor would
 	// save it nothing, and cost a host that has better things to do.
 	runtime.GOMAXPROCS(1)
-	os.Exit(mainStatus(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(onThisHost().main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// mainStatus is the program: what it prints, and its exit status.
-func mainStatus(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+// program is what this one works on and with.
+type program struct {
+	// open begins to work on the host.
+	open func(context.Context, host.Options) (machine, error)
+
+	// interruptible returns a context that ends when the run should.
+	interruptible func() (ctx context.Context, stop func())
+
+	// dir is the directory that the program is in; "" where that cannot be
+	// told, as in a chroot without /proc.
+	dir string
+}
+
+// machine is the host, as far as a run needs it.
+type machine interface {
+	converge.Host
+
+	// Facts answers a service's questions about the host.
+	Facts(context.Context, sidekiq.Questions) (sidekiq.Facts, error)
+
+	// Inspect finds out all that there is to be told of a service.
+	Inspect(context.Context, sidekiq.Service) (sidekiq.Sight, error)
+
+	// Lock waits until no other run is at work on the host, and clears up what
+	// those that were killed have left beside the paths.
+	Lock(ctx context.Context, paths ...string) (release func(), err error)
+
+	// Close ends the work on the host.
+	Close()
+}
+
+// onThisHost is the program as it is run.
+func onThisHost() program {
+	p := program{
+		open:          func(ctx context.Context, o host.Options) (machine, error) { return host.New(ctx, o) },
+		interruptible: interruptible,
+	}
+	if file, err := os.Executable(); err == nil {
+		p.dir = filepath.Dir(file)
+	}
+	return p
+}
+
+// main is a run of the program: what it prints, and its exit status.
+func (p program) main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	c, err := parseCommand(args)
 	switch {
 	case err != nil:
@@ -37,18 +85,18 @@ func mainStatus(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stdout, "sidekiq_service", version)
 		return 0
 	}
-	return runAndShow(c, stdin, stdout)
+	return p.runAndShow(c, stdin, stdout)
 }
 
 // runAndShow prints one result whatever happens, a panic included: anything
 // else would reach the user as "module failure" without a reason.
-func runAndShow(c command, stdin io.Reader, stdout io.Writer) (status int) {
+func (p program) runAndShow(c command, stdin io.Reader, stdout io.Writer) (status int) {
 	defer func() {
 		if r := recover(); r != nil {
 			status = show(stdout, c, answer{Result: ansible.Failure(fmt.Errorf("this is a bug in sidekiq_service, please report it: %v\n%s", r, debug.Stack()))})
 		}
 	}()
-	return show(stdout, c, run(c, stdin))
+	return show(stdout, c, p.run(c, stdin))
 }
 
 // show prints the answer and returns the exit status for it.

@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
@@ -17,28 +15,28 @@ import (
 )
 
 // run is one run of the module that the request names.
-func run(c command, stdin io.Reader) answer {
-	ctx, stop := interruptible()
+func (p program) run(c command, stdin io.Reader) answer {
+	ctx, stop := p.interruptible()
 	defer stop()
-	req, cached, err := read(c, untilDone{ctx, stdin})
+	req, cached, err := p.read(c, untilDone{ctx, stdin})
 	if err != nil {
 		return answer{Result: ansible.Failure(err)}
 	}
 	req.Check = req.Check || c.check
 	req.Diff = req.Diff || c.diff
-	a := answerTo(ctx, req)
+	a := p.answerTo(ctx, req)
 	if cached != nil && !a.Failed {
 		cached.Store()
 	}
 	return a
 }
 
-func answerTo(ctx context.Context, req ansible.Request) answer {
+func (p program) answerTo(ctx context.Context, req ansible.Request) answer {
 	// A task may give the module's name with or without its collection.
 	if req.Name[strings.LastIndex(req.Name, ".")+1:] != "sidekiq_service_info" {
-		return answer{Result: bring(ctx, req)}
+		return answer{Result: p.bring(ctx, req)}
 	}
-	i, err := info(ctx, req)
+	i, err := p.info(ctx, req)
 	if err != nil {
 		return answer{Result: ansible.Failure(err), bare: true}
 	}
@@ -47,13 +45,12 @@ func answerTo(ctx context.Context, req ansible.Request) answer {
 
 // read reads the request. With a digest on the command line it may lie beside
 // the program; the second result is then its place there, else nil.
-func read(c command, stdin io.Reader) (ansible.Request, *host.CachedRequest, error) {
-	program, unknown := os.Executable() // where there is no /proc, as in a chroot
-	if c.kept == "" || unknown != nil {
+func (p program) read(c command, stdin io.Reader) (ansible.Request, *host.CachedRequest, error) {
+	if c.kept == "" || p.dir == "" {
 		req, err := ansible.ReadRequest(c.file, stdin)
 		return req, nil, err
 	}
-	return host.ReadRequest(filepath.Dir(program), c.kept, stdin)
+	return host.ReadRequest(p.dir, c.kept, stdin)
 }
 
 // answer is what a run returns to its task.
@@ -65,23 +62,22 @@ type answer struct {
 
 // bring is a run of the module sidekiq_service: read, parse, look, work out,
 // verify, apply.
-func bring(ctx context.Context, req ansible.Request) ansible.Result {
+func (p program) bring(ctx context.Context, req ansible.Request) ansible.Result {
 	service, err := sidekiq.Parse(req)
 	if err != nil {
 		return ansible.Failure(err)
 	}
-	h, err := host.New(ctx, host.Options{UnitDir: service.UnitDir, Check: req.Check})
+	h, err := p.open(ctx, host.Options{UnitDir: service.UnitDir, Check: req.Check})
 	if err != nil {
 		return ansible.Failure(err)
 	}
 	defer h.Close()
 	if !req.Check {
-		release, err := host.Lock(ctx)
+		release, err := h.Lock(ctx, service.UnitPath(), service.TemplatePath(), service.SudoersFile)
 		if err != nil {
 			return ansible.Failure(err)
 		}
 		defer release()
-		host.Tidy(service.UnitPath(), service.TemplatePath(), service.SudoersFile)
 	}
 	r := report{request: req, service: service}
 	r.failed = r.converge(ctx, h)
@@ -103,13 +99,13 @@ type report struct {
 
 // converge fills the report on the way. It returns at the first error; what
 // it has found out so far is in the report.
-func (r *report) converge(ctx context.Context, h *host.Host) error {
+func (r *report) converge(ctx context.Context, h machine) error {
 	if err := r.look(ctx, h); err != nil {
 		return err
 	}
-	h.Undeployed = !r.facts.Deployed
-	warnings, err := h.Verify(ctx, r.plan.Files())
-	r.warn(warnings)
+	var err error
+	r.plan, err = r.plan.Verify(ctx, h, r.facts.Deployed)
+	r.warn(r.plan.Verdict.Warnings)
 	if err != nil || r.request.Check || len(r.plan.Steps)+len(r.plan.Proofs) == 0 {
 		return err
 	}
@@ -117,7 +113,7 @@ func (r *report) converge(ctx context.Context, h *host.Host) error {
 	if r.service.Rollback {
 		then = converge.Rollback
 	}
-	warnings, err = r.plan.Apply(ctx, h, then)
+	warnings, err := r.plan.Apply(ctx, h, then)
 	r.warn(warnings)
 	after, lookErr := converge.Observe(context.WithoutCancel(ctx), h, r.want)
 	r.after = after
@@ -128,7 +124,7 @@ func (r *report) converge(ctx context.Context, h *host.Host) error {
 }
 
 // look works out what the host should have, what it has, and the difference.
-func (r *report) look(ctx context.Context, h *host.Host) error {
+func (r *report) look(ctx context.Context, h machine) error {
 	facts, err := h.Facts(ctx, r.service.Questions())
 	if err != nil {
 		return err

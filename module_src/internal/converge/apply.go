@@ -128,7 +128,7 @@ func (p Plan) proveGrants(ctx context.Context, h Host) *Failure {
 		if len(f.Grants) == 0 {
 			continue
 		}
-		if err := h.ProveGrants(ctx, f.Grants); err != nil {
+		if err := h.ProveGrants(ctx, f.Grants, p.Verdict); err != nil {
 			return &Failure{Step: f.Purpose, Err: err}
 		}
 	}

@@ -21,6 +21,15 @@ const (
 	Hush    Verb = "quiet" // take no more work, finish what is in progress
 )
 
+// Verdict is what the host's own tools say of files that have no fault.
+type Verdict struct {
+	Warnings []string // about what does not stand in the way
+
+	// Faults are those of the host's whole sudoers policy as it was before
+	// the files were installed.
+	Faults []string
+}
+
 // Host is the machine, as far as a converge needs it.
 //
 // Every method that changes something either has done all of it when it
@@ -36,9 +45,9 @@ type Host interface {
 	Process(ctx context.Context, unit string) (Process, error)
 
 	// Verify has the host's own tools judge the very bytes of files that are
-	// to be installed, without installing them. The warnings are about what
-	// does not stand in the way.
-	Verify(ctx context.Context, files []File) (warnings []string, err error)
+	// to be installed, without installing them. Where the programs that they
+	// start are yet to be installed, a missing one is no more than a warning.
+	Verify(ctx context.Context, files []File, installed bool) (Verdict, error)
 
 	// Put makes the file at f.Path what f says: content, mode and owner in
 	// one rename, or its absence. With a ModTime it gets that, too.
@@ -57,8 +66,9 @@ type Host interface {
 	Run(ctx context.Context, unit string, v Verb) error
 
 	// ProveGrants shows that sudo gives the grants, by its own word and by
-	// trying.
-	ProveGrants(ctx context.Context, grants []sudo.Grant) error
+	// trying. What the verdict on the files has found wrong before does not
+	// count.
+	ProveGrants(ctx context.Context, grants []sudo.Grant, before Verdict) error
 
 	// LastWords are the last log lines of a unit since the given time, oldest
 	// first, bounded in number and length. They are for a message only: what

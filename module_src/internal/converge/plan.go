@@ -23,6 +23,9 @@ type Plan struct {
 
 	// Warnings are about what the plan leaves as it is.
 	Warnings []string
+
+	// Verdict is that on the files of the plan; see [Plan.Verify].
+	Verdict Verdict
 }
 
 // Changes reports whether the plan would change the host.
@@ -95,6 +98,14 @@ func inOrder(steps []Step) []Step {
 	sorted := slices.Clone(steps)
 	slices.SortStableFunc(sorted, func(a, b Step) int { return cmp.Compare(a.phase(), b.phase()) })
 	return sorted
+}
+
+// Verify has the host judge the files that the plan would install, and returns
+// the plan with the verdict.
+func (p Plan) Verify(ctx context.Context, h Host, installed bool) (Plan, error) {
+	var err error
+	p.Verdict, err = h.Verify(ctx, p.Files(), installed)
+	return p, err
 }
 
 // Because gives the reasons of changes of content that do not come of what the

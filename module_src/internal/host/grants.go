@@ -10,24 +10,9 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
-
-// policyBefore remembers what visudo has against the whole policy before the
-// files are installed. A foreign file of a wrong mode is enough for a
-// complaint, and is none of our making.
-func (h *Host) policyBefore(ctx context.Context, visudo string) (warnings []string, err error) {
-	complaints, err := policy(ctx, visudo)
-	if err != nil {
-		return nil, err
-	}
-	h.brokenPolicy = map[string]bool{}
-	for _, c := range complaints {
-		h.brokenPolicy[c] = true
-		warnings = append(warnings, "visudo has a complaint about this host's sudoers that was there before: "+c)
-	}
-	return warnings, nil
-}
 
 // policy is what visudo has against the whole policy; nothing, when it is in
 // order.
@@ -46,9 +31,9 @@ func policy(ctx context.Context, visudo string) ([]string, error) {
 }
 
 // ProveGrants shows that the installed files give the grants: the whole policy
-// has no new fault, the last rule that matches each command is a right one,
+// has no fault that was not there before, the last rule that matches each command is a right one,
 // and one of the commands really runs as the user.
-func (h *Host) ProveGrants(ctx context.Context, grants []sudo.Grant) error {
+func (h *Host) ProveGrants(ctx context.Context, grants []sudo.Grant, before converge.Verdict) error {
 	if len(grants) == 0 {
 		return nil
 	}
@@ -61,7 +46,7 @@ func (h *Host) ProveGrants(ctx context.Context, grants []sudo.Grant) error {
 		return err
 	}
 	for _, c := range complaints {
-		if !h.brokenPolicy[c] {
+		if !slices.Contains(before.Faults, c) {
 			return fmt.Errorf("visudo rejects the host's whole policy with the new file in it: %s", c)
 		}
 	}

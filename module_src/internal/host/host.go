@@ -39,20 +39,12 @@ type Options struct {
 	// yet, because an earlier task of the play would have installed it, is a
 	// warning instead of an error.
 	Check bool
-
-	// Undeployed says that the application is yet to be deployed, so that a
-	// unit's program may be missing while the unit is verified.
-	Undeployed bool
 }
 
 // Host is the machine that the program runs on.
 type Host struct {
 	Options
 	conn *dbus.Conn
-
-	// brokenPolicy is what visudo had against the whole sudoers policy before
-	// anything was changed; see [Host.Verify].
-	brokenPolicy map[string]bool
 }
 
 var _ converge.Host = (*Host)(nil)

@@ -24,8 +24,9 @@ const lockTime = 15 * time.Minute
 
 // Lock waits until no other run of this program is at work on the host, and
 // keeps others waiting until it is released. The kernel releases it when the
-// program ends in any way.
-func Lock(ctx context.Context) (release func(), err error) {
+// program ends in any way. What runs that were killed have left beside the
+// paths is removed.
+func (h *Host) Lock(ctx context.Context, paths ...string) (release func(), err error) {
 	if err := makeRunDir(); err != nil {
 		return nil, err
 	}
@@ -39,6 +40,7 @@ func Lock(ctx context.Context) (release func(), err error) {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
 			sign(f)
+			tidy(paths)
 			return func() { _ = f.Close() }, nil
 		}
 		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {

@@ -12,14 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Tidy removes what runs that were killed have left behind: files beside the
+// tidy removes what runs that were killed have left behind: files beside the
 // given paths that were never renamed to them, and copies that were made to be
 // judged. It is for the holder of the lock, since a file of that kind is dead
 // only as long as no other run is at work.
 //
 // systemd and sudo overlook these files, so one that cannot be removed does no
 // harm, and nothing is said about it.
-func Tidy(paths ...string) {
+func tidy(paths []string) {
 	for _, p := range paths {
 		dir, name := filepath.Split(p)
 		removeFrom(dir, func(e os.DirEntry) bool { return e.Type().IsRegular() && temporaryFor(name, e.Name()) })

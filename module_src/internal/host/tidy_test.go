@@ -22,7 +22,7 @@ func TestTidyRemovesOnlyWhatAKilledRunLeft(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, ".sidekiq.service18"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	Tidy(filepath.Join(dir, "sidekiq.service"), filepath.Join(dir, "nowhere", "file"))
+	tidy([]string{filepath.Join(dir, "sidekiq.service"), filepath.Join(dir, "nowhere", "file")})
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)

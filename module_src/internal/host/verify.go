@@ -16,27 +16,28 @@ import (
 
 // Verify has systemd-analyze judge unit files and visudo sudoers files, on
 // copies that nobody but root can reach.
-func (h *Host) Verify(ctx context.Context, files []converge.File) (warnings []string, err error) {
+func (h *Host) Verify(ctx context.Context, files []converge.File, deployed bool) (converge.Verdict, error) {
+	var v converge.Verdict
 	if len(files) == 0 {
-		return nil, nil
+		return v, nil
 	}
 	if err := makeRunDir(); err != nil {
-		return nil, err
+		return v, err
 	}
 	dir := filepath.Join(RunDir, verifyPrefix+strconv.Itoa(os.Getpid()))
 	_ = os.RemoveAll(dir) // of an earlier process with this id, which was killed
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("cannot make a directory to verify files in: %w", bare(err))
+		return v, fmt.Errorf("cannot make a directory to verify files in: %w", bare(err))
 	}
 	defer os.RemoveAll(dir)
 
 	units, sudoers, err := lay(dir, files)
 	if err != nil {
-		return nil, err
+		return v, err
 	}
-	ofUnits, unitErr := h.analyze(ctx, units)
-	ofSudoers, sudoersErr := h.visudo(ctx, sudoers)
-	return append(ofUnits, ofSudoers...), errors.Join(unitErr, sudoersErr)
+	unitErr := analyze(ctx, units, deployed, &v)
+	sudoersErr := h.visudo(ctx, sudoers, &v)
+	return v, errors.Join(unitErr, sudoersErr)
 }
 
 // copied is a file and where its copy lies.
@@ -66,13 +67,14 @@ func lay(dir string, files []converge.File) (units, sudoers []copied, err error)
 // its exit status, which up to systemd 247 is 0 for an unknown key, and 1 for
 // a program that is yet to be deployed in all versions. What it says of other
 // units is none of our business.
-func (h *Host) analyze(ctx context.Context, units []copied) (warnings []string, err error) {
+func analyze(ctx context.Context, units []copied, deployed bool, v *converge.Verdict) error {
 	if len(units) == 0 {
-		return nil, nil
+		return nil
 	}
 	path := find(analyzePaths[:])
 	if path == "" {
-		return []string{"systemd-analyze is not there, so the unit could not be verified before it was written."}, nil
+		v.Warnings = append(v.Warnings, "systemd-analyze is not there, so the unit could not be verified before it was written.")
+		return nil
 	}
 	args := []string{"verify", "--man=no"}
 	for _, u := range units {
@@ -80,7 +82,7 @@ func (h *Host) analyze(ctx context.Context, units []copied) (warnings []string, 
 	}
 	out, err := program{path: path, args: args}.run(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var bad []error
 	for _, line := range lines(out.all()) {
@@ -89,14 +91,14 @@ func (h *Host) analyze(ctx context.Context, units []copied) (warnings []string, 
 			continue
 		}
 		line = named(strings.ReplaceAll(line, u.at, u.Path), u)
-		switch h.severity(line) {
+		switch severityOf(line, deployed) {
 		case fatal:
 			bad = append(bad, fmt.Errorf("systemd-analyze rejects %s: %s", u.Path, line))
 		case worthSaying:
-			warnings = append(warnings, "systemd-analyze: "+line)
+			v.Warnings = append(v.Warnings, "systemd-analyze: "+line)
 		}
 	}
-	return warnings, errors.Join(bad...)
+	return errors.Join(bad...)
 }
 
 // named adds to a complaint about a line of the unit which directive stands
@@ -140,55 +142,70 @@ const (
 	fatal
 )
 
-func (h *Host) severity(line string) severity {
+func severityOf(line string, deployed bool) severity {
 	switch {
 	case strings.Contains(line, "is not executable"), strings.Contains(line, "Failed to open") && strings.Contains(line, "EnvironmentFile"):
-		if h.Undeployed {
-			return worthSaying
+		if deployed {
+			return fatal
 		}
-		return fatal
+		return worthSaying
 	case strings.Contains(line, "is obsolete"), strings.Contains(line, "is deprecated"), strings.Contains(line, "compatibility"):
 		return worthSaying
 	}
 	return fatal
 }
 
-// visudo judges sudoers files, each on its own, and remembers what was wrong
-// with the whole policy before, so that a later look can tell what is new.
-func (h *Host) visudo(ctx context.Context, sudoers []copied) (warnings []string, err error) {
+// visudo judges sudoers files, each on its own, and notes what is wrong with
+// the whole policy before they are installed. A foreign file of a wrong mode is
+// enough for that, and is none of our making.
+func (h *Host) visudo(ctx context.Context, sudoers []copied, v *converge.Verdict) error {
 	if len(sudoers) == 0 {
-		return nil, nil
+		return nil
 	}
 	path := findSudo().Visudo
 	if path == "" {
-		return h.unverified("sudo is not installed on this host (no visudo), so what the sudoers file grants has no effect; " +
-			"install sudo, or set the option \"sudo\" to false")
+		return h.unverified("sudo is not installed on this host (no visudo), so what the sudoers file grants has no effect; "+
+			"install sudo, or set the option \"sudo\" to false", v)
 	}
+	if err := rejected(ctx, path, sudoers); err != nil {
+		return err
+	}
+	faults, err := policy(ctx, path)
+	if err != nil {
+		return err
+	}
+	v.Faults = faults
+	for _, fault := range faults {
+		v.Warnings = append(v.Warnings, "visudo has a complaint about this host's sudoers that was there before: "+fault)
+	}
+	for _, s := range sudoers {
+		v.Warnings = append(v.Warnings, rootAlready(ctx, s.Grants)...)
+	}
+	return nil
+}
+
+// rejected are those of the sudoers files that visudo rejects, with its words;
+// nil: none.
+func rejected(ctx context.Context, visudo string, sudoers []copied) error {
 	var bad []error
 	for _, s := range sudoers {
-		out, err := program{path: path, args: []string{"-cf", s.at}}.run(ctx)
+		out, err := program{path: visudo, args: []string{"-cf", s.at}}.run(ctx)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if out.status != 0 {
 			bad = append(bad, fmt.Errorf("visudo rejects %s: %s", s.Path, strings.ReplaceAll(strings.Join(lines(out.all()), "; "), s.at, s.Path)))
 		}
 	}
-	if err := errors.Join(bad...); err != nil {
-		return nil, err
-	}
-	warnings, err = h.policyBefore(ctx, path)
-	for _, s := range sudoers {
-		warnings = append(warnings, rootAlready(ctx, s.Grants)...)
-	}
-	return warnings, err
+	return errors.Join(bad...)
 }
 
 // unverified is a warning in check mode, where an earlier task of the same
 // play may be going to install what is missing, and an error otherwise.
-func (h *Host) unverified(why string) ([]string, error) {
-	if h.Check {
-		return []string{"could not verify: " + why}, nil
+func (h *Host) unverified(why string, v *converge.Verdict) error {
+	if !h.Check {
+		return errors.New(why)
 	}
-	return nil, errors.New(why)
+	v.Warnings = append(v.Warnings, "could not verify: "+why)
+	return nil
 }

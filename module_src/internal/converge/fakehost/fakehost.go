@@ -239,10 +239,12 @@ func (h *Host) Enable(_ context.Context, u converge.Unit) error {
 }
 
 // Verify says what it was told to say.
-func (h *Host) Verify(context.Context, []converge.File) ([]string, error) { return nil, h.VerifyErr }
+func (h *Host) Verify(context.Context, []converge.File, bool) (converge.Verdict, error) {
+	return converge.Verdict{}, h.VerifyErr
+}
 
 // ProveGrants believes every grant unless it was told otherwise.
-func (h *Host) ProveGrants(ctx context.Context, grants []sudo.Grant) error {
+func (h *Host) ProveGrants(ctx context.Context, grants []sudo.Grant, _ converge.Verdict) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
