@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import yaml
-from conftest import APP, ROOT, SUDOERS, UNIT, Host
+from conftest import APP, SUDOERS, UNIT, Host
 
 pytestmark = pytest.mark.long
 
@@ -212,13 +211,6 @@ def is_one_value(payload: str, prefix: str, strings: list[str]) -> bool:
 
 # What of these is a number, a value or several by the option's own meaning: words of a command line, and what systemd expands in a text of its own.
 WORDS = {"umask", "exec_start", "exec_start, the program", "project_name", "directives, a text", "directives, a command"}
-
-
-def test_no_option_is_left_out() -> None:
-    """An option that is new comes into WAYS; only yes or no is not text."""
-    text = re.search(r'^DOCUMENTATION = r"""$(.*?)^"""$', (ROOT / "plugins/modules/sidekiq_service.py").read_text(), re.DOTALL | re.MULTILINE)
-    options = yaml.safe_load(text[1])["options"]
-    assert {way.option for way in WAYS.values()} == {name for name, option in options.items() if option["type"] != "bool"}
 
 
 @pytest.mark.parametrize("name", WAYS)

@@ -7,14 +7,12 @@ A row of the table says what `systemctl show` prints differently for the unit wh
 from __future__ import annotations
 
 import re
-import runpy
 import shlex
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import APP, ROOT, SUDOERS, SUITE, Host
+from conftest import APP, SUDOERS, SUITE, Host
 
 pytestmark = pytest.mark.long
 
@@ -258,15 +256,6 @@ ELSEWHERE = {
     "replace": "test_adopt.py",
     "restart_on_change": "test_adopt.py",
 }
-
-
-def test_each_option_has_a_row() -> None:
-    import yaml
-
-    documented = yaml.safe_load(runpy.run_path(str(ROOT / "plugins/modules/sidekiq_service.py"))["DOCUMENTATION"])["options"]
-    assert set(documented) == {name.split()[0] for name in ROWS} | set(ELSEWHERE)
-    for option, file in ELSEWHERE.items():
-        assert option in (Path(__file__).parent / file).read_text(), option
 
 
 # Of a unit's properties, those that tell of its past and its present, and not of what it is told to be.

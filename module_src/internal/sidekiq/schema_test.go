@@ -143,17 +143,3 @@ func TestOptionsOfBothModulesAreTheSame(t *testing.T) {
 		}
 	}
 }
-
-// TestGoldenUnitHasEachOption keeps the task of full.service complete.
-func TestGoldenUnitHasEachOption(t *testing.T) {
-	var task map[string]any
-	decodeYAML(t, full, &task)
-	elsewhere := []string{
-		"state", "enabled", "login_shell", "exec_start", "processes", "sudo", "restart_on_change", "on_failure", "replace",
-	}
-	for _, o := range Options() {
-		if _, ok := task[o.Name]; !ok && !slices.Contains(elsewhere, o.Name) {
-			t.Errorf("the option %s is in no golden file", o.Name)
-		}
-	}
-}

@@ -68,9 +68,7 @@ func FuzzSudoers(f *testing.F) {
 		f.Add(v)
 	}
 	f.Fuzz(func(t *testing.T, v string) {
-		for option, value := range map[string]any{
-			"name": v, "project_name": v, "user": v, "sudo_users": []string{v}, "sudo_groups": []string{v}, "sudoers_file": "/etc/sudoers.d/" + v,
-		} {
+		for option, value := range reachingSudoers(v) {
 			task := map[string]any{"project_name": "p", option: value}
 			s, err := parse(quoteJSON(task))
 			if err != nil {
@@ -82,6 +80,13 @@ func FuzzSudoers(f *testing.F) {
 			checkSudoers(t, option, s)
 		}
 	})
+}
+
+// reachingSudoers are the options that reach the sudoers file, with v in each.
+func reachingSudoers(v string) map[string]any {
+	return map[string]any{
+		"name": v, "project_name": v, "user": v, "sudo_users": []string{v}, "sudo_groups": []string{v}, "sudoers_file": "/etc/sudoers.d/" + v,
+	}
 }
 
 func checkSudoers(t *testing.T, option string, s Service) {

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/oracle"
+)
+
+// This file shows that no option is declared and then does nothing. Where a
+// test fails for an option that is new, its message says which file lacks it.
+
+const here = "module_src/internal/sidekiq/"
+
+// examples are tasks in which each option stands at least once, at another
+// value than its default.
+func examples() []string {
+	return []string{
+		full,
+		`{"project_name": "p", "working_directory": "/srv/p", "state": "stopped", "enabled": false, "login_shell": true, "processes": 3,
+			"restart_on_change": false, "on_failure": "keep", "replace": true}`,
+		`{"project_name": "p", "working_directory": "/srv/p", "exec_start": "/bin/x -t 200"}`,
+		`{"project_name": "p", "working_directory": "/srv/p", "sudo": false, "hardening": "strict", "type": "simple", "log_file": "/var/log/p/p.log"}`,
+	}
+}
+
+// task is an example, to take options out of it.
+func task(t *testing.T, example string) map[string]any {
+	t.Helper()
+	var options map[string]any
+	if err := json.Unmarshal([]byte(example), &options); err != nil {
+		t.Fatal(err)
+	}
+	return options
+}
+
+func without(options map[string]any, option string) map[string]any {
+	less := maps.Clone(options)
+	delete(less, option)
+	return less
+}
+
+// outcome is what a task comes to on one host: all that is done there follows
+// from it.
+type outcome struct {
+	Want     converge.State
+	Warnings []string
+	Error    string
+	Rollback bool // what is done after a failure
+}
+
+// outcomes are those of a task on hosts of several kinds, where somebody else
+// has a unit file of the service's name.
+func outcomes(t *testing.T, options map[string]any) []outcome {
+	t.Helper()
+	s := mustParse(t, quoteJSON(options))
+	old := on(237)
+	old.Lock.Content = "    sidekiq (5.2.9)\n"
+	var list []outcome
+	for _, facts := range []Facts{on(257), debian12(), old, on(229)} {
+		want, warnings, err := s.Want(facts)
+		o := outcome{Want: want, Warnings: warnings, Rollback: s.Rollback}
+		have := converge.State{Files: []converge.File{{Path: s.UnitPath(), Kind: converge.UnitFile, Exists: true, Content: "[Unit]\n"}}}
+		more, conflict := s.Conflicts(have)
+		o.Warnings = append(o.Warnings, more...)
+		o.Error = fmt.Sprint(err, conflict)
+		list = append(list, o)
+	}
+	return list
+}
+
+func TestEachOptionIsInAnExample(t *testing.T) {
+	for _, o := range Options() {
+		given := func(example string) bool { return task(t, example)[o.Name] != nil }
+		if !slices.ContainsFunc(examples(), given) {
+			t.Errorf("the option %s is in no example: add it to one in %soptions_test.go, or to full in %sgolden_test.go", o.Name, here, here)
+		}
+	}
+}
+
+// TestEachOptionDoesSomething takes the options of the examples away, one at a
+// time.
+func TestEachOptionDoesSomething(t *testing.T) {
+	for _, example := range examples() {
+		options := task(t, example)
+		with := outcomes(t, options)
+		for option := range options {
+			if cmp.Equal(with, outcomes(t, without(options, option))) {
+				t.Errorf("the option %s does nothing in %s\nuse its field of Service in what Service.Want makes, %sunit.go for the unit file", option, example, here)
+			}
+		}
+	}
+}
+
+// TestEachChoiceDoesSomethingElse compares the choices of an option with each
+// other.
+func TestEachChoiceDoesSomethingElse(t *testing.T) {
+	for _, o := range Options() {
+		for i, a := range o.Choices {
+			for _, b := range o.Choices[:i] {
+				if cmp.Equal(chosen(t, o, a), chosen(t, o, b)) {
+					t.Errorf("the option %s does the same for %q as for %q: see its field of Service in %s", o.Name, a, b, here)
+				}
+			}
+		}
+	}
+}
+
+func chosen(t *testing.T, o ansible.Option, choice string) []outcome {
+	t.Helper()
+	options := map[string]any{"project_name": "p", o.Name: choice}
+	if o.Type == ansible.List {
+		options[o.Name] = []string{choice}
+	}
+	return outcomes(t, options)
+}
+
+// TestEachBoundIsKept tries the numbers at both ends of what the documentation
+// allows, and those beyond.
+func TestEachBoundIsKept(t *testing.T) {
+	for _, o := range Options() {
+		if o.Type != ansible.Int {
+			continue
+		}
+		for n, good := range map[int]bool{o.Least: true, o.Most: true, o.Least - 1: false, o.Most + 1: false} {
+			_, err := parse(fmt.Sprintf(`{"project_name": "p", %q: %d}`, o.Name, n))
+			refused := err != nil && strings.HasPrefix(err.Error(), fmt.Sprintf("option %q: must be from %d to %d", o.Name, o.Least, o.Most))
+			if good != (err == nil) || !good && !refused {
+				t.Errorf("%s, where %d to %d are allowed, is %d: got %v; see %s and %sparse.go", o.Name, o.Least, o.Most, n, err, modulePath, here)
+			}
+		}
+	}
+}
+
+// bound is the longest text that an option takes, and one that is too long.
+type bound struct{ longest, tooLong any }
+
+// ofLength are texts of n bytes and of one more.
+func ofLength(n int) bound { return bound{strings.Repeat("a", n), strings.Repeat("a", n+1)} }
+
+// inList is a bound of each element of a list.
+func (b bound) inList() bound { return bound{[]any{b.longest}, []any{b.tooLong}} }
+
+// paths are a path whose last name is the longest that there is, and another.
+func paths(dir string) bound {
+	b := ofLength(255)
+	return bound{dir + b.longest.(string), dir + b.tooLong.(string)}
+}
+
+// bounds are those of options of text, by the option and what more is to say.
+func bounds() map[string]bound {
+	deep := strings.Repeat("/"+strings.Repeat("a", 127), 8)
+	return map[string]bound{
+		"name":                     ofLength(200),
+		"project_name":             ofLength(200),
+		"working_directory":        paths("/"),
+		"working_directory, whole": {deep, deep + "a"},
+		"user":                     ofLength(255),
+		"group":                    ofLength(255),
+		"umask":                    {"0777", "01000"},
+		"config_file":              paths("config/"),
+		"bundle":                   paths("/"),
+		"exec_start":               paths("/"),
+		"queues":                   bound{"a,999999", "a,1000000"}.inList(),
+		"env_files":                paths("-/").inList(),
+		"log_file":                 paths("log/"),
+		"redis_unit":               ofLength(200),
+		"after":                    ofLength(200).inList(),
+		"wants":                    ofLength(200).inList(),
+		"wanted_by":                ofLength(200).inList(),
+		"sudo_users":               ofLength(199).inList(),
+		"sudo_groups":              ofLength(199).inList(),
+		"sudoers_file":             paths("/etc/sudoers.d/"),
+		"unit_dir":                 paths("/"),
+	}
+}
+
+func TestEachBoundOfTextIsKept(t *testing.T) {
+	bounded := map[string]bool{"app_env": true, "env": true, "directives": true} // by the length of a line alone: see unitFile
+	for way, b := range bounds() {
+		option, _, _ := strings.Cut(way, ",")
+		bounded[option] = true
+		accept := func(value any) error {
+			_, err := parse(quoteJSON(map[string]any{"project_name": "p", "sudo_users": []string{"deploy"}, option: value}))
+			return err
+		}
+		if err := accept(b.longest); err != nil {
+			t.Errorf("%s: %v", way, err)
+		}
+		if err := accept(b.tooLong); err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("option %q: ", option)) {
+			t.Errorf("%s: what is too long is not refused: %v; see %scheck.go", way, err, here)
+		}
+	}
+	for _, o := range Options() {
+		if o.Type != ansible.Bool && o.Type != ansible.Int && o.Choices == nil && !bounded[o.Name] {
+			t.Errorf("the option %s takes text of any length: bound it in %scheck.go, and try that in bounds in %soptions_test.go", o.Name, here, here)
+		}
+	}
+}
+
+// TestEachOptionOfTextIsFuzzed has hostile values go through each option that
+// takes more than a number, yes or no, or one of a few words.
+func TestEachOptionOfTextIsFuzzed(t *testing.T) {
+	fuzzed := map[string]bool{"directives": true} // by FuzzDirectives
+	for way := range reachingUnit("x") {
+		option, _, _ := strings.Cut(way, ",")
+		fuzzed[option] = true
+	}
+	for option := range reachingSudoers("x") {
+		fuzzed[option] = true
+	}
+	for _, o := range Options() {
+		if o.Type != ansible.Bool && o.Type != ansible.Int && o.Choices == nil && !fuzzed[o.Name] {
+			t.Errorf("the option %s takes text and is not fuzzed: add it to reachingUnit in %sunit_test.go, or reachingSudoers in %ssudoers_test.go",
+				o.Name, here, here)
+		}
+	}
+}
+
+// free are the directives that are written for no option, or for several, and
+// that the option directives may replace: the reason.
+func free() map[string]string {
+	return map[string]string{
+		"Unit.Description":           "a text",
+		"Unit.StartLimitIntervalSec": "who wants Sidekiq to stay down may say so",
+		"Service.StartLimitInterval": "as StartLimitIntervalSec, before systemd 230",
+		"Service.RestartSteps":       "a part of restart_sec's default, for which systemd has a knob of its own",
+		"Service.RestartMaxDelaySec": "as RestartSteps",
+		"Service.NotifyAccess":       "follows from type; a launcher of one's own may need another",
+		"Service.WatchdogSignal":     "follows from watchdog_sec; a program of one's own may need another",
+		"Service.ExecReload":         "how a program of one's own is quieted",
+		"Service.KillMode":           "how a program of one's own is stopped",
+		"Service.OOMPolicy":          "a policy of the host",
+		"Service.ReadWritePaths":     "follows from hardening, and is added to",
+		"Unit.PartOf":                "binds a process to the service",
+		"Unit.ReloadPropagatedFrom":  "as PartOf",
+		"Service.RemainAfterExit":    "only in the unit that stands for several processes, which directives do not reach",
+	}
+}
+
+// TestEachDirectiveThatIsWrittenHasAnOwner keeps directives from being a second
+// way to say what an option says, or to undo what the service relies on.
+func TestEachDirectiveThatIsWrittenHasAnOwner(t *testing.T) {
+	presets := map[string]bool{}
+	for _, m := range append(basic(), strict()...) {
+		presets["Service."+m.name] = true
+	}
+	used := map[string]bool{}
+	for _, example := range examples() {
+		for _, o := range outcomes(t, without(task(t, example), "directives")) {
+			for d := range values(t, o) {
+				section, name, _ := strings.Cut(d, ".")
+				_, isFree := free()[d]
+				used[d] = true
+				if !isFree && !presets[d] && owner(section, name) == "" && forbidden(section, name) == "" {
+					t.Errorf("%s is written, and no option owns it: add it to owner in %sdirectives.go, or to free in %soptions_test.go", d, here, here)
+				}
+			}
+		}
+	}
+	for d := range free() {
+		if !used[d] {
+			t.Errorf("%s is never written: take it out of free in %soptions_test.go", d, here)
+		}
+	}
+}
+
+// TestOptionOwnsTheDirectiveThatItChanges takes options away, and looks which
+// directives go or change with them.
+func TestOptionOwnsTheDirectiveThatItChanges(t *testing.T) {
+	for _, example := range examples() {
+		options := task(t, example)
+		for option := range options {
+			if contains([]string{"directives", "hardening", "processes"}, option) {
+				continue // a preset may be replaced one directive at a time, and several processes are units of another shape
+			}
+			for d := range changed(t, options, without(options, option)) {
+				section, name, _ := strings.Cut(d, ".")
+				owned := strings.Contains(owner(section, name)+forbidden(section, name), option)
+				_, isFree := free()[d]
+				if !owned && !isFree && !slices.Contains(besides()[d], option) {
+					t.Errorf("the option %s changes %s and does not own it: name it in owner in %sdirectives.go, or add it to besides in %soptions_test.go",
+						option, d, here, here)
+				}
+			}
+		}
+	}
+}
+
+// besides are the options that have a say in a directive of another option.
+func besides() map[string][]string {
+	command := []string{"bundle", "login_shell", "app_env", "config_file", "queues", "concurrency", "log_file", "processes", "name", "working_directory"}
+	return map[string][]string{
+		"Service.ExecStart":        command,
+		"Service.Type":             {"exec_start"},
+		"Service.TimeoutStopSec":   {"exec_start", "app_env", "config_file"},
+		"Service.WorkingDirectory": {"project_name"},
+		"Unit.After":               {"redis_unit", "processes", "name"},
+		"Unit.Wants":               {"redis_unit"},
+	}
+}
+
+// values are the values of each directive, over all unit files.
+func values(t *testing.T, o outcome) map[string][]string {
+	t.Helper()
+	all := map[string][]string{}
+	for _, f := range o.Want.Files {
+		if f.Kind != converge.UnitFile || !f.Exists {
+			continue
+		}
+		entries, err := oracle.ParseUnit(f.Content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			all[e.Section+"."+e.Name] = append(all[e.Section+"."+e.Name], e.Value)
+		}
+	}
+	return all
+}
+
+// changed are the directives that differ in two tasks' unit files.
+func changed(t *testing.T, a, b map[string]any) map[string]bool {
+	t.Helper()
+	differ := map[string]bool{}
+	before, after := outcomes(t, a), outcomes(t, b)
+	for i := range before {
+		x, y := values(t, before[i]), values(t, after[i])
+		for d := range x {
+			if !slices.Equal(x[d], y[d]) {
+				differ[d] = true
+			}
+		}
+	}
+	return differ
+}
