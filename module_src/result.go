@@ -53,12 +53,27 @@ func (r *report) fail(out *ansible.Result) {
 	if notUp != nil {
 		last = notUp.Process
 	}
-	if cause := sidekiq.Explain(f.Words, last); cause != "" {
+	if cause := r.service.Explain(*r.facts, f.Traces, last); cause != "" {
 		out.Msg += ". Likely cause: " + cause
 	}
-	if len(f.Words) > 0 {
-		out.Msg += fmt.Sprintf("\nThe last log lines of %s:\n  %s", f.Unit, strings.Join(f.Words, "\n  "))
+	out.Msg += r.lastWords(f)
+}
+
+// lastWords are the last log lines of a unit that did not come up, and where
+// there are more of them.
+func (r *report) lastWords(f *converge.Failure) string {
+	words := sidekiq.LastWords(f.Traces.Log)
+	if len(words) == 0 {
+		return ""
 	}
+	file, more := "", "journalctl -u "+r.service.Name
+	if r.service.Processes > 1 {
+		more = "journalctl -u '" + r.service.Name + "@*'"
+	}
+	if f.Traces.LogFile != "" {
+		file, more = " in "+f.Traces.LogFile+" and the journal", f.Traces.LogFile+" and "+more
+	}
+	return fmt.Sprintf("\nThe last log lines of %s%s:\n  %s\nMore of them: %s", f.Unit, file, strings.Join(words, "\n  "), more)
 }
 
 // diffs are the planned changes as --diff prints them: the files, and then in

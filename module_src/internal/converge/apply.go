@@ -29,10 +29,10 @@ type Failure struct {
 	Step string // what was being done, in words
 	Err  error
 
-	// Unit and Words are set when a unit did not come up: its name and its
-	// last log lines.
-	Unit  string
-	Words []string
+	// Unit is set when a unit did not come up: its name, and Traces are what
+	// it left behind.
+	Unit   string
+	Traces Traces
 
 	RolledBack bool     // everything is as it was before
 	Left       []string // what could not be undone, in words
@@ -78,7 +78,7 @@ func (p Plan) Apply(ctx context.Context, h Host, then OnFailure) (warnings []str
 		failed.Err = fmt.Errorf("%w (%w)", context.Cause(ctx), failed.Err)
 	}
 	if failed.Unit != "" {
-		failed.Words = h.LastWords(context.WithoutCancel(ctx), failed.Unit, began)
+		failed.Traces = h.Traces(context.WithoutCancel(ctx), failed.Unit, began)
 	}
 	if then == Keep {
 		return warnings, failed

@@ -70,14 +70,22 @@ type Host interface {
 	// count.
 	ProveGrants(ctx context.Context, grants []sudo.Grant, before Verdict) error
 
-	// LastWords are the last log lines of a unit since the given time, oldest
-	// first, bounded in number and length. They are for a message only: what
-	// goes wrong in getting them is said in a line of them.
-	LastWords(ctx context.Context, unit string, since time.Time) []string
+	// Traces are what a unit that did not come up has left behind since the
+	// given time. They are for a message only: what goes wrong in getting them
+	// is said in a line of the log.
+	Traces(ctx context.Context, unit string, since time.Time) Traces
 
 	// Now is the host's clock, and Sleep waits by it; an error is that of ctx.
 	Now() time.Time
 	Sleep(ctx context.Context, d time.Duration) error
+}
+
+// Traces are what a unit that did not come up has left behind.
+type Traces struct {
+	Log     []string // the last lines, oldest first, bounded in number and length
+	LogFile string   // where they come from, if not all come from the journal
+	DropIns []File   // the drop-ins that the manager applied; a longer one is cut off
+	Unmet   []string // the conditions of the unit for which the manager did not start it: "ConditionPathExists=/x"
 }
 
 // JobError is a job of the manager that did not end well.

@@ -318,7 +318,7 @@ func TestAnOldServiceThatDoesNotComeBackIsNotBlamedOnTheChange(t *testing.T) {
 		if !f.RolledBack || len(f.Notes) != 1 || !strings.Contains(f.Notes[0], "the cause is not this change") {
 			t.Errorf("Type=%s: rolled back %t, notes %q", kind, f.RolledBack, f.Notes)
 		}
-		if len(f.Words) == 0 {
+		if len(f.Traces.Log) == 0 {
 			t.Errorf("Type=%s: no last words", kind)
 		}
 	}

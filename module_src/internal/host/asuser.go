@@ -22,26 +22,28 @@ type Identity struct {
 // identity of somebody else, so that a link he has planted leads nowhere that
 // he could not read himself. Links on the way are followed: Capistrano's
 // "current" and its linked files are absolute links.
-//
-// The identity is that of one thread, which is given up afterwards: Go ends a
-// thread whose goroutine returns without unlocking it, and with it the
-// identity.
-func readAs(who Identity, path string) ([]byte, error) {
-	type answer struct {
-		content []byte
-		err     error
-	}
-	c := make(chan answer, 1)
+func readAs(who Identity, path string) (content []byte, err error) {
+	err = as(who, func() error {
+		content, err = readUntrusted(path)
+		return err
+	})
+	return content, err
+}
+
+// as does something with the file-system identity of somebody else. It is
+// that of one thread, which is given up afterwards: Go ends a thread whose
+// goroutine returns without unlocking it, and with it the identity.
+func as(who Identity, do func() error) error {
+	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
-		var a answer
-		if a.err = become(who); a.err == nil {
-			a.content, a.err = readUntrusted(path)
+		err := become(who)
+		if err == nil {
+			err = do()
 		}
-		c <- a
+		done <- err
 	}()
-	a := <-c
-	return a.content, a.err
+	return <-done
 }
 
 // become takes on the file-system identity of who, for this thread only: by

@@ -24,6 +24,7 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 	f := sidekiq.Facts{
 		Systemctl:   find(systemctlPaths[:]),
 		Sudo:        findSudo(),
+		SELinux:     enforcing(),
 		Packaged:    packaged(q.Paths),
 		Above:       above(q.Above),
 		Below:       ours(q.Below),
@@ -52,6 +53,13 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 	h.application(&f, q)
 	f.RootFiles = rootFiles(q.RootFiles)
 	return f, nil
+}
+
+// enforcing reports whether SELinux is there and refuses what its policy does
+// not allow: selinuxfs.
+func enforcing() bool {
+	mode, err := os.ReadFile("/sys/fs/selinux/enforce")
+	return err == nil && strings.TrimSpace(string(mode)) == "1"
 }
 
 // above are those of the paths at which there is anything.
@@ -227,6 +235,9 @@ func (h *Host) application(f *sidekiq.Facts, q sidekiq.Questions) {
 	who := Identity{UID: reader.UID, GID: reader.GID, Groups: groupsOf(q.Reader)}
 	if known {
 		f.OtherUnits = otherUnits(q.Reader, reader.Home, who)
+		if q.Log != "" {
+			h.follow(q.Log, who)
+		}
 	}
 	if !f.Deployed || !known {
 		return

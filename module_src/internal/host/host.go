@@ -45,6 +45,7 @@ type Options struct {
 type Host struct {
 	Options
 	conn *dbus.Conn
+	log  logFile // no path: the service logs to the journal only
 }
 
 var _ converge.Host = (*Host)(nil)

@@ -12,17 +12,34 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 )
 
-const (
-	maxWords = 20  // lines
-	maxWord  = 500 // bytes a line
-	maxRead  = 300 // lines, of which most are often a backtrace
-)
+// maxWord bounds a line in a message, in bytes.
+const maxWord = 500
 
-// LastWords are the last lines about the present process of a unit, or the one
-// that ended last. Where there are none, as with a manager that does not number
-// its processes yet (before 232), they are the unit's since the given time,
-// with which those of its process before may be mixed.
-func (h *Host) LastWords(ctx context.Context, unit string, since time.Time) []string {
+// Traces are what a unit that did not come up has left behind: the lines about
+// its present process, or the one that ended last. Where there are none, as
+// with a manager that does not number its processes yet (before 232), they are
+// the unit's since the given time, with which those of its process before may
+// be mixed.
+func (h *Host) Traces(ctx context.Context, unit string, since time.Time) converge.Traces {
+	var left converge.Traces
+	p, err := h.properties(ctx, unit)
+	if err == nil {
+		left.DropIns = dropIns(p.texts("DropInPaths"))
+		left.Unmet = p.unmet()
+	}
+	if h.log.path != "" {
+		left.LogFile = h.log.path
+		left.Log = h.log.lastLines()
+	}
+	left.Log = append(left.Log, fromJournal(ctx, unit, since, p)...)
+	if len(left.Log) == 0 {
+		left.Log = []string{"(no log: " + whyNoLog(ctx, unit, p) + ")"}
+	}
+	return left
+}
+
+// fromJournal are the lines of the journal about a unit with these properties.
+func fromJournal(ctx context.Context, unit string, since time.Time, p properties) []string {
 	path := find(journalPaths[:])
 	if path == "" {
 		return []string{"(no log: journalctl is not there)"}
@@ -30,14 +47,66 @@ func (h *Host) LastWords(ctx context.Context, unit string, since time.Time) []st
 	// The process may have ended a moment ago: the journal is to take in first
 	// what it said last. Where that fails, there is only less to read.
 	_, _ = program{path: path, args: []string{"--sync"}}.run(ctx)
-	if p, err := h.Process(ctx, unit); err == nil && p.Invocation != "" {
-		// What the process said, or what the manager said of it:
-		// systemd.journal-fields(7).
-		if words := lastLines(ctx, path, "_SYSTEMD_INVOCATION_ID="+p.Invocation, "+", "INVOCATION_ID="+p.Invocation); len(words) > 0 {
-			return words
+	var words []string
+	if p != nil {
+		if id := p.process().Invocation; id != "" {
+			// What the process said, or what the manager said of it:
+			// systemd.journal-fields(7).
+			words = lastLines(ctx, path, "_SYSTEMD_INVOCATION_ID="+id, "+", "INVOCATION_ID="+id)
 		}
 	}
-	return lastLines(ctx, path, "--unit="+unit, fmt.Sprintf("--since=@%d", since.Unix()))
+	start := fmt.Sprintf("--since=@%d", since.Unix())
+	if len(words) == 0 {
+		words = lastLines(ctx, path, "--unit="+unit, start)
+	}
+	if p.text("Result") == "oom-kill" || p.number("ExecMainCode") == killed {
+		for _, line := range lastLines(ctx, path, "--dmesg", start) {
+			if strings.Contains(line, "oom-kill:") || strings.Contains(line, "ut of memory: Kill") {
+				words = append(words, "kernel: "+line)
+			}
+		}
+	}
+	return words
+}
+
+// killed is CLD_KILLED of siginfo_t: sigaction(2).
+const killed = 2
+
+// whyNoLog says where else the words of a unit may be.
+func whyNoLog(ctx context.Context, unit string, p properties) string {
+	if to := p.text("StandardOutput"); to != "" && to != "journal" && to != "inherit" && !strings.HasPrefix(to, "journal+") {
+		return unit + " writes to " + to + " (StandardOutput=)"
+	}
+	if storage(ctx) == "none" {
+		return "the journal of this host keeps nothing (Storage=none in journald.conf)"
+	}
+	return "the journal has no line about " + unit
+}
+
+// storage is where journald keeps the journal, as far as its configuration
+// says: journald.conf(5).
+func storage(ctx context.Context) (where string) {
+	out, err := program{path: find(analyzePaths[:]), args: []string{"cat-config", "systemd/journald.conf"}}.run(ctx)
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(out.stdout) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "Storage="); ok {
+			where = strings.TrimSpace(value)
+		}
+	}
+	return where
+}
+
+// dropIns are the contents of drop-ins, as far as they can be read.
+func dropIns(paths []string) []converge.File {
+	var files []converge.File
+	for _, path := range paths {
+		if content, err := readRegular(path); err == nil {
+			files = append(files, converge.File{Path: path, Kind: converge.UnitFile, Exists: true, Content: string(content)})
+		}
+	}
+	return files
 }
 
 // quietedSince reports whether the journal has it from Sidekiq itself that it
@@ -49,43 +118,29 @@ func (h *Host) quietedSince(ctx context.Context, p converge.Process, since time.
 	if path == "" || p.Invocation == "" {
 		return false
 	}
-	args := []string{
-		"--output=cat", "--no-pager", "--quiet", fmt.Sprintf("--lines=%d", maxRead), fmt.Sprintf("--since=@%d", since.Unix()),
-		"_SYSTEMD_INVOCATION_ID=" + p.Invocation,
-	}
-	out, err := program{path: path, args: args}.run(ctx)
-	return err == nil && strings.Contains(out.stdout, "no longer accepting new work")
+	said := lastLines(ctx, path, fmt.Sprintf("--since=@%d", since.Unix()), "_SYSTEMD_INVOCATION_ID="+p.Invocation)
+	return slices.ContainsFunc(said, func(line string) bool { return strings.Contains(line, "no longer accepting new work") })
 }
 
-// lastLines are the last lines of the journal that match, without backtraces.
+// lastLines are the last lines of the journal that match.
 func lastLines(ctx context.Context, journalctl string, match ...string) []string {
-	args := append([]string{"--output=cat", "--no-pager", "--quiet", fmt.Sprintf("--lines=%d", maxRead)}, match...)
-	out, err := program{path: journalctl, args: args}.run(ctx)
+	kept := &tail{}
+	args := append([]string{"--output=cat", "--no-pager", "--quiet", fmt.Sprintf("--lines=%d", maxLines)}, match...)
+	out, err := program{path: journalctl, args: args, to: kept}.run(ctx)
 	if err != nil {
 		return []string{"(no log: " + err.Error() + ")"}
 	}
-	if out.status != 0 {
-		return []string{"(no log: journalctl says: " + clip(out.all()) + ")"}
+	if out.status != 0 && !strings.Contains(out.stderr, "No journal files were found") {
+		return []string{"(no log: journalctl says: " + clip(out.all(), maxWord) + ")"}
 	}
-	words := slices.DeleteFunc(lines(out.stdout), isFrame)
-	return words[max(0, len(words)-maxWords):]
-}
-
-// isFrame reports whether a line is a frame of a Ruby backtrace, which would
-// push the error that it belongs to out of the last words:
-//
-//	/usr/lib/ruby/gems/redis-4.8.0/lib/redis/client.rb:398:in `connect'
-func isFrame(line string) bool {
-	frame := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "from "))
-	path, _, found := strings.Cut(frame, ":in ")
-	return found && (strings.HasPrefix(path, "/") || strings.HasPrefix(path, "<internal:"))
+	return kept.last()
 }
 
 // lines are the lines of text that are not empty, each bounded and printable.
 func lines(text string) []string {
 	var lines []string
 	for line := range strings.Lines(text) {
-		if line = clip(strings.TrimSpace(printable(line))); line != "" {
+		if line = clip(strings.TrimSpace(printable(line)), maxWord); line != "" {
 			lines = append(lines, line)
 		}
 	}
@@ -106,9 +161,10 @@ func printable(s string) string {
 	}, strings.ToValidUTF8(s, "?"))
 }
 
-func clip(s string) string {
-	if len(s) <= maxWord {
+// clip cuts a text off after so many bytes.
+func clip(s string, most int) string {
+	if len(s) <= most {
 		return s
 	}
-	return strings.ToValidUTF8(s[:maxWord], "") + "…"
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }

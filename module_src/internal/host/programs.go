@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -50,12 +51,14 @@ type output struct {
 // all is both outputs, for a message.
 func (o output) all() string { return strings.TrimSpace(o.stderr + o.stdout) }
 
-// program is a child process: an absolute path, its arguments, and the
-// identity to run it with, nil for our own.
+// program is a child process: an absolute path, its arguments, the identity
+// to run it with, nil for our own, and where its standard output goes, nil for
+// the output that it leaves behind.
 type program struct {
 	path string
 	args []string
 	as   *syscall.Credential
+	to   io.Writer
 }
 
 // run runs a program in a small environment and the C locale, with its input
@@ -71,8 +74,11 @@ func (p program) run(ctx context.Context) (output, error) {
 	cmd.WaitDelay = time.Second
 	stdout, stderr := &bounded{}, &bounded{}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
+	if p.to != nil {
+		cmd.Stdout = p.to
+	}
 	err := cmd.Run()
-	out := output{stdout: stdout.String(), stderr: stderr.String()}
+	out := output{stdout: stdout.kept.String(), stderr: stderr.kept.String()}
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
@@ -92,12 +98,13 @@ func exitStatus(exit *exec.ExitError) int {
 	return exit.ExitCode()
 }
 
-// bounded keeps the first maxOutput bytes written to it and drops the rest.
-type bounded struct{ bytes.Buffer }
+// bounded keeps the first maxOutput bytes written to it and drops the rest. The
+// buffer is not embedded: io.Copy would take its ReadFrom, which has no bound.
+type bounded struct{ kept bytes.Buffer }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	if room := maxOutput - b.Len(); room > 0 {
-		b.Buffer.Write(p[:min(room, len(p))])
+	if room := maxOutput - b.kept.Len(); room > 0 {
+		b.kept.Write(p[:min(room, len(p))])
 	}
 	return len(p), nil
 }

@@ -5,7 +5,6 @@ package host
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
@@ -31,7 +30,7 @@ func otherUnits(user, home string, who Identity) []sidekiq.OtherUnit {
 		return units
 	}
 	var paths []string
-	as(who, func() { paths = serviceFiles(filepath.Join(home, ".config/systemd/user"), "") })
+	_ = as(who, func() error { paths = serviceFiles(filepath.Join(home, ".config/systemd/user"), ""); return nil })
 	for _, path := range paths {
 		if content, err := readAs(who, path); err == nil {
 			units = append(units, sidekiq.OtherUnit{Path: path, User: user, Content: string(content)})
@@ -54,18 +53,4 @@ func serviceFiles(dir, part string) []string {
 		}
 	}
 	return paths
-}
-
-// as does something with the file-system identity of somebody else, and
-// nothing where that cannot be taken on.
-func as(who Identity, do func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // the thread ends with the goroutine, see readAs
-		if become(who) == nil {
-			do()
-		}
-	}()
-	<-done
 }

@@ -286,6 +286,35 @@ func (p properties) envFiles() []string {
 	return paths
 }
 
+// unmet are the conditions of the unit that kept the manager from starting it
+// when it last tried: Conditions and Asserts, a(sbbsi), of which the last field
+// says how that went.
+func (p properties) unmet() []string {
+	var unmet []string
+	for _, kind := range []string{"Condition", "Assert"} {
+		rows, _ := p[kind+"s"].([][]any)
+		if p.yes(kind+"Result") || p.number(kind+"TimestampMonotonic") == 0 {
+			continue
+		}
+		for _, row := range rows {
+			if len(row) < 5 {
+				continue
+			}
+			name, _ := row[0].(string)
+			negated, _ := row[2].(bool)
+			value, _ := row[3].(string)
+			state, _ := row[4].(int32)
+			if negated {
+				value = "!" + value
+			}
+			if state < 0 {
+				unmet = append(unmet, name+"="+value)
+			}
+		}
+	}
+	return unmet
+}
+
 // jobPending reads the Job property, (uo), whose id is 0 when there is none.
 func (p properties) jobPending() bool {
 	job, _ := p["Job"].([]any)

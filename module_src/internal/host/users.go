@@ -43,7 +43,7 @@ func nameLookup(ctx context.Context, database string, field int, key string) (ro
 	}
 	// getent(1): 2 means that the key was not found.
 	if out.status != 0 && out.status != 2 {
-		return nil, fmt.Errorf("cannot look up %q in %s: getent exits with status %d: %s", key, database, out.status, clip(out.all()))
+		return nil, fmt.Errorf("cannot look up %q in %s: getent exits with status %d: %s", key, database, out.status, clip(out.all(), maxWord))
 	}
 	return findRow(out.stdout, field, key), nil
 }

@@ -3,126 +3,197 @@
 package sidekiq
 
 import (
+	"cmp"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
-// Explain says in a sentence why a Sidekiq probably did not come up, from its
-// last log lines and from how it ended, or "" where neither tells. It is a
-// guess: the words are those of Sidekiq, Bundler, Redis clients and shells,
-// which may change.
-func Explain(lines []string, p converge.Process) string {
+// Explain says in a sentence why the service probably did not come up, from
+// how it ended and what it left behind, or "" where that does not tell. It is
+// a guess: the words are those of Ruby, Sidekiq, Bundler, Redis clients and
+// shells, which may change.
+//
+// What ended the process decides, and nothing that it had survived before: an
+// exception, else the last lines.
+func (s Service) Explain(f Facts, left converge.Traces, p converge.Process) string {
+	if len(left.Unmet) > 0 {
+		return fmt.Sprintf("systemd did not start it, since %s is not met: see directives%s",
+			strings.Join(left.Unmet, " and "), setBy(left.DropIns, conditionNames(left.Unmet)...))
+	}
 	if p.ExitCode == exited && p.ExitStatus >= 200 {
 		// The program did not even start; whatever the log says is systemd's.
-		if why := startFailure(p.ExitStatus); why != "" {
+		if why := s.startFailure(f, left, p.ExitStatus); why != "" {
 			return why
 		}
 	}
-	for _, sign := range signs() {
-		for _, line := range lines {
-			if sign.in(line) {
-				return sign.means
-			}
-		}
+	if _, means := s.sign(left.Log); means != "" && !isUp(p) {
+		return s.advice(means)
 	}
 	if p.ExitCode == exited {
-		if why := startFailure(p.ExitStatus); why != "" {
+		if why := s.startFailure(f, left, p.ExitStatus); why != "" {
 			return why
 		}
 	}
-	return failureOf(p)
+	return s.failureOf(left, p)
 }
 
-// exited is CLD_EXITED of siginfo_t: sigaction(2).
-const exited = 1
+// Codes of siginfo_t: sigaction(2).
+const (
+	exited = 1 // CLD_EXITED
+	killed = 2 // CLD_KILLED
+)
 
-// sign is a log line that gives a cause away: one that holds any of these.
-type sign struct {
-	any   []string
-	means string
-}
+// isUp reports whether the process is still there: what is in its log then,
+// it has survived.
+func isUp(p converge.Process) bool { return p.MainPID != 0 && p.ActiveState == "active" }
 
-func (s sign) in(line string) bool {
-	for _, text := range s.any {
-		if strings.Contains(line, text) {
-			return true
+// sign finds the sign of what ended the process in its log.
+func (s Service) sign(log []string) (name, means string) {
+	g := newGrammar()
+	log, _ = g.split(log)
+	if list := g.decisive(log); list != nil {
+		texts := make([]string, 0, len(list))
+		for _, e := range list {
+			texts = append(texts, e.text(log))
+		}
+		return find(texts, false)
+	}
+	var last []string
+	for _, line := range slices.Backward(log) {
+		if g.noise.MatchString(line) {
+			continue
+		}
+		if last = append(last, g.bare(line)); len(last) == maxAlone {
+			break
 		}
 	}
-	return false
+	return find(last, true)
 }
 
-// signs are in the order of how much they say: a connection that is refused
-// may be an effect of something else, a wrong option is none.
-func signs() []sign {
-	return []sign{
-		{
-			[]string{"invalid option: -L", "invalid option: -d", "invalid option: -P", "invalid option: -i"},
-			"this Sidekiq has no -L, -d, -P and -i (6 ignores them, 7 refuses them): take them out of exec_start; the log goes to the journal, or to log_file",
-		},
-		{[]string{"invalid option: ", "missing argument: "}, "Sidekiq does not understand its command line: see exec_start"},
-		{
-			[]string{"Sidekiq requires Redis", "is not supported by this version of Sidekiq", "Sidekiq supports Redis", "You are connecting to Redis v", "You are using Redis v"},
-			"the Redis server is too old for this Sidekiq",
-		},
-		{[]string{"NOAUTH", "WRONGPASS", "invalid username-password pair"}, "Redis refuses the application's password"},
-		{
-			[]string{"Your Ruby version is "},
-			"the application wants another Ruby than it got: with rbenv, rvm or asdf set login_shell: true",
-		},
-		{
-			[]string{"Bundler::GemNotFound", "Could not find gem", "bundler: command not found: sidekiq", "Run `bundle install`", "can't find gem"},
-			"the application's gems are not installed for this user and this Ruby: run bundle install in the working directory, as a deploy does",
-		},
-		{[]string{"Could not locate Gemfile"}, "there is no Gemfile in working_directory"},
-		{
-			[]string{"bundle: not found", "bundle: command not found", "exec: bundle"},
-			"bundle is not where the service looks for it: set bundle, or login_shell: true with rbenv, rvm or asdf",
-		},
-		{
-			[]string{"No such file file", "No such file config", "Error parsing config file"},
-			"Sidekiq cannot read its configuration: see config_file",
-		},
-		{
-			[]string{"Please point Sidekiq to a Rails", "Please point sidekiq to a Rails"},
-			"there is no Rails application in working_directory, and the configuration requires no other file",
-		},
-		{[]string{"Read-only file system", "Errno::EROFS"}, "the application writes where hardening does not let it"},
-		{
-			[]string{"ECONNREFUSED", "Connection refused", "Error connecting to Redis", "CannotConnectError", "Connection timed out", "getaddrinfo"},
-			"Sidekiq cannot reach Redis, or another server that the application needs: see whether it runs, and redis_unit and the address in env",
-		},
-		{[]string{"LoadError", "cannot load such file"}, "the application does not load: a file or a gem of it is missing"},
-		{[]string{"Permission denied", "Errno::EACCES"}, "the service's user may not read or write something that the application needs"},
-		{[]string{"SyntaxError", "NameError", "NoMethodError", "ArgumentError"}, "the application itself fails while it loads"},
+// maxAlone is how many of the last lines are looked at for what tells the
+// cause outside an exception: Bundler may list the gems that it knows.
+const maxAlone = 15
+
+// text is an exception as signs know it. Neither Sidekiq 7 nor the system says
+// whose connection was refused, but the frames do.
+func (e exception) text(log []string) string {
+	text := e.message
+	if e.class != "" {
+		text = e.class + ": " + text
 	}
+	first := strings.ToLower(strings.Join(log[e.frames:min(e.end, e.frames+10)], "\n"))
+	lower := strings.ToLower(text)
+	switch {
+	case strings.Contains(lower, "redis") || strings.Contains(first, "redis"):
+		return "[redis] " + text
+	case hasAny(lower, "pg::", "mysql2::", "trilogy::", "sqlite3::", "activerecord::"),
+		hasAny(first, "/active_record/", "/pg/", "/pg-", "/mysql2", "/trilogy", "/sqlite3"):
+		return "[database] " + text
+	}
+	return text
+}
+
+func hasAny(text string, parts ...string) bool {
+	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
+}
+
+// advice fits the advice in a sentence to what is set.
+func (s Service) advice(means string) string {
+	hardening := "hardening or directives"
+	if s.Hardening == "none" {
+		hardening = "directives, or the host,"
+	}
+	command := "exec_start"
+	if s.ExecStart == nil {
+		command = "queues, concurrency and config_file"
+	}
+	return strings.NewReplacer(
+		"{ruby}", s.rubyAdvice(), "{bundle}", s.bundleAdvice(), "{env}", "env, or into a file of env_files",
+		"{user}", s.User, "{hardening}", hardening, "{command}", command,
+	).Replace(strings.ReplaceAll(means, "in {env}", "in env or env_files"))
+}
+
+// rubyAdvice says how the service gets the Ruby that its user has.
+func (s Service) rubyAdvice() string {
+	switch {
+	case s.ExecStart != nil:
+		return "see exec_start, and what it finds in PATH"
+	case s.LoginShell:
+		return "login_shell is set already, so see what a login shell of " + s.User + " finds; Debian's ~/.bashrc returns early " +
+			"in a shell that is not interactive, so put what sets PATH for rbenv, rvm or asdf into ~/.profile or ~/.bash_profile"
+	}
+	return "with rbenv, rvm or asdf set login_shell: true"
+}
+
+func (s Service) bundleAdvice() string {
+	if s.ExecStart != nil || s.LoginShell {
+		return s.rubyAdvice()
+	}
+	return "set bundle, or login_shell: true with rbenv, rvm or asdf"
 }
 
 // startFailure says what an exit status of systemd's own means for the
 // options: systemd.exec(5), "Process Exit Codes".
-func startFailure(status int) string {
+func (s Service) startFailure(f Facts, left converge.Traces, status int) string {
+	by := func(names ...string) string { return setBy(left.DropIns, names...) }
 	switch status {
 	case 200:
-		return "systemd cannot change into the working directory: it is missing, or the user may not enter it; see working_directory"
+		return "systemd cannot change into the working directory: it is missing, or the user may not enter it; see working_directory" +
+			by("WorkingDirectory", "RootDirectory", "RootImage", "User")
 	case 203:
-		return "systemd cannot run the program: it is missing or not executable, or so is the interpreter in its first line; see bundle, login_shell and exec_start"
-	case 209, 222:
-		return "systemd cannot open the log; see directives"
+		return s.execFailure(f, left.Log) + by("ExecStart", "RootDirectory", "RootImage", "ProtectHome", "NoExecPaths", "InaccessiblePaths")
+	case 208, 209, 222:
+		return "systemd cannot open the log; see directives" + by("StandardInput", "StandardOutput", "StandardError", "LogsDirectory")
 	case 216:
-		return "systemd cannot become the group; see group"
+		return "systemd cannot become the group; see group" + by("Group", "SupplementaryGroups")
 	case 217:
-		return "systemd cannot become the user; see user"
-	case 218, 219, 225, 226, 227, 228, 229, 230, 231, 232, 233, 234:
-		return "the host cannot give the service the protection that hardening or directives ask for"
+		return "systemd cannot become the user; see user" + by("User", "DynamicUser")
+	case 218, 219, 225, 226, 227, 228, 229, 230, 231, 232, 233, 234, 238, 239, 240, 243:
+		return "the host cannot give the service the protection or the directories that hardening or directives ask for" + by()
 	case 126, 127:
-		return "a shell does not find or may not run the program; see bundle, exec_start and log_file"
+		return "a shell does not find or may not run the program; see " + cmp.Or(s.exampleOption(), "bundle") + " and log_file"
 	}
 	return ""
 }
 
+func (s Service) exampleOption() string {
+	if s.ExecStart != nil {
+		return "exec_start"
+	}
+	return ""
+}
+
+// execFailure says why systemd could not run the program, in the words of
+// execve(2).
+func (s Service) execFailure(f Facts, log []string) string {
+	said := func(words string) bool {
+		return slices.ContainsFunc(log, func(line string) bool {
+			return strings.Contains(line, words) && hasAny(line, "Failed to execute", "Failed at step EXEC", "Unable to locate executable", "Failed to spawn")
+		})
+	}
+	option := "bundle and login_shell"
+	if s.ExecStart != nil {
+		option = "exec_start"
+	}
+	switch {
+	case said("Permission denied") && f.SELinux:
+		return "SELinux does not let systemd run a program from there, as one below /home: login_shell: true gets round it, or a label does " +
+			"(semanage fcontext -a -t bin_t, then restorecon); ausearch -m avc -ts recent shows it; see " + option
+	case said("Permission denied"):
+		return "systemd may not run the program as " + s.User + ": it is not executable, or that user may not enter a directory above it, or it is on a file system mounted noexec; see " + option
+	case said("Exec format error"):
+		return "systemd cannot run the program, which is for another kind of machine, or a script without an interpreter in its first line; see " + option
+	}
+	return "systemd cannot run the program: it is missing or not executable, or so is the interpreter in its first line; see bundle, login_shell and exec_start"
+}
+
 // failureOf reads the Result of a unit: org.freedesktop.systemd1(5).
-func failureOf(p converge.Process) string {
-	if p.ActiveState == "active" && p.MainPID != 0 {
+func (s Service) failureOf(left converge.Traces, p converge.Process) string {
+	if isUp(p) {
 		return "its boot takes longer than start_timeout, or it is no Sidekiq: it runs, but its process title does not say that it takes jobs"
 	}
 	switch p.Result {
@@ -137,9 +208,69 @@ func failureOf(p converge.Process) string {
 	case "watchdog":
 		return "it gave no sign of life for watchdog_sec"
 	case "oom-kill":
-		return "the host's memory is used up"
+		return s.outOfMemory(left.Log)
 	case "resources":
-		return "systemd could not get what the service needs, such as an env file: see env_files"
+		return "systemd could not get what the service needs, such as an env file: see env_files" + setBy(left.DropIns, "EnvironmentFile", "LoadCredential")
+	case "start-limit-hit":
+		return "it was started too often in a short time: see StartLimitIntervalSec in directives" + setBy(left.DropIns, "StartLimitIntervalSec", "StartLimitInterval", "StartLimitBurst")
+	}
+	if p.ExitCode == killed && p.ExitStatus == sigKILL {
+		return "signal 9 ended it, which the kernel sends where memory is used up, or a person does: see journalctl -k"
 	}
 	return ""
+}
+
+const sigKILL = 9
+
+// outOfMemory tells the unit's own limit from the host's memory by the
+// kernel's words (mm/oom_kill.c) and those of systemd-oomd.
+func (s Service) outOfMemory(log []string) string {
+	said := func(words ...string) bool {
+		return slices.ContainsFunc(log, func(line string) bool { return hasAny(line, words...) })
+	}
+	switch {
+	case said("oom_memcg=/system.slice/" + s.Name):
+		return "the service has used up its own MemoryMax: raise it in directives, or lower concurrency"
+	case said("CONSTRAINT_MEMCG", "Memory cgroup out of memory"):
+		return "a limit of memory for several units, such as MemoryMax of a slice or of the container, is used up"
+	case said("CONSTRAINT_NONE", "Out of memory: Kill"):
+		return "the host's memory is used up"
+	case said("systemd-oomd killed"):
+		return "systemd-oomd ended it, since the host is short of memory: see ManagedOOMMemoryPressure in directives"
+	case s.limitsMemory():
+		return "the service has used up its own MemoryMax, set in directives, or the host's memory is used up: journalctl -k says which"
+	}
+	return "the host's memory is used up"
+}
+
+func (s Service) limitsMemory() bool {
+	return slices.ContainsFunc(s.Directives, func(d Directive) bool { return hasAny(d.Name, "MemoryMax", "MemoryLimit", "MemoryHigh") })
+}
+
+// setBy names the drop-ins that set one of these directives, or, without
+// names, all drop-ins: they are not the options' doing.
+func setBy(dropIns []converge.File, names ...string) string {
+	var paths []string
+	for _, d := range dropIns {
+		for line := range systemd.Lines(d.Content) {
+			if len(names) == 0 && line.Name != "" || contains(names, line.Name) {
+				paths = appendNew(paths, d.Path)
+			}
+		}
+	}
+	if len(paths) == 0 {
+		return ""
+	}
+	return ", and the drop-in " + strings.Join(paths, ", ") + ", which sets it"
+}
+
+// conditionNames are the directives of conditions that are written as
+// "ConditionPathExists=/x".
+func conditionNames(conditions []string) []string {
+	var names []string
+	for _, c := range conditions {
+		name, _, _ := strings.Cut(c, "=")
+		names = append(names, name)
+	}
+	return names
 }

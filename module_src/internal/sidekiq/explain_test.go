@@ -9,38 +9,104 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 )
 
+// explained is what Explain says of a plain service with this log, changed by
+// options.
+func explained(p converge.Process, f Facts, options Service, log ...string) string {
+	options.User = "deploy"
+	return options.Explain(f, converge.Traces{Log: log}, p)
+}
+
 func TestExplainNamesTheCauseAndTheOption(t *testing.T) {
+	ended := func(status int) converge.Process { return converge.Process{ExitCode: exited, ExitStatus: status} }
 	for _, test := range []struct {
-		name, line string
-		process    converge.Process
-		want       string
+		name    string
+		process converge.Process
+		log     string
+		want    string
 	}{
-		{"-L", "invalid option: -L (OptionParser::InvalidOption)", converge.Process{}, "no -L"},
-		{"old Redis", "You are connecting to Redis v5.0.14, Sidekiq requires Redis v6.2.0 or greater", converge.Process{}, "too old"},
-		{"no Redis", "Error connecting to Redis on 127.0.0.1:6379 (Errno::ECONNREFUSED) (Redis::CannotConnectError)", converge.Process{}, "cannot reach Redis"},
-		{"no Redis, 7", "Connection refused - connect(2) for 127.0.0.1:6379 (RedisClient::CannotConnectError)", converge.Process{}, "cannot reach Redis"},
-		{"no gem", "Could not find gem 'sidekiq' in locally installed gems.", converge.Process{}, "gems are not installed"},
-		{"no sidekiq", "bundler: command not found: sidekiq", converge.Process{}, "gems are not installed"},
-		{"another Ruby", "Your Ruby version is 2.7.0, but your Gemfile specified 3.2.2", converge.Process{}, "login_shell"},
-		{"no Gemfile", "Could not locate Gemfile or .bundle/ directory", converge.Process{}, "no Gemfile in working_directory"},
-		{"no application", "Please point Sidekiq to a Rails application or a Ruby file", converge.Process{}, "no Rails application"},
-		{"no file", "app.rb:1:in `require': cannot load such file -- x (LoadError)", converge.Process{}, "does not load"},
-		{"hardening", "Read-only file system @ rb_sysopen - /opt/x (Errno::EROFS)", converge.Process{}, "hardening"},
-		{"no way into the directory", "Changing to the requested working directory failed: Permission denied", converge.Process{ExitCode: exited, ExitStatus: 200}, "working_directory"},
-		{"old Redis, 7.3", "You are connecting to Redis 5.0.14, Sidekiq requires Redis 6.2.0 or greater", converge.Process{}, "too old"},
-		{"no directory", "", converge.Process{ExitCode: exited, ExitStatus: 200}, "working_directory"},
-		{"no program", "", converge.Process{ExitCode: exited, ExitStatus: 203}, "bundle"},
-		{"no user", "", converge.Process{ExitCode: exited, ExitStatus: 217}, "user"},
-		{"namespace", "", converge.Process{ExitCode: exited, ExitStatus: 226}, "hardening"},
-		{"too slow", "", converge.Process{Result: "timeout", Type: "notify"}, "start_timeout"},
-		{"still booting", "", converge.Process{ActiveState: "active", MainPID: 7, Result: "success", Type: "exec"}, "longer than start_timeout"},
-		{"out of memory", "", converge.Process{Result: "oom-kill"}, "memory"},
-		{"nothing known", "hello", converge.Process{ExitCode: exited, ExitStatus: 1, Result: "exit-code"}, ""},
-		{"killed by signal 203", "", converge.Process{ExitCode: 2, ExitStatus: 203}, ""},
+		{"-L", ended(1), "invalid option: -L (OptionParser::InvalidOption)", "no -L"},
+		{"no directory", ended(200), "", "working_directory"},
+		{"no way into the directory", ended(200), "Changing to the requested working directory failed: Permission denied", "working_directory"},
+		{"no program", ended(203), "", "bundle"},
+		{"no user", ended(217), "", "user"},
+		{"namespace", ended(226), "", "hardening"},
+		{"too slow", converge.Process{Result: "timeout", Type: "notify"}, "", "start_timeout"},
+		{"still booting", converge.Process{ActiveState: "active", MainPID: 7, Result: "success", Type: "exec"}, "", "longer than start_timeout"},
+		{"still booting, with a word", converge.Process{ActiveState: "active", MainPID: 7, Type: "exec"}, "x: invalid option: -L", "longer than start_timeout"},
+		{"nothing known", ended(1), "hello", ""},
+		{"killed by signal 203", converge.Process{ExitCode: killed, ExitStatus: 203}, "", ""},
+		{"killed", converge.Process{ExitCode: killed, ExitStatus: sigKILL}, "", "signal 9"},
+		{"env file", converge.Process{Result: "resources"}, "", "env_files"},
 	} {
-		got := Explain([]string{"booting", test.line}, test.process)
+		got := explained(test.process, Facts{}, Service{}, "booting", test.log)
 		if !strings.Contains(got, test.want) || (test.want == "") != (got == "") {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
+	}
+}
+
+// The words are made after the sources, since test hosts have no memory
+// controller: dump_oom_summary and oom_kill_process of Linux 6.1, and
+// unit_check_oomd_kill of systemd 252.
+func TestOutOfMemoryNamesTheLimit(t *testing.T) {
+	oom := converge.Process{Result: "oom-kill", ExitCode: killed, ExitStatus: sigKILL}
+	limited := Service{Name: "sidekiq", Directives: []Directive{{Section: "Service", Name: "MemoryMax", Values: []string{"1G"}}}}
+	const own = "kernel: oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/system.slice/sidekiq.service,task_memcg=/system.slice/sidekiq.service,task=ruby,pid=4242,uid=1000"
+	for name, test := range map[string]struct {
+		service   Service
+		log, want string
+	}{
+		"its own":         {Service{Name: "sidekiq"}, own, "its own MemoryMax"},
+		"the slice's":     {limited, strings.ReplaceAll(own, "oom_memcg=/system.slice/sidekiq.service", "oom_memcg=/system.slice"), "several units"},
+		"the host's":      {limited, "kernel: Out of memory: Killed process 4242 (ruby) total-vm:9126340kB, anon-rss:7812344kB, file-rss:0kB, shmem-rss:0kB, UID:1000 pgtables:15584kB oom_score_adj:0", "the host's memory is used up"},
+		"oomd":            {limited, "sidekiq.service: systemd-oomd killed 12 process(es) in this unit.", "systemd-oomd"},
+		"no kernel's log": {limited, "sidekiq.service: A process of this unit has been killed by the OOM killer.", "MemoryMax"},
+		"no limit":        {Service{Name: "sidekiq"}, "", "the host's memory is used up"},
+	} {
+		if got := explained(oom, Facts{}, test.service, test.log); !strings.Contains(got, test.want) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+func TestAdviceFitsWhatIsSet(t *testing.T) {
+	const wrongRuby = "/usr/lib/ruby/bundler/definition.rb:427:in `validate_ruby!': Your Ruby version is 3.1.2, but your Gemfile specified 3.2.2 (Bundler::RubyVersionMismatch)"
+	failed := converge.Process{ExitCode: exited, ExitStatus: 1}
+	for _, test := range []struct {
+		name      string
+		service   Service
+		facts     Facts
+		status    int
+		log       string
+		want, not string
+	}{
+		{"plain", Service{}, Facts{}, 1, wrongRuby, "set login_shell: true", "~/.profile"},
+		{"login shell", Service{LoginShell: true}, Facts{}, 1, wrongRuby, "~/.profile or ~/.bash_profile", "set login_shell: true"},
+		{"own command", Service{ExecStart: []string{"/x"}}, Facts{}, 1, wrongRuby, "see exec_start", "login_shell"},
+		{"env ruby", Service{ExecStart: []string{"/x"}}, Facts{}, 127, "/usr/bin/env: 'ruby': No such file or directory", "PATH", "a shell"},
+		{"exec", Service{}, Facts{}, 203, "sidekiq.service: Failed at step EXEC spawning /x: Permission denied", "noexec", "SELinux"},
+		{"SELinux", Service{}, Facts{SELinux: true}, 203, "sidekiq.service: Failed at step EXEC spawning /x: Permission denied", "SELinux", "noexec"},
+		{"SELinux, but missing", Service{}, Facts{SELinux: true}, 203, "sidekiq.service: Failed at step EXEC spawning /x: No such file or directory", "missing", "SELinux"},
+	} {
+		failed.ExitStatus = test.status
+		got := explained(failed, test.facts, test.service, test.log)
+		if !strings.Contains(got, test.want) || strings.Contains(got, test.not) {
+			t.Errorf("%s: %q", test.name, got)
+		}
+	}
+}
+
+func TestDropInsAndConditionsAreNamed(t *testing.T) {
+	dropIns := []converge.File{
+		{Path: "/etc/systemd/system/sidekiq.service.d/dir.conf", Content: "[Service]\nWorkingDirectory=/none\n"},
+		{Path: "/etc/systemd/system/sidekiq.service.d/nice.conf", Content: "[Service]\nNice=5\n[Unit]\nConditionPathExists=/none\n"},
+	}
+	got := Service{}.Explain(Facts{}, converge.Traces{DropIns: dropIns}, converge.Process{ExitCode: exited, ExitStatus: 200})
+	if !strings.Contains(got, "dir.conf") || strings.Contains(got, "nice.conf") {
+		t.Errorf("of a directory: %q", got)
+	}
+	got = Service{}.Explain(Facts{}, converge.Traces{DropIns: dropIns, Unmet: []string{"ConditionPathExists=/none"}}, converge.Process{})
+	if !strings.Contains(got, "ConditionPathExists=/none is not met") || !strings.Contains(got, "nice.conf") {
+		t.Errorf("of a condition: %q", got)
 	}
 }

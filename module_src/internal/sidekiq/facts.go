@@ -27,6 +27,10 @@ type Questions struct {
 	Lock, Config string
 	Reader       string
 
+	// Log is the file that the service logs to, absolute; empty: the journal.
+	// It is Reader's, too, and read where the service does not come up.
+	Log string
+
 	// Above are paths at which a file would take precedence over the
 	// service's own.
 	Above []string
@@ -45,6 +49,9 @@ type Facts struct {
 	Systemd   int    // version
 	Systemctl string // absolute path
 	Sudo      Sudo
+
+	// SELinux says that it is there and enforces its policy.
+	SELinux bool
 
 	Users    map[string]User
 	Groups   map[string]Group
@@ -150,6 +157,9 @@ func (s Service) Questions() Questions {
 	}
 	q.Dir, q.Reader = s.Dir, s.User
 	q.Lock, q.Config = s.lockFile(), s.configFile()
+	if s.LogFile != "" {
+		q.Log = s.inDir(s.LogFile)
+	}
 	return q
 }
 

@@ -252,9 +252,9 @@ func (h *Host) ProveGrants(ctx context.Context, grants []sudo.Grant, _ converge.
 	return h.Denied
 }
 
-// LastWords are how the unit's processes ended.
-func (h *Host) LastWords(_ context.Context, name string, _ time.Time) []string {
-	return slices.Clone(h.log[name])
+// Traces are how the unit's processes ended.
+func (h *Host) Traces(_ context.Context, name string, _ time.Time) converge.Traces {
+	return converge.Traces{Log: slices.Clone(h.log[name])}
 }
 
 // What follows is done by others than the process under test, and so is no

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package host
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+)
+
+const (
+	maxLines   = 2000     // of a log; a backtrace with its causes may have some hundred
+	maxLine    = 1000     // bytes of a line
+	maxLogTail = 1 << 20  // bytes of a log file
+	maxLogRead = 64 << 20 // bytes that are read of one for that, where something writes without an end
+)
+
+// tail keeps the last lines written to it, each bounded, printable and not
+// empty. However much is written, it holds no more than maxLines of maxLine
+// bytes.
+type tail struct {
+	lines []string
+	line  []byte // the one at hand, as far as it is kept
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	n := len(p)
+	for len(p) > 0 {
+		part, rest, ended := bytes.Cut(p, []byte("\n"))
+		// One byte more than a line may have shows that it is cut off.
+		if room := maxLine + 1 - len(t.line); room > 0 {
+			t.line = append(t.line, part[:min(room, len(part))]...)
+		}
+		if ended {
+			t.end()
+		}
+		p = rest
+	}
+	return n, nil
+}
+
+// end ends the line at hand.
+func (t *tail) end() {
+	line := strings.TrimRight(clip(printable(string(t.line)), maxLine), " ")
+	t.line = t.line[:0]
+	if line == "" {
+		return
+	}
+	if len(t.lines) == 2*maxLines {
+		t.lines = slices.Delete(t.lines, 0, maxLines)
+	}
+	t.lines = append(t.lines, line)
+}
+
+// last are the last lines. The tail is not to be written to any more.
+func (t *tail) last() []string {
+	t.end()
+	return t.lines[max(0, len(t.lines)-maxLines):]
+}
+
+// logFile is the file that a service logs to.
+type logFile struct {
+	path  string
+	who   Identity // reads it
+	began int64    // how long it was when the run began
+}
+
+// follow has the last lines of this file shown where the service does not come
+// up, as far as they are newer than this call. It is read as the service's
+// user, whose file it is.
+func (h *Host) follow(path string, who Identity) {
+	h.log = logFile{path: path, who: who}
+	h.log.began, _ = sizeAs(who, path) // one that is not there yet is all new
+}
+
+// lastLines are the last lines of the file that are newer than the run, or a
+// line that says why there are none.
+func (l logFile) lastLines() []string {
+	t := &tail{}
+	err := as(l.who, func() error { return l.copyTo(t) })
+	lines := t.last()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return []string{"(no log: " + l.path + " is not there)"}
+	case err != nil:
+		return []string{"(no log: cannot read " + l.path + ": " + bare(err).Error() + ")"}
+	case len(lines) == 0:
+		return []string{"(no log: nothing was written to " + l.path + ")"}
+	}
+	return lines
+}
+
+// copyTo copies what is newer than the run. A file that is shorter than it was
+// has been replaced.
+func (l logFile) copyTo(w io.Writer) error {
+	f, err := openUntrusted(l.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return errors.New("not a regular file")
+	}
+	from := l.began
+	if info.Size() < from {
+		from = 0
+	}
+	if _, err := f.Seek(max(from, info.Size()-maxLogTail), io.SeekStart); err != nil {
+		return err
+	}
+	_, err = io.Copy(w, io.LimitReader(f, maxLogRead))
+	return err
+}
+
+// sizeAs is the size of a regular file, as somebody else sees it.
+func sizeAs(who Identity, path string) (size int64, err error) {
+	err = as(who, func() error {
+		f, err := openUntrusted(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		info, err := f.Stat()
+		if err == nil && info.Mode().IsRegular() {
+			size = info.Size()
+		}
+		return err
+	})
+	return size, err
+}

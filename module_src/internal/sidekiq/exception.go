@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// exception is a Ruby exception as a log shows it: its message and where in
+// the log that stands. There are three forms, and none has a mark of its own:
+//
+//   - Ruby's, of one that nothing has rescued (eval_error.c): the place, the
+//     message with its class at the end of the first line, then "\tfrom" and a
+//     place for each frame, and then the same for its cause. From 2.3 to 3.3 a
+//     method is quoted with a backquote and an apostrophe, from 3.4 with two
+//     apostrophes.
+//   - Sidekiq 6's, through its logger: "pid=1 tid=x WARN: Class: message".
+//   - Sidekiq 7's and 8's: the message alone, then the places. The first
+//     versions of Bundler put "Class: " before it.
+type exception struct {
+	class   string // empty: not told
+	message string // without class and place; may have several lines
+	start   int    // the line that the message starts in
+	frames  int    // the first line after the message
+	end     int    // the first line after the frames
+	own     bool   // in Ruby's own form
+	caused  bool   // it is the cause of the one before
+	origin  string // the first frame that is in the application itself, or ""
+}
+
+// grammar are the forms of lines. Ruby quotes what it calls a label, and a
+// label holds no quote that is followed by a colon.
+type grammar struct {
+	frame, head, fatal, prefix, class, classAtEnd, manager, noise *regexp.Regexp
+}
+
+func newGrammar() grammar {
+	const place = `(?:/|<internal:|\(e(?:val|rb)|-e|\./|[\w.-]+(?:/[\w.-]+)*\.?\w*:).*`
+	return grammar{
+		frame:      regexp.MustCompile("^(?:\\s*(?:\\d+: )?from (.+:\\d+(?::in [`'].*')?)|\\s*(" + place + "?:\\d+:in [`'].*'))$"),
+		head:       regexp.MustCompile("^(" + place + "?:\\d+(?::in [`'].*?')?): (.*)$"),
+		fatal:      regexp.MustCompile(`^(/\S+): (.* \((?:NoMemoryError|SystemStackError|fatal)\))$`),
+		prefix:     regexp.MustCompile(`^(?:(?:DEBUG|INFO|WARN|ERROR|FATAL)\s+)?(?:\d{4}-\d\d-\d\dT\S+ )?pid=\d+ tid=\S+(?: [^:]*)?: (.*)$`),
+		class:      regexp.MustCompile(`^([A-Z]\w*(?:::[A-Z]\w*)*): (.*)$`),
+		classAtEnd: regexp.MustCompile(`^(.*) \(([A-Z]\w*(?:::[A-Z]\w*)*)\)$`),
+		manager:    regexp.MustCompile(`^(?:\S+\.service: |kernel: |(?:Starting|Started|Stopping|Stopped|Failed to start|Reloading|Reloaded) .*\S)`),
+		noise:      regexp.MustCompile(`^\s*(?:[DIWEF], \[|\[|\S*\d\d:\d\d:\d\d|.*\b(?:DEBUG|INFO|WARN|WARNING|ERROR)\b)|: warning: `),
+	}
+}
+
+// isFrame reports whether a line is a place in a backtrace.
+func (g grammar) isFrame(line string) bool { return g.frame.MatchString(g.bare(line)) }
+
+// bare is a line without what Sidekiq's logger puts before it.
+func (g grammar) bare(line string) string {
+	if m := g.prefix.FindStringSubmatch(line); m != nil {
+		return m[1]
+	}
+	return line
+}
+
+// exceptions finds the exceptions in a log, in its order.
+func (g grammar) exceptions(log []string) []exception {
+	var found []exception
+	end := 0 // of the one before
+	for i := 0; i < len(log); i++ {
+		var e exception
+		switch {
+		case g.isFrame(log[i]):
+			e = g.above(log, end, i)
+		case g.isHead(log[i]):
+			e = exception{start: i, frames: g.messageEnd(log, i)}
+			if g.isFrame(at(log, e.frames)) {
+				i = e.frames - 1 // its frames come next
+				continue
+			}
+		default:
+			continue
+		}
+		g.read(log, &e)
+		e.caused = e.own && len(found) > 0 && found[len(found)-1].own && found[len(found)-1].end == e.start
+		found = append(found, e)
+		end, i = e.end, e.end-1
+	}
+	return found
+}
+
+// isHead reports whether a line is the first of an exception in Ruby's form.
+func (g grammar) isHead(line string) bool {
+	m := g.parts(line)
+	return m != nil && (g.classAtEnd.MatchString(m[2]) || m[2] == "unhandled exception")
+}
+
+// parts are the place and the text of a line that is the first of an exception
+// in Ruby's form, or nil. Where there is no line of a file, as where memory was
+// used up, the place is the program.
+func (g grammar) parts(line string) []string {
+	if m := g.head.FindStringSubmatch(line); m != nil {
+		return m
+	}
+	return g.fatal.FindStringSubmatch(line)
+}
+
+// messageEnd is the first line after a message in Ruby's form that has no
+// frames at once: one that is not indented, empty or a mark below code.
+func (g grammar) messageEnd(log []string, head int) int {
+	for i := head + 1; i < len(log) && i < head+maxMessage; i++ {
+		if g.isFrame(log[i]) {
+			return i
+		}
+		if g.isHead(log[i]) {
+			break
+		}
+	}
+	return head + 1
+}
+
+// maxMessage is how many lines of a message are looked at.
+const maxMessage = 60
+
+// above is the exception whose frames begin at a line, its message being
+// somewhere after the line least.
+func (g grammar) above(log []string, least, frames int) exception {
+	least = max(least, frames-maxMessage)
+	e := exception{start: frames, frames: frames}
+	switch {
+	case g.prefix.MatchString(log[frames]):
+		e.start = lastOf(log, least, frames, g.prefix.MatchString)
+	case strings.HasPrefix(strings.TrimSpace(log[frames]), "from "):
+		e.start = lastOf(log, least, frames, g.isHead)
+		if e.start == frames { // of a class without a name
+			e.start = lastOf(log, least, frames, g.head.MatchString)
+		}
+	}
+	if e.start < frames {
+		return e
+	}
+	for i := frames - 1; i >= least && !g.noise.MatchString(log[i]); i-- {
+		e.start = i
+		if !goesOn(log, i) {
+			break
+		}
+	}
+	return e
+}
+
+// lastOf is the last line from least on, and before end, that is so, or end.
+func lastOf(log []string, least, end int, is func(string) bool) int {
+	for i := end - 1; i >= least; i-- {
+		if is(log[i]) {
+			return i
+		}
+	}
+	return end
+}
+
+// goesOn reports whether a line goes on with a message of the line before: it
+// is indented or empty, a suggestion, or code with a mark below it.
+func goesOn(log []string, i int) bool {
+	line := log[i]
+	trimmed := strings.TrimSpace(line)
+	marked := strings.Trim(strings.TrimSpace(at(log, i+1)), "^~") == "" && strings.TrimSpace(at(log, i+1)) != ""
+	return trimmed == "" || line[0] == ' ' || line[0] == '\t' || strings.Trim(trimmed, "^~") == "" ||
+		strings.HasPrefix(line, "Did you mean?") || marked
+}
+
+func at(log []string, i int) string {
+	if i < len(log) {
+		return log[i]
+	}
+	return ""
+}
+
+// read fills in what stands in the lines of an exception.
+func (g grammar) read(log []string, e *exception) {
+	lines := append([]string{}, log[e.start:e.frames]...)
+	if len(lines) > 0 {
+		lines[0] = g.bare(lines[0])
+		if m := g.parts(lines[0]); m != nil {
+			lines[0], e.own = m[2], true
+			e.originFrom(m[1])
+		}
+		if m := g.classAtEnd.FindStringSubmatch(lines[0]); m != nil && e.own {
+			lines[0], e.class = m[1], m[2]
+		} else if m := g.class.FindStringSubmatch(lines[0]); m != nil && !e.own {
+			e.class, lines[0] = m[1], m[2]
+		}
+	}
+	e.message = strings.TrimSpace(strings.Join(lines, "\n"))
+	for e.end = e.frames; e.end < len(log) && (g.isFrame(log[e.end]) || isLevels(log[e.end])); e.end++ {
+		m := g.frame.FindStringSubmatch(g.bare(log[e.end]))
+		if m != nil {
+			e.originFrom(m[1] + m[2])
+		}
+	}
+}
+
+// isLevels reports whether a line stands for frames that Ruby left out.
+func isLevels(line string) bool {
+	line = strings.TrimSpace(line)
+	return strings.HasPrefix(line, "... ") && strings.HasSuffix(line, " levels...")
+}
+
+// originFrom notes the first place that is in no gem and not in Ruby.
+func (e *exception) originFrom(place string) {
+	if e.origin != "" || !strings.HasPrefix(place, "/") {
+		return
+	}
+	for _, foreign := range []string{"/usr/", "/gems/", "/vendor/", "/lib/ruby/", "/.rbenv/", "/.rvm/", "/.asdf/", "/bin/"} {
+		if strings.Contains(place, foreign) {
+			return
+		}
+	}
+	e.origin, _, _ = strings.Cut(place, ":in ")
+}
+
+// isBoot reports whether the frames of an exception lead back to the program
+// that starts Sidekiq, which then ends: bin/sidekiq.
+func (g grammar) isBoot(log []string, e exception) bool {
+	for _, line := range log[e.frames:e.end] {
+		if strings.Contains(line, "/sidekiq:") || strings.Contains(line, "/sidekiq/cli.rb:") {
+			return true
+		}
+	}
+	return false
+}
+
+// decisive are the exception that ended the process and its causes, or nil
+// where none did.
+//
+// Ruby prints one that nothing has rescued as the last thing of all: after it
+// there are lines of the manager only. One that Sidekiq has rescued may be
+// followed by whatever gems do at the end. Any other is one that the process
+// has survived.
+func (g grammar) decisive(log []string) []exception {
+	if crash := g.crash(log); crash != nil {
+		return crash
+	}
+	all := g.exceptions(log)
+	for i := len(all) - 1; i >= 0; i-- {
+		e := all[i]
+		if e.own && !g.isLast(log, e) || !e.own && !g.isBoot(log, e) && !g.isLast(log, e) {
+			continue
+		}
+		first := i
+		for all[first].caused {
+			first--
+		}
+		return all[first : i+1]
+	}
+	return nil
+}
+
+// isLast reports whether the process says nothing after an exception.
+func (g grammar) isLast(log []string, e exception) bool {
+	return !slices.ContainsFunc(log[e.end:], func(line string) bool { return strings.TrimSpace(line) != "" })
+}
+
+// split parts what the process has said from what the manager says of it. The
+// two come over different ways, and either may be ahead.
+func (g grammar) split(log []string) (said, manager []string) {
+	for _, line := range log {
+		if g.manager.MatchString(line) {
+			manager = append(manager, line)
+		} else {
+			said = append(said, line)
+		}
+	}
+	return said, manager
+}
+
+// crash is the dump of a Ruby that crashed, as an exception, or nil.
+func (g grammar) crash(log []string) []exception {
+	for i, line := range log {
+		if place, message, found := strings.Cut(line, "[BUG] "); found {
+			return []exception{{message: "[BUG] " + message, start: i, frames: i + 1, end: len(log), own: true, origin: strings.TrimSuffix(place, ": ")}}
+		}
+	}
+	return nil
+}

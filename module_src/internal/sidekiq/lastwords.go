@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"slices"
+	"strings"
+)
+
+const (
+	maxWords   = 20  // lines of a log in a message
+	maxWord    = 500 // bytes of a line
+	maxOfError = 8   // lines of the message of one exception
+	maxCauses  = 3   // exceptions of a chain
+	leastWords = 5   // lines beside them
+)
+
+// LastWords are the lines of a log that a message shows: what the exception
+// said that ended the process, with its causes, and the last lines. Frames are
+// left out but for the place in the application itself, and no line is said
+// twice.
+//
+// What is written at a process's end, by gems that report or measure, may have
+// come after its error and be longer; the error is shown before it then.
+func LastWords(log []string) []string {
+	g := newGrammar()
+	said, manager := g.split(log)
+	manager = slices.DeleteFunc(manager, func(line string) bool { return !strings.Contains(line, ": ") })
+	list := g.decisive(said)
+	var words []string
+	shown := 0 // lines of the log
+	for _, e := range list[:min(len(list), maxCauses)] {
+		words = append(words, e.words(said)...)
+		shown = e.end
+	}
+	before := g.withoutFrames(said[:start(list)])
+	after := g.withoutFrames(said[shown:])
+	room := max(maxWords-len(words)-len(manager), leastWords)
+	if len(words) > 0 && len(after) > room {
+		after = append([]string{"…"}, last(after, room-1)...)
+	}
+	after = last(after, room)
+	words = slices.Concat(last(before, room-len(after)), words, after, last(manager, leastWords))
+	for i, line := range words {
+		words[i] = clip(strings.TrimSpace(line), maxWord)
+	}
+	return words
+}
+
+// withoutFrames are the lines that hold neither a frame nor nothing.
+func (g grammar) withoutFrames(log []string) []string {
+	return slices.DeleteFunc(slices.Clone(log), func(line string) bool { return strings.TrimSpace(line) == "" || g.isFrame(line) })
+}
+
+// last are the last so many lines.
+func last(lines []string, most int) []string { return lines[max(0, len(lines)-max(most, 0)):] }
+
+// start is the line that a chain of exceptions starts in, 0 without any.
+func start(list []exception) int {
+	if len(list) == 0 {
+		return 0
+	}
+	return list[0].start
+}
+
+// words are the lines of the message of an exception, and the place in the
+// application that it comes from where its first line does not say it.
+func (e exception) words(log []string) []string {
+	lines := slices.DeleteFunc(slices.Clone(log[e.start:e.frames]), func(line string) bool { return strings.TrimSpace(line) == "" })
+	if len(lines) > maxOfError {
+		lines = append(lines[:maxOfError-1], "…")
+	}
+	if e.origin != "" && (len(lines) == 0 || !strings.Contains(lines[0], e.origin)) {
+		lines = append(lines, "(at "+e.origin+")")
+	}
+	return lines
+}
+
+// clip cuts a text off after so many bytes.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}

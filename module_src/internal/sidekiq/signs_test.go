@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// sample is a log of a failure, as testdata/failures has it.
+type sample struct {
+	file string // without .txt
+	log  []string
+}
+
+// samples are the recorded and the constructed logs: a line that says where
+// it comes from, how the main process ended, an empty line, and the log.
+func samples(t *testing.T) []sample {
+	t.Helper()
+	files, err := filepath.Glob("testdata/failures/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no samples", err)
+	}
+	var list []sample
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, log, found := strings.Cut(string(content), "\n\n")
+		if !found || !strings.HasPrefix(head, "recorded: ") && !strings.HasPrefix(head, "constructed: ") {
+			t.Errorf("%s does not say where it comes from", file)
+		}
+		list = append(list, sample{strings.TrimSuffix(filepath.Base(file), ".txt"), strings.Split(strings.TrimSuffix(log, "\n"), "\n")})
+	}
+	return list
+}
+
+// failures say of each kind of sample, whatever it was recorded on, which sign
+// tells the cause, "" for none, and what the last lines have to hold.
+func failures() map[string][2]string {
+	return map[string][2]string{
+		"missing-gem":              {"missing gem", `nokogirl`},
+		"missing-locked-gem":       {"missing gem", `rack`},
+		"wrong-Ruby":               {"wrong Ruby", `Your Ruby version is`},
+		"git-gem":                  {"git gem", `is not yet checked out`},
+		"bundler-version":          {"bundler version", `9.9.9`},
+		"frozen-lock":              {"frozen lock", `emfile`},
+		"Gemfile-syntax":           {"Gemfile syntax", `parsing`},
+		"no-Gemfile":               {"no Gemfile", `Could not locate Gemfile`},
+		"activated":                {"missing file", `cannot load such file -- pg (LoadError)`},
+		"missing-file":             {"missing file", `laevigata/none (LoadError)`},
+		"missing-relative-file":    {"missing file", `lib/none (LoadError)`},
+		"syntax":                   {"syntax", `app.rb:`},
+		"required-syntax":          {"syntax", `broken.rb:`},
+		"not-implemented":          {"", `fork() is not for this machine (NotImplementedError)`},
+		"uninitialized-constant":   {"constant", `uninitialized constant Lavigata`},
+		"no-method":                {"own code", `undefined method`},
+		"frozen":                   {"own code", `frozen`},
+		"stack":                    {"own code", `stack level too deep`},
+		"plain-error":              {"", `the licence server says no`},
+		"error-of-several-lines":   {"", `second line of it`},
+		"own-class":                {"", `no licence for 3 hosts`},
+		"abort":                    {"", `no licence`},
+		"exit":                     {"", `exited`},
+		"chain":                    {"server", `cannot set up the index`},
+		"chain-of-standard-errors": {"", `cannot set up the index`},
+		"environment-variable":     {"environment variable", `key not found: "FEDORA_URL"`},
+		"key-of-a-hash":            {"own code", `key not found: :fedora`},
+		"locale":                   {"locale", `US-ASCII`},
+		"env-ruby":                 {"env ruby", `ruby`},
+		"bundle-in-a-login-shell":  {"no bundle", `bundle`},
+		"permission":               {"permission", `/etc/laevigata.conf`},
+		"unreadable":               {"permission", `/etc/shadow`},
+		"no-such-file":             {"file missing", `No such file or directory`},
+		"read-only":                {"read-only", `Read-only file system`},
+		"port-in-use":              {"port in use", `Address already in use`},
+		"disk-full":                {"disk full", `No space left on device`},
+		"open-files":               {"open files", `Too many open files`},
+		"threads":                  {"threads", `Resource temporarily unavailable`},
+		"memory":                   {"memory", `failed to allocate memory`},
+		"crash":                    {"crash", `[BUG] Segmentation fault`},
+		"killed":                   {"", `status=9/KILL`},
+		"redis-refused":            {"Redis", `6398`},
+		"redis-socket":             {"Redis", `/run/none.sock`},
+		"redis-name":               {"Redis", `redis.example.invalid`},
+		"redis-url":                {"Redis address", `scheme`},
+		"redis-without-password":   {"Redis password", `NOAUTH`},
+		"redis-wrong-password":     {"Redis password", `WRONGPASS`},
+		"redis-needs-no-password":  {"Redis without password", `AUTH`},
+		"redis-plain-for-TLS":      {"Redis TLS", `SSL`},
+		// redis-rb waits for a plain Redis until its time is up.
+		"redis-plain-for-TLS-bookworm":      {"Redis", `127.0.0.1:6379`},
+		"redis-certificate":                 {"certificate", `certificate verify failed`},
+		"redis-TLS-for-plain":               {"Redis TLS", ``},
+		"redis-replica":                     {"Redis replica", `READONLY`},
+		"redis-memory":                      {"Redis memory", `OOM command not allowed`},
+		"redis-rights":                      {"Redis rights", `NOPERM`},
+		"redis-no-rights":                   {"Redis rights", `NOPERM`},
+		"redis-snapshots":                   {"Redis snapshots", `MISCONF`},
+		"redis-clients":                     {"Redis clients", `max number of clients`},
+		"redis-database":                    {"Redis database", `DB index is out of range`},
+		"redis-protected":                   {"Redis protected", `protected mode`},
+		"database-refused":                  {"database", `5999`},
+		"database-socket":                   {"database", `PGSQL`},
+		"database-file":                     {"database missing", ``},
+		"database-table":                    {"database migrations", `no such table`},
+		"database-not-configured":           {"database section", `database is not configured`},
+		"database-adapter":                  {"adapter gem", `mysql2`},
+		"pending-migration":                 {"database migrations", `igrations are pending`},
+		"secret_key_base":                   {"secret_key_base", `secret_key_base`},
+		"encryption-key":                    {"encryption key", `Missing encryption key`},
+		"wrong-master-key":                  {"master key", ``},
+		"Zeitwerk":                          {"Zeitwerk", `to define constant`},
+		"Zeitwerk-file":                     {"constant", `uninitialized constant`},
+		"YAML":                              {"YAML", `database.yml`},
+		"no-Rails":                          {"no application", `Rails application`},
+		"sidekiq.yml":                       {"sidekiq.yml", `sidekiq.yml`},
+		"command-line":                      {"command line", `invalid option: --bogus`},
+		"reporters":                         {"missing file", `laevigata/none (LoadError)`},
+		"reporters-after-an-error":          {"", `the licence server says no`},
+		"harmless-refusal":                  {"", `the licence server says no`},
+		"harmless-refusal-abort":            {"", `no licence`},
+		"harmless-refusal-with-a-backtrace": {"missing file", `laevigata/none (LoadError)`},
+	}
+}
+
+func TestSamplesAreToldByTheirSign(t *testing.T) {
+	for _, s := range samples(t) {
+		want := expected(t, s)
+		if name, _ := (Service{}).sign(s.log); name != want[0] {
+			t.Errorf("%s: sign %q, want %q", s.file, name, want[0])
+		}
+	}
+}
+
+// expected is the entry of a sample in failures.
+func expected(t *testing.T, s sample) [2]string {
+	t.Helper()
+	if own, ok := failures()[s.file]; ok {
+		return own
+	}
+	kind, _, _ := cutLast(s.file, "-")
+	want, ok := failures()[kind]
+	if !ok {
+		t.Errorf("%s: no expectation", s.file)
+	}
+	return want
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}
+
+func TestTheErrorItselfIsAmongTheLastWords(t *testing.T) {
+	g := newGrammar()
+	long := func(word string) bool { return len(word) > maxWord+len("…") }
+	for _, s := range samples(t) {
+		words := LastWords(s.log)
+		if want := expected(t, s)[1]; !strings.Contains(strings.Join(words, "\n"), want) {
+			t.Errorf("%s: %q is not in\n  %s", s.file, want, strings.Join(words, "\n  "))
+		}
+		if len(words) > maxWords+maxOfError || slices.ContainsFunc(words, g.isFrame) || slices.ContainsFunc(words, long) {
+			t.Errorf("%s: %d lines, or a frame, or a long line:\n  %s", s.file, len(words), strings.Join(words, "\n  "))
+		}
+	}
+}
