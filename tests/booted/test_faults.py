@@ -67,6 +67,18 @@ def test_a_change_that_fails_leaves_the_host_as_it_was(faults: Host) -> None:
     no_violation(drive(faults, "-transitions", "change", "-only", "^(rename to /etc/sudoers.d|fsync /lib/systemd/system$)"), 8)
 
 
+def test_each_change_is_made_over_the_system_bus_too(faults: Host) -> None:
+    over = "change;1 to 3;a failing change"
+    reports = drive(faults, "-transitions", ";".join(f"{name}, over the system bus" for name in over.split(";")), "-only", "^$")
+    assert [(report["outcome"], report["violations"]) for report in reports] == [("done all the same", None)] * 2 + [("rolled back", None)], reports
+
+
+def test_a_run_goes_on_when_systemd_is_executed_anew_at_any_message(faults: Host) -> None:
+    to_systemd = "^(tell systemd (St|Re|Enable)|ask systemd Subscribe)"
+    transitions = "a failing change;change, over the system bus"
+    no_violation(drive(faults, "-transitions", transitions, "-only", to_systemd, "-fault", "daemon-reexec"), 8)
+
+
 @pytest.mark.long
 def test_whatever_befalls_a_run_what_it_tells_is_true_and_the_next_heals_it(faults: Host) -> None:
     reports = drive(faults, minutes=MINUTES)

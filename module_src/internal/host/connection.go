@@ -4,10 +4,13 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
+	godbus "github.com/godbus/dbus/v5"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 )
@@ -27,30 +30,53 @@ func connect(ctx context.Context) (*dbus.Conn, error) {
 }
 
 const (
+	connectTime    = 5 * time.Second  // in which a systemd that is executed anew is there again
 	reconnectTime  = 30 * time.Second // to be executed anew takes systemd a second or two
 	reconnectEvery = 200 * time.Millisecond
 )
 
-// ask calls systemd, and again over a new connection where the old one is
-// gone: systemd drops its private connections when it is executed anew, as an
-// upgrade of its package has it do. So call may be made twice.
+// ask calls systemd, and again where systemd was gone meanwhile: it drops its
+// private connections when it is executed anew, as an upgrade of its package
+// has it do, and is not to be found on the system bus for a moment. So call may
+// be made twice, and has to be one that does no harm then.
 func (h *Host) ask(ctx context.Context, call func(*dbus.Conn) error) error {
-	err := call(h.conn)
-	if err == nil || h.conn.Connected() {
-		return err
+	for end := h.Now().Add(reconnectTime); ; {
+		err := call(h.conn)
+		if err == nil || answered(err) || ctx.Err() != nil || h.Now().After(end) {
+			return err
+		}
+		if err := h.Sleep(ctx, reconnectEvery); err != nil {
+			return err
+		}
+		if err := h.reconnect(ctx, end); err != nil {
+			return err
+		}
 	}
-	if err := h.reconnect(ctx); err != nil {
-		return err
-	}
-	return call(h.conn)
 }
 
-func (h *Host) reconnect(ctx context.Context) error {
-	h.conn.Close()
-	for end := h.Now().Add(reconnectTime); ; {
+// answered reports whether an error is an answer of systemd, and not of the
+// connection or of the D-Bus daemon that did not find it.
+func answered(err error) bool {
+	var answer godbus.Error
+	if !errors.As(err, &answer) {
+		return false
+	}
+	switch answer.Name {
+	case "org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.Disconnected",
+		"org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner":
+		return false
+	}
+	return !strings.HasPrefix(answer.Name, "org.freedesktop.DBus.Error.Spawn.") // the daemon tries to start it
+}
+
+// reconnect makes a new connection in place of the old one, which may be well:
+// what is at its other end was not.
+func (h *Host) reconnect(ctx context.Context, end time.Time) error {
+	h.Close()
+	for {
 		conn, err := connect(ctx)
 		if err == nil {
-			h.conn = conn
+			h.conn, h.subscribed = conn, false
 			return nil
 		}
 		if h.Now().After(end) {
@@ -62,25 +88,27 @@ func (h *Host) reconnect(ctx context.Context) error {
 	}
 }
 
-// outlive waits for the end of a job that was queued over a connection which
-// is gone. Its result cannot be learned any more, but what has become of the
-// unit can; whether a program that was started is up is for the proof to say.
-func (h *Host) outlive(ctx context.Context, unit string, v converge.Verb) error {
-	for {
-		p, err := h.Process(ctx, unit)
-		if err != nil {
-			return err
-		}
-		if !p.JobPending {
-			if v == converge.Stop && p.MainPID != 0 {
-				return fmt.Errorf("cannot stop %s: it runs on after systemd was executed anew", unit)
-			}
-			return nil
-		}
-		if err := h.Sleep(ctx, reconnectEvery); err != nil {
-			return interrupted(ctx, unit, v)
-		}
+// subscribe has systemd tell of the ends of jobs, once for each connection: on
+// the system bus it refuses to be told so twice.
+func (h *Host) subscribe() error {
+	if h.subscribed {
+		return nil
 	}
+	if err := h.conn.Subscribe(); err != nil && !isDBus(err, "org.freedesktop.systemd1.AlreadySubscribed") {
+		return fmt.Errorf("cannot subscribe to the jobs of systemd: %w", err)
+	}
+	h.subscribed = true
+	return nil
+}
+
+// outlived says how a job went whose end systemd did not tell of, for it was
+// executed anew meanwhile. What has become of the unit can be seen; whether a
+// program that was started is up is for the proof to say.
+func outlived(unit string, v converge.Verb, p converge.Process) error {
+	if v == converge.Stop && p.MainPID != 0 {
+		return fmt.Errorf("cannot stop %s: it runs on after systemd was executed anew", unit)
+	}
+	return nil
 }
 
 func interrupted(ctx context.Context, unit string, v converge.Verb) error {

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/coreos/go-systemd/v22/dbus"
 	"golang.org/x/sys/unix"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
@@ -35,7 +36,7 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 		return f, errors.New("cannot find systemctl in /usr/bin or /bin, so there is nothing that sudo could allow")
 	}
 	var err error
-	if f.Systemd, err = h.systemdVersion(); err != nil {
+	if f.Systemd, err = h.systemdVersion(ctx); err != nil {
 		return f, err
 	}
 	if f.Users, err = h.users(ctx, q.Users); err != nil {
@@ -96,8 +97,12 @@ func refused(paths []string, reason error) []string {
 
 // systemdVersion is the leading number of the manager's version, "252" of
 // "252.39-1~deb12u1".
-func (h *Host) systemdVersion() (int, error) {
-	quoted, err := h.conn.GetManagerProperty("Version")
+func (h *Host) systemdVersion(ctx context.Context) (int, error) {
+	var quoted string
+	err := h.ask(ctx, func(c *dbus.Conn) (err error) {
+		quoted, err = c.GetManagerProperty("Version")
+		return err
+	})
 	if err != nil {
 		return 0, fmt.Errorf("cannot ask systemd for its version: %w", err)
 	}
@@ -168,11 +173,14 @@ func (h *Host) installed(ctx context.Context, names []string) (map[string]sideki
 	for _, name := range names {
 		// Those of the unit alone: reading a service's own properties, which
 		// count its processes and memory, takes systemd ten times as long.
-		all, err := h.conn.GetUnitPropertiesContext(ctx, name)
+		var p properties
+		err := h.ask(ctx, func(c *dbus.Conn) (err error) {
+			p, err = c.GetUnitPropertiesContext(ctx, name)
+			return err
+		})
 		if err != nil {
 			return nil, fmt.Errorf("cannot ask systemd about %s: %w", name, err)
 		}
-		p := properties(all)
 		if p.text("LoadState") != "loaded" {
 			continue
 		}

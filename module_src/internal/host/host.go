@@ -44,8 +44,9 @@ type Options struct {
 // Host is the machine that the program runs on.
 type Host struct {
 	Options
-	conn *dbus.Conn
-	log  logFile // no path: the service logs to the journal only
+	conn       *dbus.Conn
+	subscribed bool    // to the ends of jobs, over conn
+	log        logFile // no path: the service logs to the journal only
 }
 
 var _ converge.Host = (*Host)(nil)
@@ -62,15 +63,19 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	if _, err := os.Lstat("/run/systemd/system"); errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNoSystemd
 	}
-	conn, err := connect(ctx)
-	if err != nil {
+	h := &Host{Options: o}
+	if err := h.reconnect(ctx, h.Now().Add(connectTime)); err != nil {
 		return nil, err
 	}
-	return &Host{Options: o, conn: conn}, nil
+	return h, nil
 }
 
 // Close ends the connection to systemd.
-func (h *Host) Close() { h.conn.Close() }
+func (h *Host) Close() {
+	if h.conn != nil {
+		h.conn.Close()
+	}
+}
 
 // Now is the machine's clock.
 func (h *Host) Now() time.Time { return time.Now() }

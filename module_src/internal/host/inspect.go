@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/coreos/go-systemd/v22/dbus"
+
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
@@ -61,7 +63,11 @@ func (h *Host) inspectFiles(ctx context.Context, s sidekiq.Service, found *sidek
 		found.Sudoers = sidekiq.Text{Content: string(content), Found: true}
 	}
 	// Unlike the property UnitFileState this looks at the disk.
-	files, err := h.conn.ListUnitFilesByPatternsContext(ctx, nil, []string{s.Unit()})
+	var files []dbus.UnitFile
+	err := h.ask(ctx, func(c *dbus.Conn) (err error) {
+		files, err = c.ListUnitFilesByPatternsContext(ctx, nil, []string{s.Unit()})
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("cannot ask systemd about the unit file of %s: %w", s.Unit(), err)
 	}

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/coreos/go-systemd/v22/dbus"
+
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
 
@@ -24,7 +26,11 @@ func (h *Host) instances(ctx context.Context, path string) (ours bool, numbers [
 		return false, nil, nil
 	}
 	stem := strings.TrimSuffix(filepath.Base(path), ".service")
-	units, err := h.conn.ListUnitsByPatternsContext(ctx, nil, []string{stem + "*.service"})
+	var units []dbus.UnitStatus
+	err = h.ask(ctx, func(c *dbus.Conn) (err error) {
+		units, err = c.ListUnitsByPatternsContext(ctx, nil, []string{stem + "*.service"})
+		return err
+	})
 	if err != nil {
 		return true, nil, fmt.Errorf("cannot list the instances of %s: %w", path, err)
 	}

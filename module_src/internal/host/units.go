@@ -134,39 +134,52 @@ func (h *Host) Reload(ctx context.Context) error {
 // Run queues a job for the unit and waits for its end. The job itself is never
 // taken back: when ctx is done, only the waiting ends.
 func (h *Host) Run(ctx context.Context, unit string, v converge.Verb) error {
-	if err := h.ask(ctx, (*dbus.Conn).Subscribe); err != nil {
-		return fmt.Errorf("cannot subscribe to the jobs of systemd: %w", err)
-	}
-	queue := h.conn.StartUnitContext
-	switch v {
-	case converge.Stop:
-		queue = h.conn.StopUnitContext
-	case converge.Restart:
-		queue = h.conn.RestartUnitContext
-	case converge.Hush:
-		queue = h.conn.ReloadUnitContext
-	}
-	if v == converge.Start || v == converge.Restart {
-		h.forgetFailures(ctx, unit)
-	}
-	result := make(chan string, 1)
-	if _, err := queue(context.WithoutCancel(ctx), unit, "replace", result); err != nil {
-		if v == converge.Hush && isDBus(err, "org.freedesktop.systemd1.JobTypeNotApplicable") {
-			return h.hush(ctx, unit)
-		}
-		if v == converge.Stop && isDBus(err, "org.freedesktop.systemd1.NoSuchUnit") {
-			return nil
-		}
+	var result chan string
+	err := h.ask(ctx, func(c *dbus.Conn) error {
+		result = make(chan string, 1)
+		return h.queue(ctx, c, unit, v, result)
+	})
+	switch {
+	case v == converge.Hush && isDBus(err, "org.freedesktop.systemd1.JobTypeNotApplicable"):
+		return h.hush(ctx, unit)
+	case v == converge.Stop && isDBus(err, "org.freedesktop.systemd1.NoSuchUnit"):
+		return nil
+	case err != nil:
 		return fmt.Errorf("cannot %s %s: %w", v, unit, err)
 	}
 	return h.await(ctx, unit, v, result)
 }
 
-// await waits for the result of a job.
+// queue queues a job. To queue it twice does no harm: a job that is there
+// already is joined, and one that is done leaves nothing to do, or is done
+// again.
+func (h *Host) queue(ctx context.Context, c *dbus.Conn, unit string, v converge.Verb, result chan<- string) error {
+	if err := h.subscribe(); err != nil {
+		return err
+	}
+	queue := c.StartUnitContext
+	switch v {
+	case converge.Stop:
+		queue = c.StopUnitContext
+	case converge.Restart:
+		queue = c.RestartUnitContext
+	case converge.Hush:
+		queue = c.ReloadUnitContext
+	}
+	if v == converge.Start || v == converge.Restart {
+		forgetFailures(ctx, c, unit)
+	}
+	_, err := queue(context.WithoutCancel(ctx), unit, "replace", result)
+	return err
+}
+
+// await waits for the result of a job. If systemd is executed anew meanwhile,
+// it may never tell of it; so now and then it is looked at whether there is
+// still a job. One that has just ended gets until the next look to be told of.
 func (h *Host) await(ctx context.Context, unit string, v converge.Verb, result <-chan string) error {
-	connection := time.NewTicker(time.Second)
-	defer connection.Stop()
-	for {
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for over := false; ; {
 		select {
 		case r := <-result:
 			if r == "done" {
@@ -175,10 +188,15 @@ func (h *Host) await(ctx context.Context, unit string, v converge.Verb, result <
 			return &converge.JobError{Unit: unit, Verb: v, Result: r}
 		case <-ctx.Done():
 			return interrupted(ctx, unit, v)
-		case <-connection.C:
-			if !h.conn.Connected() {
-				return h.outlive(ctx, unit, v)
+		case <-look.C:
+			p, err := h.Process(context.WithoutCancel(ctx), unit)
+			if err != nil {
+				return err
 			}
+			if over && !p.JobPending {
+				return outlived(unit, v, p)
+			}
+			over = !p.JobPending
 		}
 	}
 }
@@ -186,8 +204,8 @@ func (h *Host) await(ctx context.Context, unit string, v converge.Verb, result <
 // forgetFailures takes a unit out of a start limit that it has hit; until
 // then, systemd refuses to start it by hand too. Where there is nothing to
 // forget it does nothing, and where the unit is not known the start will say.
-func (h *Host) forgetFailures(ctx context.Context, unit string) {
-	_ = h.conn.ResetFailedUnitContext(ctx, unit)
+func forgetFailures(ctx context.Context, c *dbus.Conn, unit string) {
+	_ = c.ResetFailedUnitContext(ctx, unit)
 }
 
 // hush quiets a service whose unit knows no reload, as the units that people
@@ -200,7 +218,8 @@ func (h *Host) hush(ctx context.Context, unit string) error {
 	if p.MainPID == 0 {
 		return fmt.Errorf("cannot quiet %s: it has no main process", unit)
 	}
-	if err := h.conn.KillUnitWithTarget(ctx, unit, dbus.Main, quiet); err != nil {
+	err = h.ask(ctx, func(c *dbus.Conn) error { return c.KillUnitWithTarget(ctx, unit, dbus.Main, quiet) })
+	if err != nil {
 		return fmt.Errorf("cannot quiet %s: %w", unit, err)
 	}
 	return nil
