@@ -137,7 +137,7 @@ func stateOf(u converge.Unit) ansible.ServiceState {
 
 // isQuiet reports whether a unit's process takes no more jobs.
 func isQuiet(u converge.Unit) bool {
-	return u.Activity == converge.Quiet || u.Activity == converge.Draining
+	return u.Activity == converge.Quiet || u.Activity == converge.Quieting
 }
 
 // expected is what a service would be like after the plan, as far as that can
@@ -170,7 +170,7 @@ func expectedRun(s ansible.ServiceState, v converge.Verb) ansible.ServiceState {
 		s.ActiveState, s.SubState, s.MainPID, s.Restarts, s.Quiet, s.Stale = "active", "running", 0, 0, false, false
 	case converge.Stop:
 		s.ActiveState, s.SubState, s.MainPID, s.Quiet, s.Stale = "inactive", "dead", 0, false, false
-	case converge.Hush:
+	case converge.MakeQuiet:
 		s.Quiet = true
 	}
 	return s

@@ -91,7 +91,7 @@ func (p Plan) Apply(ctx context.Context, h Host, then OnFailure) (warnings []str
 // grants are proven before any process is touched, so that one that does not
 // hold costs no restart.
 func (p Plan) carryOut(ctx context.Context, h Host) (done []Step, warnings []string, failed *Failure) {
-	i := slices.IndexFunc(p.Steps, func(s Step) bool { return s.phase() >= running })
+	i := slices.IndexFunc(p.Steps, func(s Step) bool { return s.phase() >= phaseRun })
 	if i < 0 {
 		i = len(p.Steps)
 	}
@@ -157,7 +157,7 @@ func (p Plan) begun(done []Step) []Step {
 	}
 	begun := slices.Clone(done)
 	for _, s := range p.Steps[len(done):] {
-		if run, ok := s.(RunUnit); ok && (run.Was.Activity == Looping || run.Was.Activity == Starting) {
+		if run, ok := s.(RunUnit); ok && (run.Was.Activity == AutoRestart || run.Was.Activity == Starting) {
 			begun = append(begun, run)
 		}
 	}

@@ -103,10 +103,10 @@ func staleFiles(w, h Unit, changed []File) []string {
 	return stale
 }
 
-// running reports whether there is a main process that could be stale.
-func (a Activity) running() bool {
+// hasProcess reports whether there is a main process that could be stale.
+func (a Activity) hasProcess() bool {
 	switch a {
-	case Up, Starting, Draining, Quiet:
+	case Up, Starting, Quieting, Quiet:
 		return true
 	}
 	return false
@@ -141,13 +141,13 @@ func (p *Plan) diffActivity(w, h Unit, stale []string) {
 		} else if h.Activity == Starting {
 			p.Proofs = append(p.Proofs, w)
 		}
-	case Fresh:
+	case Restarted:
 		run(Restart, "")
 	case Quiet:
-		if h.Activity.running() {
+		if h.Activity.hasProcess() {
 			w.KeepStale = true
 			p.outdated(w, h, stale)
-			run(Hush, "")
+			run(MakeQuiet, "")
 		} else {
 			p.warn("%s is not running, so there is nothing to quiet.", w.Name)
 		}
@@ -171,11 +171,11 @@ func (p *Plan) bringUp(w, h Unit, stale []string) (v Verb, why string) {
 	switch h.Activity {
 	case Down, Stopping:
 		return Start, ""
-	case Looping:
+	case AutoRestart:
 		return Restart, "it is dead and waits for its next automatic restart"
 	case Quiet:
 		return Restart, w.Proof.Terms.Quiet
-	case Draining:
+	case Quieting:
 		p.warn("%s was told to be quiet just now, %s; it is left alone. If it stays quiet, run this again.", w.Name, w.Proof.Terms.Quieting)
 	}
 	return "", ""
@@ -184,7 +184,7 @@ func (p *Plan) bringUp(w, h Unit, stale []string) (v Verb, why string) {
 // outdated reports whether the unit's process is to be replaced by one that
 // its present files describe.
 func (p *Plan) outdated(w, h Unit, stale []string) bool {
-	if len(stale) == 0 || !h.Activity.running() {
+	if len(stale) == 0 || !h.Activity.hasProcess() {
 		return false
 	}
 	if w.KeepStale {

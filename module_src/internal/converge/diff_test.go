@@ -130,18 +130,18 @@ func TestDiff(t *testing.T) {
 		{name: "being stopped", want: nothing, have: activity(converge.Stopping), words: []string{"start sidekiq.service"}, proofs: 1},
 		{name: "starting", want: nothing, have: activity(converge.Starting), proofs: 1},
 		{
-			name: "crash-looping", want: nothing, have: activity(converge.Looping), proofs: 1,
+			name: "crash loop", want: nothing, have: activity(converge.AutoRestart), proofs: 1,
 			words: []string{"restart sidekiq.service: it is dead and waits for its next automatic restart"},
 		},
 		{
 			name: "quiet for long", want: nothing, have: activity(converge.Quiet), proofs: 1,
 			words: []string{"restart sidekiq.service: it is silent"},
 		},
-		{name: "quiet for a moment", want: nothing, have: activity(converge.Draining), warning: "just now, by a friend; it is left alone"},
-		{name: "fresh", want: activity(converge.Fresh), have: nothing, words: []string{"restart sidekiq.service"}, proofs: 1},
+		{name: "quiet for a moment", want: nothing, have: activity(converge.Quieting), warning: "just now, by a friend; it is left alone"},
+		{name: "restarted", want: activity(converge.Restarted), have: nothing, words: []string{"restart sidekiq.service"}, proofs: 1},
 		{name: "to be quiet, but down", want: activity(converge.Quiet), have: activity(converge.Down), warning: "nothing to quiet"},
-		{name: "to be down, but crash-looping", want: activity(converge.Down), have: activity(converge.Looping), words: []string{"stop sidekiq.service"}},
-		{name: "left as it is", want: activity(converge.Any), have: activity(converge.Looping)},
+		{name: "to be down, but crash loop", want: activity(converge.Down), have: activity(converge.AutoRestart), words: []string{"stop sidekiq.service"}},
+		{name: "left as it is", want: activity(converge.Any), have: activity(converge.AutoRestart)},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -105,7 +105,7 @@ var befores = []before{
 		h.Systemctl(converge.Start, service)
 		h.Pass(time.Hour)
 	}},
-	{"crash-looping", func(h *fakehost.Host, kind string) {
+	{"crash loop", func(h *fakehost.Host, kind string) {
 		installed(h, kind, "life=2s boot=5s")
 		h.Systemctl(converge.Start, service)
 		h.Pass(62500 * time.Millisecond)
@@ -119,14 +119,14 @@ var befores = []before{
 		installed(h, kind, "boot=3s")
 		h.Systemctl(converge.Start, service)
 		h.Pass(time.Hour)
-		h.Systemctl(converge.Hush, service)
+		h.Systemctl(converge.MakeQuiet, service)
 		h.Pass(time.Second)
 	}},
 	{"quiet for long", func(h *fakehost.Host, kind string) {
 		installed(h, kind, "boot=3s")
 		h.Systemctl(converge.Start, service)
 		h.Pass(time.Hour)
-		h.Systemctl(converge.Hush, service)
+		h.Systemctl(converge.MakeQuiet, service)
 		h.Pass(time.Hour)
 	}},
 	{"down and disabled, without sudoers", func(h *fakehost.Host, kind string) {
@@ -180,8 +180,8 @@ var goals = []goal{
 		return wanted(converge.Up, newUnit(k), absent(sudoFile("")))
 	}},
 	{"nothing left", false, func(string) converge.State { return without(service) }},
-	{"fresh", false, func(k string) converge.State {
-		return wanted(converge.Fresh, unitFile(unitText("old", k, "boot=3s")), sudoFile("old\n"))
+	{"restarted", false, func(k string) converge.State {
+		return wanted(converge.Restarted, unitFile(unitText("old", k, "boot=3s")), sudoFile("old\n"))
 	}},
 	{"quiet", false, func(k string) converge.State {
 		return wanted(converge.Quiet, unitFile(unitText("old", k, "boot=3s")), sudoFile("new\n"))
@@ -246,7 +246,7 @@ func failure(t *testing.T, err error) *converge.Failure {
 func settled(t *testing.T, h converge.Host, want converge.State) {
 	t.Helper()
 	for _, s := range look(t, h, want).Steps {
-		if r, ok := s.(converge.RunUnit); ok && (r.Verb == converge.Hush || r.Why == "" && r.Verb == converge.Restart) {
+		if r, ok := s.(converge.RunUnit); ok && (r.Verb == converge.MakeQuiet || r.Why == "" && r.Verb == converge.Restart) {
 			continue
 		}
 		t.Errorf("the next run would still %s", s)

@@ -85,7 +85,7 @@ func (c testCase) healed(t *testing.T, h *fakehost.Host, want converge.State, ho
 		t.Fatalf("%v, %s: the process is not of the wanted unit, but of\n%s\n%v", c, how, u.From, h.Effects)
 	}
 	switch activity {
-	case converge.Up, converge.Fresh:
+	case converge.Up, converge.Restarted:
 		if u.PID == 0 || u.Quiet && c.before.name != "just quieted" {
 			t.Fatalf("%v, %s: not up: %+v", c, how, u)
 		}
@@ -129,7 +129,7 @@ func TestKilledDuringARollbackTheNextRunHeals(t *testing.T) {
 		return wanted(converge.Up, unitFile(unitText("old", kind, "boot=3s")), sudoFile("old\n"))
 	}
 	everyCase(t, func(t *testing.T, c testCase) {
-		if c.before.name == "crash-looping" || !c.fails && c.goal.name != "everything new" {
+		if c.before.name == "crash loop" || !c.fails && c.goal.name != "everything new" {
 			return
 		}
 		for i := 1; i < 20; i++ {

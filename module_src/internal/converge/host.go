@@ -15,10 +15,10 @@ type Verb string
 
 // Verbs.
 const (
-	Start   Verb = "start"
-	Stop    Verb = "stop"
-	Restart Verb = "restart"
-	Hush    Verb = "quiet" // take no more work, finish what is in progress
+	Start     Verb = "start"
+	Stop      Verb = "stop"
+	Restart   Verb = "restart"
+	MakeQuiet Verb = "quiet" // take no more work, finish what is in progress
 )
 
 // Verdict is what the host's own tools say of files that have no fault.

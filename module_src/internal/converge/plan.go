@@ -83,14 +83,14 @@ type Step interface {
 type phase int
 
 const (
-	stopping phase = iota
-	disabling
-	installing
-	enabling
-	reloading
-	running
-	dating   // of a rollback only, see restoreTime
-	settling // likewise
+	phaseStop phase = iota
+	phaseDisable
+	phaseInstall
+	phaseEnable
+	phaseReload
+	phaseRun
+	phaseTimes       // of a rollback only, see restoreTime
+	phaseReloadAgain // likewise
 )
 
 // inOrder sorts steps by phase and keeps the order within a phase.
@@ -153,7 +153,7 @@ func (s PutFile) attributes() string {
 	return strings.Join(a, " and the ")
 }
 
-func (s PutFile) phase() phase { return installing }
+func (s PutFile) phase() phase { return phaseInstall }
 
 func (s PutFile) do(ctx context.Context, h Host) error {
 	if s.Was.Irregular != "" {
@@ -194,9 +194,9 @@ func missing(a, b []Link) []string {
 
 func (s SetEnabled) phase() phase {
 	if s.Want.Enabled == Off {
-		return disabling
+		return phaseDisable
 	}
-	return enabling
+	return phaseEnable
 }
 
 func (s SetEnabled) do(ctx context.Context, h Host) error { return h.Enable(ctx, s.Want) }
@@ -205,7 +205,7 @@ func (s SetEnabled) do(ctx context.Context, h Host) error { return h.Enable(ctx,
 type ReloadManager struct{}
 
 func (ReloadManager) String() string                       { return "reload the systemd manager" }
-func (ReloadManager) phase() phase                         { return reloading }
+func (ReloadManager) phase() phase                         { return phaseReload }
 func (ReloadManager) do(ctx context.Context, h Host) error { return h.Reload(ctx) }
 
 // RunUnit starts, stops, restarts or quiets a unit.
@@ -227,28 +227,28 @@ func (s RunUnit) String() string {
 
 func (s RunUnit) phase() phase {
 	if s.Verb == Stop {
-		return stopping
+		return phaseStop
 	}
-	return running
+	return phaseRun
 }
 
 func (s RunUnit) do(ctx context.Context, h Host) error {
-	if s.Verb == Hush && s.Was.Activity == Starting {
+	if s.Verb == MakeQuiet && s.Was.Activity == Starting {
 		// SIGTSTP suspends a process that has not set its handlers yet.
 		if _, err := Prove(ctx, h, Unit{Name: s.Unit, Proof: s.Proof}); err != nil {
 			return err
 		}
 	}
-	if err := s.ended(ctx, h, h.Run(ctx, s.Unit, s.Verb)); err != nil || s.Verb != Hush {
+	if err := s.ended(ctx, h, h.Run(ctx, s.Unit, s.Verb)); err != nil || s.Verb != MakeQuiet {
 		return err
 	}
-	return s.hushed(ctx, h)
+	return s.awaitQuiet(ctx, h)
 }
 
-// hushed waits until the main process says that it is quiet. Until then, a
+// awaitQuiet waits until the main process says that it is quiet. Until then, a
 // look at it finds a service that is at work. A title that says nothing at all
 // is not waited for.
-func (s RunUnit) hushed(ctx context.Context, h Host) error {
+func (s RunUnit) awaitQuiet(ctx context.Context, h Host) error {
 	for end := h.Now().Add(s.Proof.QuietTime); ; {
 		p, err := h.Process(ctx, s.Unit)
 		if err != nil {
@@ -268,7 +268,7 @@ func (s RunUnit) hushed(ctx context.Context, h Host) error {
 // will tell.
 func (s RunUnit) ended(ctx context.Context, h Host, err error) error {
 	var job *JobError
-	if !errors.As(err, &job) || s.Verb == Stop || s.Verb == Hush {
+	if !errors.As(err, &job) || s.Verb == Stop || s.Verb == MakeQuiet {
 		return err
 	}
 	if job.Result == "canceled" {

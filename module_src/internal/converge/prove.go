@@ -105,7 +105,7 @@ func (w *watch) look(p Process, now time.Time) (verdict, string) {
 	case p.ActiveState == "active" && p.SubState == "exited":
 		return alive, "" // a oneshot unit that remains active: its job was the proof
 	case p.ActiveState == "active" && p.SubState == "running":
-		if v, why := w.running(p, now); v != undecided {
+		if v, why := w.judgeActive(p, now); v != undecided {
 			return v, why
 		}
 	}
@@ -116,8 +116,8 @@ func (w *watch) look(p Process, now time.Time) (verdict, string) {
 	return undecided, ""
 }
 
-// running judges a main process that systemd calls running.
-func (w *watch) running(p Process, now time.Time) (verdict, string) {
+// judgeActive judges a main process that systemd calls judgeActive.
+func (w *watch) judgeActive(p Process, now time.Time) (verdict, string) {
 	if p.Quiet {
 		return alive, w.unit.Name + " came up, but was told to be quiet by somebody else meanwhile."
 	}

@@ -320,7 +320,7 @@ func TestAStartSaysWhyItFailed(t *testing.T) {
 			}
 			var dead *converge.NotUp
 			if !errors.As(f, &dead) || len(f.Traces.Log) == 0 && !strings.Contains(c.name, "never ready") {
-				t.Errorf("NotUp: %v, last words %q", dead, f.Traces.Log)
+				t.Errorf("NotUp: %v, last log lines %q", dead, f.Traces.Log)
 			}
 			if strings.Contains(f.Error(), ": cannot") {
 				t.Errorf("the message says twice what it cannot: %q", f)

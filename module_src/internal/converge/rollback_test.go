@@ -81,7 +81,7 @@ func (c testCase) attempt(t *testing.T, fault func(n int, what string) fakehost.
 	}
 	_, a.err = plan.Apply(context.Background(), a.host, then)
 	a.is = a.host.Snapshot()
-	a.touched = a.touched || c.before.name == "crash-looping" // by itself
+	a.touched = a.touched || c.before.name == "crash loop" // by itself
 	return a
 }
 
@@ -235,7 +235,7 @@ func TestCancelledBetweenAnyTwoEffectsIsRolledBack(t *testing.T) {
 			plan := look(t, h, c.want(c.kind))
 			was := h.Snapshot()
 			ctx, cancel := context.WithCancelCause(context.Background())
-			touched, reached := c.before.name == "crash-looping", false
+			touched, reached := c.before.name == "crash loop", false
 			h.OnEffect = func(i int, what string) {
 				if reached {
 					return
@@ -319,7 +319,7 @@ func TestAnOldServiceThatDoesNotComeBackIsNotBlamedOnTheChange(t *testing.T) {
 			t.Errorf("Type=%s: rolled back %t, notes %q", kind, f.RolledBack, f.Notes)
 		}
 		if len(f.Traces.Log) == 0 {
-			t.Errorf("Type=%s: no last words", kind)
+			t.Errorf("Type=%s: no last log lines", kind)
 		}
 	}
 }

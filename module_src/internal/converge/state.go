@@ -85,17 +85,17 @@ func (f File) Same(g File) bool {
 // Activity is what the process of a unit does, or should do.
 type Activity string
 
-// Activities. Any and Fresh are wanted only and never observed.
+// Activities. Any and Restarted are wanted only and never observed.
 const (
-	Any      Activity = ""         // leave it as it is
-	Up       Activity = "up"       // running, ready and at work
-	Fresh    Activity = "fresh"    // up, and started by this very run
-	Down     Activity = "down"     // not running, and nothing will start it
-	Starting Activity = "starting" // running or being started, but nothing shows yet that it is ready
-	Looping  Activity = "looping"  // dead, waiting for its next automatic restart
-	Stopping Activity = "stopping" // being stopped
-	Draining Activity = "draining" // told to be quiet so recently that somebody may be about to restart it
-	Quiet    Activity = "quiet"    // running, but takes no more work
+	Any         Activity = ""             // leave it as it is
+	Up          Activity = "up"           // running, ready and at work
+	Restarted   Activity = "restarted"    // up, and started by this very run
+	Down        Activity = "down"         // not running, and nothing will start it
+	Starting    Activity = "starting"     // running or being started, but nothing shows yet that it is ready
+	AutoRestart Activity = "auto-restart" // dead, waiting for its next automatic restart
+	Stopping    Activity = "stopping"     // being stopped
+	Quieting    Activity = "quieting"     // told to be quiet so recently that somebody may be about to restart it
+	Quiet       Activity = "quiet"        // running, but takes no more work
 )
 
 // Switch is a wanted or observed setting; the zero value leaves the host's as

@@ -74,7 +74,7 @@ func (d dice) installUnit(h *fakehost.Host, u string) {
 	}
 	content := d.text()
 	if d.IntN(8) == 0 {
-		content = unitText("looping", "simple", "boot=5s life=2s")
+		content = unitText("dying", "simple", "boot=5s life=2s")
 	}
 	h.Write(fileOf(u), content, one[fs.FileMode](d, 0o644, 0o644, 0o600))
 	h.Own(fileOf(u), 0, one(d, 0, 0, 1000))
@@ -96,16 +96,16 @@ func (d dice) activity(h *fakehost.Host, u string) {
 		return // still booting, perhaps
 	}
 	h.Pass(time.Minute)
-	if f, _ := h.File(context.Background(), fileOf(u)); strings.Contains(f.Content, "looping") {
+	if f, _ := h.File(context.Background(), fileOf(u)); strings.Contains(f.Content, "dying") {
 		return
 	}
 	switch d.IntN(8) {
 	case 0:
 		h.Systemctl(converge.Stop, u)
 	case 1:
-		h.Systemctl(converge.Hush, u)
+		h.Systemctl(converge.MakeQuiet, u)
 	case 2:
-		h.Systemctl(converge.Hush, u)
+		h.Systemctl(converge.MakeQuiet, u)
 		h.Pass(time.Hour)
 	}
 }
@@ -153,7 +153,7 @@ func (d dice) row(u string) converge.Unit {
 	row := converge.Unit{
 		Name:      u,
 		Enabled:   one(d, converge.On, converge.On, converge.Off, ""),
-		Activity:  one(d, converge.Up, converge.Up, converge.Up, converge.Fresh, converge.Down, converge.Quiet, converge.Any),
+		Activity:  one(d, converge.Up, converge.Up, converge.Up, converge.Restarted, converge.Down, converge.Quiet, converge.Any),
 		KeepStale: !d.often(),
 		Proof:     converge.Proof{Timeout: time.Minute, Window: 10 * time.Second},
 	}
@@ -168,7 +168,7 @@ func (d dice) row(u string) converge.Unit {
 
 // wantRedis adds the row of a unit whose file is somebody else's.
 func (d dice) wantRedis(s *converge.State, h *fakehost.Host) {
-	if f, _ := h.File(context.Background(), fileOf(redis)); !f.Exists || strings.Contains(f.Content, "looping") || d.often() {
+	if f, _ := h.File(context.Background(), fileOf(redis)); !f.Exists || strings.Contains(f.Content, "dying") || d.often() {
 		return
 	}
 	s.Units = append(s.Units, converge.Unit{
@@ -293,7 +293,7 @@ func TestARandomRunThatFailsIsRolledBackAndOneThatIsKilledIsHealed(t *testing.T)
 			d := dice{rand.New(rand.NewPCG(n, 1))}
 			h, want := d.host(), d.want()
 			d.wantRedis(&want, h)
-			if strings.Contains(fmt.Sprint(h.Snapshot()), "looping") {
+			if strings.Contains(fmt.Sprint(h.Snapshot()), "dying") {
 				return // it does not stand still
 			}
 			o, at := one(d, fakehost.Refused, fakehost.Botched, fakehost.KilledBefore, fakehost.KilledAfter), 1+d.IntN(12)
@@ -429,17 +429,17 @@ func announcedRuns(t *testing.T, plan converge.Plan, was, is fakehost.Snapshot) 
 	}
 	for name, now := range is.Units {
 		old := was.Units[name]
-		looping := old.Alive && old.PID == 0 || strings.Contains(old.Loaded+old.From, "looping")
+		dying := old.Alive && old.PID == 0 || strings.Contains(old.Loaded+old.From, "dying")
 		var ok bool
 		switch runs[name] {
 		case converge.Start, converge.Restart:
 			ok = now.PID != old.PID && now.PID != 0 && now.From == now.Loaded && !now.Quiet && !now.Activating
 		case converge.Stop:
 			ok = !now.Alive
-		case converge.Hush:
-			ok = now.Quiet && (now.PID == old.PID || looping)
+		case converge.MakeQuiet:
+			ok = now.Quiet && (now.PID == old.PID || dying)
 		default:
-			ok = now.PID == old.PID && now.From == old.From && now.Quiet == old.Quiet || looping
+			ok = now.PID == old.PID && now.From == old.From && now.Quiet == old.Quiet || dying
 		}
 		if !ok {
 			t.Errorf("%s: announced %q, was %+v, is %+v", name, runs[name], old, now)
@@ -469,7 +469,7 @@ func itself(t *testing.T, h *fakehost.Host, want converge.State) {
 	}
 	for _, s := range []converge.State{want, have} {
 		s.Units = slices.DeleteFunc(slices.Clone(s.Units), func(u converge.Unit) bool {
-			return len(u.Stale) > 0 || u.Activity == converge.Fresh || u.Activity == converge.Quiet
+			return len(u.Stale) > 0 || u.Activity == converge.Restarted || u.Activity == converge.Quiet
 		})
 		if p := converge.Diff(s, s); len(p.Steps)+len(p.Proofs) > 0 {
 			t.Errorf("a state and itself differ: %q", p.Words())

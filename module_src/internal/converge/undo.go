@@ -88,9 +88,9 @@ func (s restoreContent) do(ctx context.Context, h Host) error {
 	if now.Same(s.Want) {
 		return nil
 	}
-	fresh := s.Want
-	fresh.ModTime = time.Time{}
-	return h.Put(ctx, fresh)
+	anew := s.Want
+	anew.ModTime = time.Time{}
+	return h.Put(ctx, anew)
 }
 
 // restoreTime gives a file that has been put back its old time.
@@ -98,7 +98,7 @@ type restoreTime struct{ PutFile }
 
 func (s restoreTime) String() string { return "restore the time of " + s.Want.Path }
 
-func (s restoreTime) phase() phase { return dating }
+func (s restoreTime) phase() phase { return phaseTimes }
 
 func (s restoreTime) do(ctx context.Context, h Host) error { return restoreFile(s).do(ctx, h) }
 
@@ -106,7 +106,7 @@ func (s restoreTime) do(ctx context.Context, h Host) error { return restoreFile(
 type reloadAgain struct{ ReloadManager }
 
 func (reloadAgain) String() string { return "reload the systemd manager again" }
-func (reloadAgain) phase() phase   { return settling }
+func (reloadAgain) phase() phase   { return phaseReloadAgain }
 
 func (s SetEnabled) invert() []Step {
 	return []Step{restoreEnabled{SetEnabled{Was: s.Want, Want: s.Was}}}
@@ -172,7 +172,7 @@ func (s restoreUnit) do(ctx context.Context, h Host) error {
 // shows nothing in its title always looks as if it were starting.
 func (s restoreUnit) wasUp() bool {
 	switch s.Was.Activity {
-	case Up, Draining, Quiet:
+	case Up, Quieting, Quiet:
 		return true
 	case Starting:
 		return s.Proof.Window > 0 && s.Was.Age >= s.Proof.Window

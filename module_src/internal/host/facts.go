@@ -123,7 +123,7 @@ func findSudo() sidekiq.Sudo {
 	if path == "" {
 		return sidekiq.Sudo{}
 	}
-	target, visudos := real(path), visudoPaths[:]
+	target, visudos := resolved(path), visudoPaths[:]
 	rs := strings.Contains(target, "sudo-rs") || strings.Contains(target, "/cargo/")
 	if rs {
 		visudos = append([]string{filepath.Dir(target) + "/visudo", filepath.Dir(target) + "/visudo-rs"}, visudos...)
@@ -265,7 +265,7 @@ func textOf(who Identity, path string) sidekiq.Text {
 	case errors.Is(err, fs.ErrNotExist):
 		return sidekiq.Text{}
 	case err != nil:
-		return sidekiq.Text{Found: true, Problem: bare(err).Error()}
+		return sidekiq.Text{Found: true, Problem: withoutPath(err).Error()}
 	}
 	return sidekiq.Text{Content: string(content), Found: true}
 }

@@ -38,7 +38,7 @@ func (h *Host) File(_ context.Context, path string) (converge.File, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return f, nil
 	case err != nil:
-		return f, fmt.Errorf("cannot look at %s: %w", path, bare(err))
+		return f, fmt.Errorf("cannot look at %s: %w", path, withoutPath(err))
 	}
 	f.Exists, f.ModTime, f.Mode = true, info.ModTime(), info.Mode()&0o7777
 	stat := info.Sys().(*syscall.Stat_t)
@@ -49,7 +49,7 @@ func (h *Host) File(_ context.Context, path string) (converge.File, error) {
 	}
 	content, err := readRegular(path)
 	if err != nil {
-		return f, fmt.Errorf("cannot read %s: %w", path, bare(err))
+		return f, fmt.Errorf("cannot read %s: %w", path, withoutPath(err))
 	}
 	f.Content = string(content)
 	return f, nil
@@ -123,7 +123,7 @@ func (h *Host) Put(_ context.Context, f converge.File) error {
 
 func remove(f converge.File) error {
 	if err := os.Remove(f.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("cannot remove %s: %w", f.Path, bare(err))
+		return fmt.Errorf("cannot remove %s: %w", f.Path, withoutPath(err))
 	}
 	return nil
 }
@@ -135,14 +135,14 @@ func install(f converge.File) error {
 	// file, since sudo skips names with a dot.
 	p, err := renameio.NewPendingFile(f.Path, renameio.WithTempDir(filepath.Dir(f.Path)), renameio.WithStaticPermissions(0o600))
 	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", f.Path, bare(err))
+		return fmt.Errorf("cannot write %s: %w", f.Path, withoutPath(err))
 	}
 	defer func() { _ = p.Cleanup() }()
 	if err := fill(p, f); err != nil {
-		return fmt.Errorf("cannot write %s: %w", f.Path, bare(err))
+		return fmt.Errorf("cannot write %s: %w", f.Path, withoutPath(err))
 	}
 	if err := p.CloseAtomicallyReplace(); err != nil {
-		return fmt.Errorf("cannot write %s: %w", f.Path, bare(err))
+		return fmt.Errorf("cannot write %s: %w", f.Path, withoutPath(err))
 	}
 	return nil
 }
@@ -171,11 +171,11 @@ func fill(p *renameio.PendingFile, f converge.File) error {
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
-		return fmt.Errorf("cannot open %s: %w", dir, bare(err))
+		return fmt.Errorf("cannot open %s: %w", dir, withoutPath(err))
 	}
 	defer d.Close()
 	if err := d.Sync(); err != nil && !errors.Is(err, unix.EINVAL) {
-		return fmt.Errorf("cannot sync %s: %w", dir, bare(err))
+		return fmt.Errorf("cannot sync %s: %w", dir, withoutPath(err))
 	}
 	return nil
 }
@@ -187,7 +187,7 @@ func syncDir(dir string) error {
 func trusted(dir string) error {
 	resolved, err := filepath.EvalSymlinks(dir)
 	if err != nil {
-		return fmt.Errorf("cannot reach the directory %s: %w", dir, bare(err))
+		return fmt.Errorf("cannot reach the directory %s: %w", dir, withoutPath(err))
 	}
 	for _, way := range []string{dir, resolved} {
 		if err := trustedWay(way); err != nil {
@@ -201,7 +201,7 @@ func trustedWay(dir string) error {
 	for at := dir; ; at = filepath.Dir(at) {
 		info, err := os.Stat(at)
 		if err != nil {
-			return fmt.Errorf("cannot look at the directory %s: %w", at, bare(err))
+			return fmt.Errorf("cannot look at the directory %s: %w", at, withoutPath(err))
 		}
 		if !info.IsDir() {
 			return fmt.Errorf("%s is not a directory", at)
@@ -218,8 +218,8 @@ func trustedWay(dir string) error {
 	}
 }
 
-// bare takes the path out of an error whose message names it anyway.
-func bare(err error) error {
+// withoutPath takes the path out of an error whose message names it anyway.
+func withoutPath(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
 		return p.Err

@@ -143,7 +143,7 @@ func sudoRules(ctx context.Context, path, user string) (sudo.List, error) {
 	if out.status != 0 {
 		return sudo.List{}, fmt.Errorf("cannot list what %s may do by sudo; %s: %s", user, includedQuestion, strings.Join(lines(out.all()), "; "))
 	}
-	return sudo.List{Entries: sudo.ParseList(out.stdout), SameFile: func(a, b string) bool { return real(a) == real(b) }}, nil
+	return sudo.List{Entries: sudo.ParseList(out.stdout), SameFile: func(a, b string) bool { return resolved(a) == resolved(b) }}, nil
 }
 
 // rootAlready warns of users whom some other rule makes root without a

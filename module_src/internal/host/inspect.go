@@ -160,7 +160,7 @@ func (h *Host) inspectApplication(ctx context.Context, s sidekiq.Service, p prop
 	}
 	h.application(&found.Facts, sidekiq.Questions{Dir: found.Dir, Reader: found.User, Lock: path.Join(found.Dir, "Gemfile.lock")})
 	if found.Facts.Deployed {
-		found.Release = real(found.Dir)
+		found.Release = resolved(found.Dir)
 	}
 	s.Dir = found.Dir
 	found.Warnings = append(found.Warnings, s.Rivals(found.Facts)...)

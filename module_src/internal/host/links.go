@@ -32,7 +32,7 @@ func (h *Host) links(unit string) ([]converge.Link, error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("cannot list %s: %w", dir, bare(err))
+			return nil, fmt.Errorf("cannot list %s: %w", dir, withoutPath(err))
 		}
 		for _, e := range entries {
 			if l, ok := h.linkTo(unit, dir, e); ok {
@@ -70,15 +70,15 @@ func (h *Host) spelled(link, target, unit string) string {
 	if !filepath.IsAbs(target) {
 		target = filepath.Join(filepath.Dir(link), target)
 	}
-	if real(filepath.Dir(target)) == real(h.UnitDir) {
+	if resolved(filepath.Dir(target)) == resolved(h.UnitDir) {
 		return ours
 	}
 	return target
 }
 
-// real is a directory without links on the way, or as it is where it does not
+// resolved is a directory without links on the way, or as it is where it does not
 // exist.
-func real(dir string) string {
+func resolved(dir string) string {
 	if r, err := filepath.EvalSymlinks(dir); err == nil {
 		return r
 	}
@@ -155,7 +155,7 @@ func (h *Host) exactly(u converge.Unit) error {
 			continue
 		}
 		if err := os.Remove(l.Path); err != nil {
-			return fmt.Errorf("cannot remove the link %s: %w", l.Path, bare(err))
+			return fmt.Errorf("cannot remove the link %s: %w", l.Path, withoutPath(err))
 		}
 	}
 	for _, l := range u.Links {
@@ -163,10 +163,10 @@ func (h *Host) exactly(u converge.Unit) error {
 			continue
 		}
 		if err := os.MkdirAll(filepath.Dir(l.Path), 0o755); err != nil {
-			return fmt.Errorf("cannot make the directory of the link %s: %w", l.Path, bare(err))
+			return fmt.Errorf("cannot make the directory of the link %s: %w", l.Path, withoutPath(err))
 		}
 		if err := renameio.Symlink(l.Target, l.Path); err != nil {
-			return fmt.Errorf("cannot make the link %s: %w", l.Path, bare(err))
+			return fmt.Errorf("cannot make the link %s: %w", l.Path, withoutPath(err))
 		}
 	}
 	return nil

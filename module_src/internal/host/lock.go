@@ -77,11 +77,11 @@ func signature(f *os.File) string {
 // makeRunDir makes RunDir, or makes sure that the one there is root's alone.
 func makeRunDir() error {
 	if err := os.Mkdir(RunDir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("cannot make %s: %w", RunDir, bare(err))
+		return fmt.Errorf("cannot make %s: %w", RunDir, withoutPath(err))
 	}
 	info, err := os.Lstat(RunDir)
 	if err != nil {
-		return fmt.Errorf("cannot look at %s: %w", RunDir, bare(err))
+		return fmt.Errorf("cannot look at %s: %w", RunDir, withoutPath(err))
 	}
 	if s := info.Sys().(*syscall.Stat_t); !info.IsDir() || s.Uid != 0 || info.Mode().Perm() != 0o700 {
 		return fmt.Errorf("%s is not a directory of root's with mode 0700; remove it", RunDir)

@@ -86,7 +86,7 @@ func (p program) run(ctx context.Context) (output, error) {
 	case errors.As(err, &exit):
 		out.status = exitStatus(exit)
 	case err != nil:
-		return out, fmt.Errorf("cannot run %s: %w", p.path, bare(err))
+		return out, fmt.Errorf("cannot run %s: %w", p.path, withoutPath(err))
 	}
 	return out, nil
 }

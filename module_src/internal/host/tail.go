@@ -86,7 +86,7 @@ func (l logFile) lastLines() []string {
 	case errors.Is(err, fs.ErrNotExist):
 		return []string{"(no log: " + l.path + " is not there)"}
 	case err != nil:
-		return []string{"(no log: cannot read " + l.path + ": " + bare(err).Error() + ")"}
+		return []string{"(no log: cannot read " + l.path + ": " + withoutPath(err).Error() + ")"}
 	case len(lines) == 0:
 		return []string{"(no log: nothing was written to " + l.path + ")"}
 	}

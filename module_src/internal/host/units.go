@@ -51,7 +51,7 @@ func (h *Host) unit(ctx context.Context, name string, p properties) (u converge.
 	}
 	u.Activity = activity(u.Process, now, p)
 	if u.Activity == converge.Quiet && h.quietedSince(ctx, u.Process, now.Add(-p.span("TimeoutStopUSec"))) {
-		u.Activity = converge.Draining
+		u.Activity = converge.Quieting
 	}
 	if u.Process.MainPID != 0 {
 		u.Age = now.Sub(u.Process.Started)
@@ -76,13 +76,13 @@ func activity(p converge.Process, now time.Time, props properties) converge.Acti
 	switch p.ActiveState {
 	case "activating":
 		if p.SubState == "auto-restart" || p.SubState == "auto-restart-queued" {
-			return converge.Looping
+			return converge.AutoRestart
 		}
 		return converge.Starting
 	case "deactivating":
 		return converge.Stopping
 	case "active", "reloading", "refreshing":
-		return running(p, now, props)
+		return activityWhileActive(p, now, props)
 	}
 	if p.JobPending {
 		return converge.Starting
@@ -90,10 +90,10 @@ func activity(p converge.Process, now time.Time, props properties) converge.Acti
 	return converge.Down
 }
 
-func running(p converge.Process, now time.Time, props properties) converge.Activity {
+func activityWhileActive(p converge.Process, now time.Time, props properties) converge.Activity {
 	switch {
 	case p.Quiet && now.Sub(props.when("StateChangeTimestamp")) < props.span("TimeoutStopUSec"):
-		return converge.Draining
+		return converge.Quieting
 	case p.Quiet:
 		return converge.Quiet
 	case p.Ready, p.Type == "notify", p.Type == "notify-reload", p.SubState == "exited":
@@ -140,8 +140,8 @@ func (h *Host) Run(ctx context.Context, unit string, v converge.Verb) error {
 		return h.queue(ctx, c, unit, v, result)
 	})
 	switch {
-	case v == converge.Hush && isDBus(err, "org.freedesktop.systemd1.JobTypeNotApplicable"):
-		return h.hush(ctx, unit)
+	case v == converge.MakeQuiet && isDBus(err, "org.freedesktop.systemd1.JobTypeNotApplicable"):
+		return h.quietBySignal(ctx, unit)
 	case v == converge.Stop && isDBus(err, "org.freedesktop.systemd1.NoSuchUnit"):
 		return nil
 	case err != nil:
@@ -163,7 +163,7 @@ func (h *Host) queue(ctx context.Context, c *dbus.Conn, unit string, v converge.
 		queue = c.StopUnitContext
 	case converge.Restart:
 		queue = c.RestartUnitContext
-	case converge.Hush:
+	case converge.MakeQuiet:
 		queue = c.ReloadUnitContext
 	}
 	if v == converge.Start || v == converge.Restart {
@@ -208,9 +208,9 @@ func forgetFailures(ctx context.Context, c *dbus.Conn, unit string) {
 	_ = c.ResetFailedUnitContext(ctx, unit)
 }
 
-// hush quiets a service whose unit knows no reload, as the units that people
+// quietBySignal quiets a service whose unit knows no reload, as the units that people
 // wrote by hand do not.
-func (h *Host) hush(ctx context.Context, unit string) error {
+func (h *Host) quietBySignal(ctx context.Context, unit string) error {
 	p, err := h.Process(ctx, unit)
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ func (h *Host) Verify(ctx context.Context, files []converge.File, deployed bool)
 	dir := filepath.Join(RunDir, verifyPrefix+strconv.Itoa(os.Getpid()))
 	_ = os.RemoveAll(dir) // of an earlier process with this id, which was killed
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return v, fmt.Errorf("cannot make a directory to verify files in: %w", bare(err))
+		return v, fmt.Errorf("cannot make a directory to verify files in: %w", withoutPath(err))
 	}
 	defer os.RemoveAll(dir)
 
@@ -52,7 +52,7 @@ func lay(dir string, files []converge.File) (units, sudoers []copied, err error)
 	for _, f := range files {
 		c := copied{File: f, at: filepath.Join(dir, filepath.Base(f.Path))}
 		if err := os.WriteFile(c.at, []byte(f.Content), 0o400); err != nil {
-			return nil, nil, fmt.Errorf("cannot write a copy of %s to verify it: %w", f.Path, bare(err))
+			return nil, nil, fmt.Errorf("cannot write a copy of %s to verify it: %w", f.Path, withoutPath(err))
 		}
 		if f.Kind == converge.SudoersFile {
 			sudoers = append(sudoers, c)

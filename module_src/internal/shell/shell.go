@@ -22,12 +22,12 @@ import (
 	"strings"
 )
 
-// bare are the characters of words that need no quotes.
-const bare = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:,+@%-"
+// plainCharacters are the characters of words that need no quotes.
+const plainCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:,+@%-"
 
 // Word writes s as one word.
 func Word(s string) string {
-	if s != "" && strings.Trim(s, bare) == "" {
+	if s != "" && strings.Trim(s, plainCharacters) == "" {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"

@@ -101,7 +101,7 @@ func TestRestartReasons(t *testing.T) {
 		"not known in which": {running(func(p *Seen) { p.Release = "" }), nil},
 		"older than a file":  {running(func(p *Seen) { p.Stale = []string{"/a", "/b"} }), []string{"it is older than /a, /b"}},
 		"quiet for long":     {running(func(p *Seen) { p.Activity = converge.Quiet }), []string{"it has been quiet for long and takes no jobs"}},
-		"quiet just now":     {running(func(p *Seen) { p.Activity = converge.Draining }), nil},
+		"quiet just now":     {running(func(p *Seen) { p.Activity = converge.Quieting }), nil},
 	} {
 		if d := cmp.Diff(c.want, found.RestartReasons(c.process)); d != "" {
 			t.Errorf("%s: %s", name, d)

@@ -139,7 +139,7 @@ func (w *wanting) above(service converge.Unit) converge.Unit {
 	}
 	service.Umbrella = true
 	switch service.Activity {
-	case converge.Fresh:
+	case converge.Restarted:
 		service.Activity = converge.Up
 	case converge.Quiet:
 		service.Activity = converge.Any

@@ -161,7 +161,7 @@ func (w *wanting) unit(file systemd.File) converge.Unit {
 	if w.Enabled {
 		u.Enabled, u.Links = converge.On, w.links(file)
 	}
-	if w.StartTimeout == 0 && (u.Activity == converge.Up || u.Activity == converge.Fresh) {
+	if w.StartTimeout == 0 && (u.Activity == converge.Up || u.Activity == converge.Restarted) {
 		w.warn("start_timeout is 0: nothing shows whether %s really comes up", w.Unit())
 	}
 	return u
@@ -207,7 +207,7 @@ func (w *wanting) activity() converge.Activity {
 	}
 	switch w.State {
 	case Restarted:
-		return converge.Fresh
+		return converge.Restarted
 	case Quiet:
 		return converge.Quiet
 	}

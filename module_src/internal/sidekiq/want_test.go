@@ -26,7 +26,7 @@ func want(t *testing.T, options string, f Facts) (converge.State, []string) {
 
 func TestStateBecomesActivity(t *testing.T) {
 	for state, activity := range map[string]converge.Activity{
-		"started": converge.Up, "restarted": converge.Fresh, "quiet": converge.Quiet, "stopped": converge.Down, "present": converge.Any,
+		"started": converge.Up, "restarted": converge.Restarted, "quiet": converge.Quiet, "stopped": converge.Down, "present": converge.Any,
 	} {
 		got, warnings := want(t, `{"project_name": "p", "state": "`+state+`"}`, debian12())
 		if a := got.Units[0].Activity; a != activity || len(warnings) > 0 {

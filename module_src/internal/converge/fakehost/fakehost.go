@@ -296,8 +296,8 @@ func (h *Host) Systemctl(v converge.Verb, name string) {
 	case converge.Restart:
 		h.stop(u)
 		h.start(u)
-	case converge.Hush:
-		h.hush(u)
+	case converge.MakeQuiet:
+		h.makeQuiet(u)
 	}
 }
 

@@ -47,7 +47,7 @@ func TestStartUnderSimpleIsDoneAtOnceWhateverBecomesOfIt(t *testing.T) {
 		t.Errorf("%+v", u.Process)
 	}
 	h.Pass(1500 * time.Millisecond)
-	if u := unit(t, h); u.Activity != converge.Looping || u.Process.ExitStatus != 1 {
+	if u := unit(t, h); u.Activity != converge.AutoRestart || u.Process.ExitStatus != 1 {
 		t.Errorf("%+v", u.Process)
 	}
 	h.Pass(time.Second)
@@ -122,9 +122,9 @@ func TestAQuietServiceIsActiveAndStaysQuietWhenStarted(t *testing.T) {
 	h := host("")
 	_ = do(h, converge.Start)
 	h.Pass(time.Minute)
-	_ = do(h, converge.Hush)
+	_ = do(h, converge.MakeQuiet)
 	_ = do(h, converge.Start)
-	if u := unit(t, h); u.Activity != converge.Draining || u.Process.ActiveState != "active" {
+	if u := unit(t, h); u.Activity != converge.Quieting || u.Process.ActiveState != "active" {
 		t.Errorf("%s %+v", u.Activity, u.Process)
 	}
 	h.Pass(time.Hour)

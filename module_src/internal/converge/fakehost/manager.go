@@ -180,7 +180,7 @@ func (h *Host) activity(u *unit) converge.Activity {
 	p := u.proc
 	switch {
 	case p.SubState == "auto-restart":
-		return converge.Looping
+		return converge.AutoRestart
 	case p.ActiveState == "activating":
 		return converge.Starting
 	case p.ActiveState == "deactivating":
@@ -188,7 +188,7 @@ func (h *Host) activity(u *unit) converge.Activity {
 	case p.ActiveState != "active":
 		return converge.Down
 	case p.Quiet && h.now.Sub(u.quiet) < span(setting(u.from, "TimeoutStopSec", "90")):
-		return converge.Draining
+		return converge.Quieting
 	case p.Quiet:
 		return converge.Quiet
 	case p.Ready, p.Type == "notify", p.SubState == "exited":
@@ -232,8 +232,8 @@ func (h *Host) Run(ctx context.Context, name string, v converge.Verb) error {
 		if err := h.effect("start "+name, func() { h.start(u) }); err != nil {
 			return err
 		}
-	case converge.Hush:
-		if err := h.effect("quiet "+name, func() { h.hush(u) }); err != nil {
+	case converge.MakeQuiet:
+		if err := h.effect("quiet "+name, func() { h.makeQuiet(u) }); err != nil {
 			return err
 		}
 	}
@@ -391,9 +391,9 @@ func (h *Host) end(u *unit) {
 	}
 }
 
-// hush tells a process to take no more jobs. One that has not set its signal
+// makeQuiet tells a process to take no more jobs. One that has not set its signal
 // handlers yet is suspended by that, and never becomes ready.
-func (h *Host) hush(u *unit) {
+func (h *Host) makeQuiet(u *unit) {
 	if u.proc.MainPID == 0 {
 		return
 	}
