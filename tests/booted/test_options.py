@@ -6,13 +6,15 @@ A row of the table says what `systemctl show` prints differently for the unit wh
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from conftest import APP, SUDOERS, SUITE, Host
+import yaml
+from conftest import APP, ROOT, SUDOERS, SUITE, Host
 
 pytestmark = pytest.mark.long
 
@@ -256,6 +258,23 @@ ELSEWHERE = {
     "replace": "test_adopt.py",
     "restart_on_change": "test_adopt.py",
 }
+
+
+def documented(of_text: bool | None = None) -> dict[str, Any]:
+    """The options of the module, as documented; where it is asked for only those that take text, or only those that take numbers or words."""
+    for statement in ast.parse((ROOT / "plugins/modules/sidekiq_service.py").read_text()).body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "DOCUMENTATION":
+            options = yaml.safe_load(ast.literal_eval(statement.value))["options"]
+    if of_text is None:
+        return options
+    narrow = {name for name, option in options.items() if option["type"] == "int" or option["type"] == "str" and "choices" in option}
+    return {name: option for name, option in options.items() if option["type"] != "bool" and (name in narrow) != of_text}
+
+
+def properties(option: str) -> set[str]:
+    """What an option may change in the properties of the unit, by its rows."""
+    rows = [row for row in ROWS.values() if option in row.options]
+    return {name for row in rows for name in [*row.shows, *row.lists]}
 
 
 # Of a unit's properties, those that tell of its past and its present, and not of what it is told to be.

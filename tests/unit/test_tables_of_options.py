@@ -3,31 +3,18 @@
 
 from __future__ import annotations
 
-import ast
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-BOOTED = ROOT / "tests/booted"
+BOOTED = Path(__file__).resolve().parents[1] / "booted"
 sys.path.insert(0, str(BOOTED))
 
 import test_hostile_values
 import test_options
 
-
-def documented(module: str) -> dict[str, Any]:
-    """The options of a module."""
-    for statement in ast.parse((ROOT / f"plugins/modules/{module}.py").read_text()).body:
-        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "DOCUMENTATION":
-            return yaml.safe_load(ast.literal_eval(statement.value))["options"]
-    raise AssertionError(f"{module} has no DOCUMENTATION")
-
-
-OPTIONS = documented("sidekiq_service")
+OPTIONS = test_options.documented()
 
 
 @pytest.mark.parametrize("option", OPTIONS)
@@ -41,10 +28,10 @@ def test_an_option_has_a_row_with_what_it_changes(option: str) -> None:
     assert not rows or any(row.options[option] != default for row in rows), f"each row of {option} in tests/booted/test_options.py gives its default"
 
 
-@pytest.mark.parametrize("option", [name for name, declared in OPTIONS.items() if declared["type"] != "bool"])
+@pytest.mark.parametrize("option", test_options.documented(of_text=True))
 def test_an_option_is_given_hostile_values(option: str) -> None:
     ways = [way for way in test_hostile_values.WAYS.values() if way.option == option]
-    assert ways, f"tests/booted/test_hostile_values.py has no way for {option} in WAYS; only yes or no is not text"
+    assert ways, f"tests/booted/test_hostile_values.py has no way for {option} in WAYS: it takes text"
 
 
 def test_the_tables_have_nothing_but_options() -> None:

@@ -136,7 +136,7 @@ func TestEachBoundIsKept(t *testing.T) {
 			_, err := parse(fmt.Sprintf(`{"project_name": "p", %q: %d}`, o.Name, n))
 			refused := err != nil && strings.HasPrefix(err.Error(), fmt.Sprintf("option %q: must be from %d to %d", o.Name, o.Least, o.Most))
 			if good != (err == nil) || !good && !refused {
-				t.Errorf("%s, where %d to %d are allowed, is %d: got %v; see %s and %sparse.go", o.Name, o.Least, o.Most, n, err, modulePath, here)
+				t.Errorf("%s, where %d to %d are allowed, is %d: got %v; see %s and %sservice.go", o.Name, o.Least, o.Most, n, err, modulePath, here)
 			}
 		}
 	}
@@ -255,21 +255,23 @@ func TestEachDirectiveThatIsWrittenHasAnOwner(t *testing.T) {
 	for _, m := range append(basic(), strict()...) {
 		presets["Service."+m.name] = true
 	}
-	used := map[string]bool{}
+	written := map[string]bool{}
 	for _, example := range examples() {
 		for _, o := range outcomes(t, without(task(t, example), "directives")) {
 			for d := range values(t, o) {
-				section, name, _ := strings.Cut(d, ".")
-				_, isFree := free()[d]
-				used[d] = true
-				if !isFree && !presets[d] && owner(section, name) == "" && forbidden(section, name) == "" {
-					t.Errorf("%s is written, and no option owns it: add it to owner in %sdirectives.go, or to free in %soptions_test.go", d, here, here)
-				}
+				written[d] = true
 			}
 		}
 	}
+	for d := range written {
+		section, name, _ := strings.Cut(d, ".")
+		_, isFree := free()[d]
+		if !isFree && !presets[d] && owner(section, name) == "" && forbidden(section, name) == "" {
+			t.Errorf("%s is written, and no option owns it: add it to owner in %sunit.go, or to free in %soptions_test.go", d, here, here)
+		}
+	}
 	for d := range free() {
-		if !used[d] {
+		if !written[d] {
 			t.Errorf("%s is never written: take it out of free in %soptions_test.go", d, here)
 		}
 	}
@@ -289,7 +291,7 @@ func TestOptionOwnsTheDirectiveThatItChanges(t *testing.T) {
 				owned := strings.Contains(owner(section, name)+forbidden(section, name), option)
 				_, isFree := free()[d]
 				if !owned && !isFree && !slices.Contains(besides()[d], option) {
-					t.Errorf("the option %s changes %s and does not own it: name it in owner in %sdirectives.go, or add it to besides in %soptions_test.go",
+					t.Errorf("the option %s changes %s and does not own it: name it in owner in %sunit.go, or add it to besides in %soptions_test.go",
 						option, d, here, here)
 				}
 			}

@@ -18,8 +18,14 @@
 package sidekiq
 
 import (
+	"maps"
 	"path"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
 
 // State is what the option of that name asks for.
@@ -88,6 +94,144 @@ type Service struct {
 	Replace         bool
 }
 
+// Parse makes a Service of a task's options. All that is wrong with them is in
+// one error, an [*ansible.ArgumentError].
+func Parse(r ansible.Request) (Service, error) {
+	p := &parser{}
+	p.Values = Options().Decode(r, &p.Problems)
+	s := p.service()
+	if err := p.Err(); err != nil {
+		return Service{}, err
+	}
+	return s, nil
+}
+
+// parser reads options and notes what is wrong with them.
+type parser struct {
+	ansible.Values
+	ansible.Problems
+}
+
+func (p *parser) service() Service {
+	s := Service{
+		Name:    p.unitStem("name"),
+		State:   State(p.String("state")),
+		Enabled: p.Bool("enabled"),
+
+		User:  p.user("user"),
+		Group: p.group("group"),
+		Umask: p.umask("umask"),
+
+		Processes: p.Int("processes"),
+
+		Type:         p.String("type"),
+		WatchdogSec:  p.Int("watchdog_sec"),
+		Restart:      p.String("restart"),
+		RestartSec:   p.Int("restart_sec"),
+		StartTimeout: time.Duration(p.Int("start_timeout")) * time.Second,
+		StopSec:      p.Int("timeout_stop_sec"),
+
+		Env:      p.variables("env"),
+		EnvFiles: p.envFiles("env_files"),
+		LogFile:  p.path("log_file"),
+
+		RedisUnit: p.redisUnit("redis_unit"),
+		After:     p.units("after"),
+		Wants:     p.units("wants"),
+		WantedBy:  p.units("wanted_by"),
+
+		Hardening:  p.String("hardening"),
+		Directives: p.directives("directives"),
+
+		UnitDir:         p.absolute("unit_dir"),
+		RestartOnChange: p.Bool("restart_on_change"),
+		Rollback:        p.String("on_failure") == "rollback",
+		Replace:         p.Bool("replace"),
+	}
+	p.application(&s)
+	p.command(&s)
+	p.sudo(&s)
+	p.together(s)
+	return s
+}
+
+// application reads where the application is and whose files these are.
+func (p *parser) application(s *Service) {
+	project := p.projectName("project_name")
+	s.Dir = p.absolute("working_directory")
+	switch {
+	case s.Dir != "" || p.Given("working_directory"):
+	case project != "":
+		s.Dir = path.Join("/opt", project, "current")
+	case s.State != Absent && !p.Given("project_name"):
+		p.Add("project_name", "required, unless working_directory is given")
+	}
+	s.Project = project
+	if project == "" {
+		s.Project = projectOf(s.Dir)
+	}
+}
+
+// projectOf names the application that runs in dir where no other name was
+// given to it: laevigata for /opt/laevigata/current, else dir itself.
+func projectOf(dir string) string {
+	name, ok := strings.CutPrefix(dir, "/opt/")
+	if name, ok2 := strings.CutSuffix(name, "/current"); ok && ok2 && name != "" && !strings.Contains(name, "/") {
+		return name
+	}
+	return dir
+}
+
+// command reads what is run.
+func (p *parser) command(s *Service) {
+	s.ExecStart = p.commandLine("exec_start")
+	s.AppEnv = p.word("app_env")
+	s.ConfigFile = p.path("config_file")
+	s.LoginShell = p.Bool("login_shell")
+	s.Bundle = p.bundle("bundle", s.LoginShell)
+	s.Queues = p.queues("queues")
+	s.Concurrency = p.Int("concurrency")
+}
+
+// sudo reads who may do what as root.
+func (p *parser) sudo(s *Service) {
+	s.Sudo = p.Bool("sudo")
+	s.SudoUsers = p.sudoNames("sudo_users")
+	s.SudoGroups = p.sudoNames("sudo_groups")
+	s.SudoCommands = unique(p.Strings("sudo_commands"))
+	s.SudoersFile = p.sudoersFile("sudoers_file", s.Name)
+	if !p.Given("sudo_users") {
+		s.SudoUsers = []string{s.User}
+		if s.Sudo && s.State != Absent && sudo.CheckName(s.User) != nil && s.User != "" {
+			p.Add("user", "%q cannot be written into sudoers so that sudo and sudo-rs read it alike; "+
+				"name somebody else in sudo_users, or set sudo: false", s.User)
+		}
+	}
+	if !s.Sudo || s.State == Absent {
+		return
+	}
+	if len(s.SudoUsers)+len(s.SudoGroups) == 0 {
+		p.Add("sudo_users", "empty, and so is sudo_groups: nobody is granted anything; set sudo: false if that is meant")
+	}
+	if len(s.SudoCommands) == 0 {
+		p.Add("sudo_commands", "empty; set sudo: false if nothing is to be granted")
+	}
+}
+
+// together checks what single options cannot.
+func (p *parser) together(s Service) {
+	if s.Enabled && len(s.WantedBy) == 0 && s.State != Absent && !s.installs() {
+		p.Add("wanted_by", "empty, so nothing would start the service at boot; set enabled: false if that is meant")
+	}
+}
+
+// installs reports whether directives say how the unit is enabled.
+func (s Service) installs() bool {
+	return slices.ContainsFunc(s.Directives, func(d Directive) bool {
+		return d.Section == "Install" && len(d.Values) > 0
+	})
+}
+
 // Variable is one variable of the service's environment. Its value never goes
 // into a message.
 type Variable struct {
@@ -106,3 +250,11 @@ func (s Service) Unit() string { return s.Name + ".service" }
 
 // UnitPath is where its unit file is.
 func (s Service) UnitPath() string { return path.Join(s.UnitDir, s.Unit()) }
+
+func contains(list []string, s string) bool { return slices.Contains(list, s) }
+
+// unique is list without repetitions, in its order.
+func unique(list []string) []string { return appendNew(nil, list...) }
+
+// sortedKeys are the keys of m, sorted.
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

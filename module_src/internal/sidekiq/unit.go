@@ -165,3 +165,44 @@ func (w *wanting) links(u systemd.File) []converge.Link {
 	}
 	return links
 }
+
+// owner says which option a directive belongs to. Setting it by directives
+// would be a second way to say the same; removing it is allowed, except for
+// those in forbidden.
+func owner(section, name string) string {
+	switch section + "." + name {
+	case "Unit.After":
+		return "after"
+	case "Unit.Wants":
+		return "wants"
+	case "Install.WantedBy":
+		return "wanted_by"
+	case "Service.Type":
+		return "type"
+	case "Service.WorkingDirectory":
+		return "working_directory"
+	case "Service.ExecStart":
+		return "exec_start"
+	case "Service.UMask":
+		return "umask"
+	case "Service.Environment":
+		return "env"
+	case "Service.EnvironmentFile":
+		return "env_files"
+	case "Service.Restart":
+		return "restart"
+	case "Service.RestartSec":
+		return "restart_sec"
+	case "Service.TimeoutStartSec":
+		return "start_timeout"
+	case "Service.TimeoutStopSec":
+		return "timeout_stop_sec"
+	case "Service.TimeoutSec":
+		return "start_timeout and timeout_stop_sec"
+	case "Service.WatchdogSec":
+		return "watchdog_sec"
+	case "Service.SyslogIdentifier":
+		return "name"
+	}
+	return ""
+}
