@@ -108,15 +108,19 @@ func header(f converge.File) string {
 	return fmt.Sprintf("%s (mode %04o, owner %d:%d)", f.Path, f.Mode, f.UID, f.GID)
 }
 
-// states are what was seen of the service before and after.
+// states are what was seen of the service before and after, nothing where one
+// of them could not be seen. Check mode tells what would be, and a run that
+// has begun no step has left what it found.
 func (r *report) states() *ansible.Service {
 	before, ok := r.have.Unit(r.service.Unit())
-	if !ok {
+	if !ok || r.applied && r.after == nil {
 		return nil
 	}
-	after, ok := r.after.Unit(r.service.Unit())
-	s := &ansible.Service{Before: stateOf(before), After: stateOf(after)}
-	if !ok {
+	s := &ansible.Service{Before: stateOf(before), After: stateOf(before)}
+	switch {
+	case r.after != nil:
+		s.After = stateOf(*r.after)
+	case r.request.Check && r.failed == nil:
 		s.After = r.expected(s.Before)
 	}
 	return s

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -91,8 +92,9 @@ type report struct {
 	facts    *sidekiq.Facts // nil: not known yet
 	want     converge.State
 	have     converge.State
-	after    converge.State // after the steps; empty where nothing was done
 	plan     converge.Plan
+	applied  bool           // the plan was carried out, all of it or in part
+	after    *converge.Unit // the service after that; nil: not looked at
 	warnings []string
 	failed   error
 }
@@ -113,14 +115,22 @@ func (r *report) converge(ctx context.Context, h machine) error {
 	if r.service.Rollback {
 		then = converge.Rollback
 	}
+	r.applied = true
 	warnings, err := r.plan.Apply(ctx, h, then)
 	r.warn(warnings)
-	after, lookErr := converge.Observe(context.WithoutCancel(ctx), h, r.want)
-	r.after = after
+	r.lookAgain(context.WithoutCancel(ctx), h)
+	return err
+}
+
+// lookAgain looks at the service once more, for the result. What was done by
+// then is done and proven, so that it cannot be looked at is no failure.
+func (r *report) lookAgain(ctx context.Context, h machine) {
+	after, err := h.Unit(ctx, r.service.Unit())
 	if err != nil {
-		return err
+		r.warnings = append(r.warnings, fmt.Sprintf("could not look at %s after that: %v", r.service.Unit(), err))
+		return
 	}
-	return lookErr
+	r.after = &after
 }
 
 // look works out what the host should have, what it has, and the difference.

@@ -355,7 +355,7 @@ sudoers:
   sample: /etc/sudoers.d/sidekiq-restart-users
 service:
   description: The service before and after the task.
-  returned: unless the task failed before it looked at the host
+  returned: unless the task failed before it looked at the host, or could not look at the service after the last step
   type: dict
   contains:
     before:

@@ -27,7 +27,8 @@ type Result struct {
 	// host.
 	Sudoers string `json:"sudoers,omitempty"`
 	// The service before and after the task. Returned: unless the task failed
-	// before it looked at the host.
+	// before it looked at the host, or could not look at the service after the
+	// last step.
 	Service *Service `json:"service,omitempty"`
 	// Whether the application has been deployed. Returned: unless the task failed
 	// before it looked at the host.

@@ -65,7 +65,7 @@ type program struct {
 // empty and its output bounded. The error is about not having been able to run
 // it; its exit status is no error.
 func (p program) run(ctx context.Context) (output, error) {
-	ctx, cancel := context.WithTimeout(ctx, programTime)
+	ctx, cancel := context.WithTimeoutCause(ctx, programTime, fmt.Errorf("it did not end within %s", programTime))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.path, p.args...)
 	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD_COLORS=0", "SYSTEMD_PAGER="}
@@ -82,7 +82,7 @@ func (p program) run(ctx context.Context) (output, error) {
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
-		return out, fmt.Errorf("cannot run %s: it did not end within %s", p.path, programTime)
+		return out, fmt.Errorf("cannot run %s: %w", p.path, context.Cause(ctx))
 	case errors.As(err, &exit):
 		out.status = exitStatus(exit)
 	case err != nil:
