@@ -35,6 +35,9 @@ build: $(BIN)/SHA256SUMS ## compile the program for ARCHS (amd64 arm64)
 generate: ## write what follows from the documentation of the modules: the program's tables, the role's files
 	go run ./module_src/internal/generate
 
+options: $(SETUP) ## tell what an option or a result that is declared lacks, in seconds
+	scripts/test options
+
 docs: build $(SETUP) .cache/release-venv/complete ## write the documentation as HTML, into .cache/docs
 	scripts/docs
 
@@ -64,4 +67,4 @@ $(LINK):
 	mkdir -p $(@D)
 	ln -sfn ../../.. $@
 
-.PHONY: help demo demo-clean test test-all lint bench build generate docs collection requirements clean
+.PHONY: help demo demo-clean test test-all lint bench build generate options docs collection requirements clean
