@@ -30,7 +30,7 @@ func (p program) info(ctx context.Context, req ansible.Request) (ansible.Info, e
 	return infoOf(service, found), nil
 }
 
-func infoOf(s sidekiq.Service, found sidekiq.Sight) ansible.Info {
+func infoOf(s sidekiq.Service, found sidekiq.Report) ansible.Info {
 	i := ansible.Info{
 		Shadowed: []string{}, Template: found.Template, DropIns: list(found.Service.DropIns),
 		Enablement: found.Enablement, ReloadPending: found.Service.Reload,
@@ -64,7 +64,7 @@ func infoOf(s sidekiq.Service, found sidekiq.Sight) ansible.Info {
 	return i
 }
 
-func processOf(found sidekiq.Sight, p sidekiq.Seen) ansible.Process {
+func processOf(found sidekiq.Report, p sidekiq.UnitReport) ansible.Process {
 	out := ansible.Process{
 		Unit: p.Name, ActiveState: p.Process.ActiveState, SubState: p.Process.SubState,
 		MainPID: p.Process.MainPID, Title: p.Process.Title, Memory: int(p.Memory), Restarts: p.Process.Restarts,
@@ -81,8 +81,8 @@ func processOf(found sidekiq.Sight, p sidekiq.Seen) ansible.Process {
 
 // writer says who wrote a unit file, and for which project.
 func writer(content string) (who, project string) {
-	project, form := sidekiq.Owner(content)
-	switch form {
+	project, origin := sidekiq.OriginOf(content)
+	switch origin {
 	case sidekiq.Ours:
 		return "collection", project
 	case sidekiq.OldRole:

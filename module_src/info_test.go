@@ -46,7 +46,7 @@ func TestInfoThatFailsReturnsNothingOfTheOtherModule(t *testing.T) {
 
 func TestInfoHasNoListThatIsNull(t *testing.T) {
 	var line bytes.Buffer
-	found := sidekiq.Sight{Asked: true, Processes: make([]sidekiq.Seen, 1)}
+	found := sidekiq.Report{Asked: true, Processes: make([]sidekiq.UnitReport, 1)}
 	if err := ansible.WriteInfo(&line, infoOf(sidekiq.Service{}, found)); err != nil {
 		t.Fatal(err)
 	}
@@ -81,12 +81,12 @@ func nulls(name string, v any) (names []string) {
 }
 
 func TestOneProcessThatIsNotUpIsEnough(t *testing.T) {
-	process := func(name, release string, a converge.Activity) sidekiq.Seen {
-		p := sidekiq.Seen{Release: release}
+	process := func(name, release string, a converge.Activity) sidekiq.UnitReport {
+		p := sidekiq.UnitReport{Release: release}
 		p.Name, p.Activity, p.Process.MainPID = name, a, 7
 		return p
 	}
-	found := sidekiq.Sight{Dir: "/c", Release: "/2", Processes: []sidekiq.Seen{process("s@1.service", "/2", converge.Up), process("s@2.service", "/1", converge.Quiet)}}
+	found := sidekiq.Report{Dir: "/c", Release: "/2", Processes: []sidekiq.UnitReport{process("s@1.service", "/2", converge.Up), process("s@2.service", "/1", converge.Quiet)}}
 	i := infoOf(sidekiq.Service{}, found)
 	if i.Up || !i.RestartNeeded || !i.Processes[1].Quiet || i.Processes[0].RestartNeeded {
 		t.Errorf("got %+v", i)
@@ -95,7 +95,7 @@ func TestOneProcessThatIsNotUpIsEnough(t *testing.T) {
 	if got := strings.Join(i.RestartReasons, "; "); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if none := infoOf(sidekiq.Service{}, sidekiq.Sight{}); none.Up {
+	if none := infoOf(sidekiq.Service{}, sidekiq.Report{}); none.Up {
 		t.Error("a service without a process is up")
 	}
 }

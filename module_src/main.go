@@ -49,7 +49,7 @@ type machine interface {
 	Facts(context.Context, sidekiq.Questions) (sidekiq.Facts, error)
 
 	// Inspect finds out all that there is to be told of a service.
-	Inspect(context.Context, sidekiq.Service) (sidekiq.Sight, error)
+	Inspect(context.Context, sidekiq.Service) (sidekiq.Report, error)
 
 	// Lock waits until no other run is at work on the host, and clears up what
 	// those that were killed have left beside the paths.

@@ -14,7 +14,7 @@ import (
 )
 
 // result is the report as Ansible gets it.
-func (r *report) result() ansible.Result {
+func (r *progress) result() ansible.Result {
 	out := ansible.Result{
 		Changed:  r.plan.Changes(),
 		Steps:    r.plan.Words(),
@@ -38,7 +38,7 @@ func (r *report) result() ansible.Result {
 
 // fail says in the result what went wrong. A failure before the first step
 // has changed nothing, whatever was planned.
-func (r *report) fail(out *ansible.Result) {
+func (r *progress) fail(out *ansible.Result) {
 	out.Failed, out.Msg, out.Changed = true, r.failed.Error(), false
 	var f *converge.Failure
 	if !errors.As(r.failed, &f) {
@@ -61,7 +61,7 @@ func (r *report) fail(out *ansible.Result) {
 
 // lastWords are the last log lines of a unit that did not come up, and where
 // there are more of them.
-func (r *report) lastWords(f *converge.Failure) string {
+func (r *progress) lastWords(f *converge.Failure) string {
 	words := sidekiq.LastWords(f.Traces.Log)
 	if len(words) == 0 {
 		return ""
@@ -78,7 +78,7 @@ func (r *report) lastWords(f *converge.Failure) string {
 
 // diffs are the planned changes as --diff prints them: the files, and then in
 // words what a file does not show.
-func (r *report) diffs() []ansible.Diff {
+func (r *progress) diffs() []ansible.Diff {
 	var diffs []ansible.Diff
 	var words strings.Builder
 	for _, s := range r.plan.Steps {
@@ -111,7 +111,7 @@ func header(f converge.File) string {
 // states are what was seen of the service before and after, nothing where one
 // of them could not be seen. Check mode tells what would be, and a run that
 // has begun no step has left what it found.
-func (r *report) states() *ansible.Service {
+func (r *progress) states() *ansible.Service {
 	before, ok := r.have.Unit(r.service.Unit())
 	if !ok || r.applied && r.after == nil {
 		return nil
@@ -146,7 +146,7 @@ func isQuiet(u converge.Unit) bool {
 
 // expected is what a service would be like after the plan, as far as that can
 // be told without carrying it out.
-func (r *report) expected(s ansible.ServiceState) ansible.ServiceState {
+func (r *progress) expected(s ansible.ServiceState) ansible.ServiceState {
 	for _, step := range r.plan.Steps {
 		switch step := step.(type) {
 		case converge.PutFile:

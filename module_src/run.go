@@ -80,13 +80,13 @@ func (p program) bring(ctx context.Context, req ansible.Request) ansible.Result 
 		}
 		defer release()
 	}
-	r := report{request: req, service: service}
+	r := progress{request: req, service: service}
 	r.failed = r.converge(ctx, h)
 	return r.result()
 }
 
-// report is what is known at any moment of a run, for its result.
-type report struct {
+// progress is what is known at any moment of a run, for its result.
+type progress struct {
 	request  ansible.Request
 	service  sidekiq.Service
 	facts    *sidekiq.Facts // nil: not known yet
@@ -101,7 +101,7 @@ type report struct {
 
 // converge fills the report on the way. It returns at the first error; what
 // it has found out so far is in the report.
-func (r *report) converge(ctx context.Context, h machine) error {
+func (r *progress) converge(ctx context.Context, h machine) error {
 	if err := r.look(ctx, h); err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (r *report) converge(ctx context.Context, h machine) error {
 
 // lookAgain looks at the service once more, for the result. What was done by
 // then is done and proven, so that it cannot be looked at is no failure.
-func (r *report) lookAgain(ctx context.Context, h machine) {
+func (r *progress) lookAgain(ctx context.Context, h machine) {
 	after, err := h.Unit(ctx, r.service.Unit())
 	if err != nil {
 		r.warnings = append(r.warnings, fmt.Sprintf("could not look at %s after that: %v", r.service.Unit(), err))
@@ -134,7 +134,7 @@ func (r *report) lookAgain(ctx context.Context, h machine) {
 }
 
 // look works out what the host should have, what it has, and the difference.
-func (r *report) look(ctx context.Context, h machine) error {
+func (r *progress) look(ctx context.Context, h machine) error {
 	facts, err := h.Facts(ctx, r.service.Questions())
 	if err != nil {
 		return err
@@ -142,7 +142,7 @@ func (r *report) look(ctx context.Context, h machine) error {
 	r.facts = &facts
 	want, warnings, err := r.service.Want(facts)
 	r.warn(warnings)
-	if err := r.forgive(err); err != nil {
+	if err := r.allowUnmet(err); err != nil {
 		return err
 	}
 	r.want = want
@@ -156,12 +156,12 @@ func (r *report) look(ctx context.Context, h machine) error {
 	}
 	r.plan = converge.Diff(r.want, r.have).Because(func(was, want converge.File) string { return r.service.Reason(facts, was, want) })
 	r.warn(r.plan.Warnings)
-	return r.forgive(r.service.Unwritable(r.plan, facts))
+	return r.allowUnmet(r.service.CheckWritable(r.plan, facts))
 }
 
-// forgive turns what an earlier task of the play may be about to make into a
+// allowUnmet turns what an earlier task of the play may be about to make into a
 // warning in check mode.
-func (r *report) forgive(err error) error {
+func (r *progress) allowUnmet(err error) error {
 	var unmet *sidekiq.UnmetError
 	if !r.request.Check || !errors.As(err, &unmet) {
 		return err
@@ -172,4 +172,4 @@ func (r *report) forgive(err error) error {
 	return nil
 }
 
-func (r *report) warn(warnings []string) { r.warnings = append(r.warnings, warnings...) }
+func (r *progress) warn(warnings []string) { r.warnings = append(r.warnings, warnings...) }

@@ -27,8 +27,8 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 		Sudo:        findSudo(),
 		SELinux:     enforcing(),
 		Packaged:    packaged(q.Paths),
-		Above:       above(q.Above),
-		Below:       ours(q.Below),
+		Overriding:  overriding(q.Overriding),
+		Overridden:  writtenByUs(q.Overridden),
 		ReadOnly:    refused(q.Paths, unix.EROFS),
 		NoDirectory: refused(q.Paths, unix.ENOENT),
 	}
@@ -63,27 +63,27 @@ func enforcing() bool {
 	return err == nil && strings.TrimSpace(string(mode)) == "1"
 }
 
-// above are those of the paths at which there is anything.
-func above(paths []string) []sidekiq.Above {
-	var found []sidekiq.Above
+// overriding are those of the paths at which there is anything.
+func overriding(paths []string) []sidekiq.OverridingFile {
+	var found []sidekiq.OverridingFile
 	for _, path := range paths {
 		if _, err := os.Lstat(path); err == nil {
 			link, _ := os.Readlink(path) // fails for what is no link
-			found = append(found, sidekiq.Above{Path: path, Link: link})
+			found = append(found, sidekiq.OverridingFile{Path: path, Link: link})
 		}
 	}
 	return found
 }
 
-// ours are those of the unit files that this collection wrote.
-func ours(paths []string) []string {
+// writtenByUs are those of the unit files that this collection wrote.
+func writtenByUs(paths []string) []string {
 	return slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
 		content, err := os.ReadFile(path)
 		if err != nil {
 			return true
 		}
-		_, form := sidekiq.Owner(string(content))
-		return form != sidekiq.Ours
+		_, origin := sidekiq.OriginOf(string(content))
+		return origin != sidekiq.Ours
 	})
 }
 
@@ -282,19 +282,19 @@ func packaged(paths []string) map[string]string {
 		if err != nil {
 			continue
 		}
-		if _, form := sidekiq.Owner(string(content)); form == sidekiq.Ours {
+		if _, origin := sidekiq.OriginOf(string(content)); origin == sidekiq.Ours {
 			continue
 		}
-		if name := dpkgOwner(path); name != "" {
+		if name := dpkgPackage(path); name != "" {
 			owners[path] = name
 		}
 	}
 	return owners
 }
 
-// dpkgOwner looks for the package that lists a path, in both spellings of a
+// dpkgPackage looks for the package that lists a path, in both spellings of a
 // host whose /lib is a link to /usr/lib.
-func dpkgOwner(path string) string {
+func dpkgPackage(path string) string {
 	lists, err := filepath.Glob(dpkgInfo + "/*.list")
 	if err != nil {
 		return ""

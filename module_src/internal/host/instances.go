@@ -22,7 +22,7 @@ func (h *Host) instances(ctx context.Context, path string) (ours bool, numbers [
 	if err != nil {
 		return false, nil, nil // not there, or nothing that we would have written
 	}
-	if _, form := sidekiq.Owner(string(content)); form != sidekiq.Ours {
+	if _, origin := sidekiq.OriginOf(string(content)); origin != sidekiq.Ours {
 		return false, nil, nil
 	}
 	stem := strings.TrimSuffix(filepath.Base(path), ".service")

@@ -27,7 +27,7 @@ func (s Service) Conflicts(have converge.State) (warnings []string, err error) {
 		}
 	}
 	if u, ok := have.Unit(s.Unit()); ok {
-		if err := s.hidden(u); err != nil {
+		if err := s.checkFragment(u); err != nil {
 			wrong = append(wrong, err.Error())
 		}
 		warnings = append(warnings, s.besides(u)...)
@@ -50,30 +50,30 @@ func (s Service) taken(f converge.File, option string) error {
 	if !f.Exists || s.Replace {
 		return nil
 	}
-	project, form := Owner(f.Content)
+	project, origin := OriginOf(f.Content)
 	switch {
-	case form == Ours && (s.owns(project) || s.State == Absent && s.Project == ""):
+	case origin == Ours && (s.isOf(project) || s.State == Absent && s.Project == ""):
 		return nil
-	case form == OldRole && s.State != Absent && (project == "" || s.owns(project)):
+	case origin == OldRole && s.State != Absent && (project == "" || s.isOf(project)):
 		return nil
-	case form == OldRole && s.State == Absent:
+	case origin == OldRole && s.State == Absent:
 		return fmt.Errorf("cannot remove %s: this collection did not write it; set replace: true if it is to go", f.Path)
-	case form == Foreign:
+	case origin == Foreign:
 		return fmt.Errorf("cannot %s %s: something else wrote it; set another %s, or replace: true to take it over", verb, f.Path, option)
 	}
 	return fmt.Errorf("cannot %s %s: it is of the project %q; set another name for a second application, "+
 		"or replace: true to take it over", verb, f.Path, project)
 }
 
-// owns reports whether a file of project is this service's. A file that was
+// isOf reports whether a file of project is this service's. A file that was
 // written before the project had a name is known by the directory.
-func (s Service) owns(project string) bool {
+func (s Service) isOf(project string) bool {
 	return project == s.Project || s.Dir != "" && (project == s.Dir || project == projectOf(s.Dir))
 }
 
-// hidden says whether the manager uses something else than our unit file. Where
+// checkFragment says whether the manager uses something else than our unit file. Where
 // it has yet to look again, the files on disk tell; see uncovered.
-func (s Service) hidden(u converge.Unit) error {
+func (s Service) checkFragment(u converge.Unit) error {
 	if u.Reload && s.State != Absent {
 		return nil
 	}

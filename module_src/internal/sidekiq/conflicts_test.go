@@ -27,7 +27,7 @@ func fixture(t *testing.T, name string) string {
 func TestOwner(t *testing.T) {
 	for _, test := range []struct {
 		name, content, project string
-		form                   Form
+		origin                 Origin
 	}{
 		{"ours", fixture(t, "plain-252.service"), "laevigata", Ours},
 		{"ours without a name", fixture(t, "own-command.service"), "/srv/app", Ours},
@@ -42,8 +42,8 @@ func TestOwner(t *testing.T) {
 		{"only a comment", "# Written by hand\n", "", Foreign},
 		{"a marker further down", "\n" + fixture(t, "plain.sudoers"), "", Foreign},
 	} {
-		if project, form := Owner(test.content); project != test.project || form != test.form {
-			t.Errorf("%s: %q %q, want %q %q", test.name, project, form, test.project, test.form)
+		if project, origin := OriginOf(test.content); project != test.project || origin != test.origin {
+			t.Errorf("%s: %q %q, want %q %q", test.name, project, origin, test.project, test.origin)
 		}
 	}
 }

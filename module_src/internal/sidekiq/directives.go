@@ -67,7 +67,7 @@ func newDirective(section, name string, value any) (Directive, error) {
 	if value == nil {
 		return d, nil
 	}
-	if option := owner(section, name); option != "" {
+	if option := optionFor(section, name); option != "" {
 		return d, fmt.Errorf("use the option %s; only null, which removes it, is allowed here", option)
 	}
 	values, ok := value.([]any)

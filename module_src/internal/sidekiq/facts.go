@@ -31,13 +31,13 @@ type Questions struct {
 	// It is Reader's, too, and read where the service does not come up.
 	Log string
 
-	// Above are paths at which a file would take precedence over the
+	// Overriding are paths at which a file would take precedence over the
 	// service's own.
-	Above []string
+	Overriding []string
 
-	// Below are paths at which a unit file of ours may be left from another
+	// Overridden are paths at which a unit file of ours may be left from another
 	// unit_dir, of which the service's own takes precedence.
-	Below []string
+	Overridden []string
 
 	// RootFiles are files that systemd reads as root for the service.
 	RootFiles []string
@@ -71,14 +71,14 @@ type Facts struct {
 
 	OtherUnits []OtherUnit
 
-	Above       []Above  // the files that there are
-	Below       []string // those that are this collection's
-	ReadOnly    []string // those of Questions.Paths that are on a file system mounted read-only
-	NoDirectory []string // those of Questions.Paths that are in a directory which is not there
+	Overriding  []OverridingFile // the files that there are
+	Overridden  []string         // those that are this collection's
+	ReadOnly    []string         // those of Questions.Paths that are on a file system mounted read-only
+	NoDirectory []string         // those of Questions.Paths that are in a directory which is not there
 }
 
-// Above is a file that takes precedence.
-type Above struct {
+// OverridingFile is a file that takes precedence.
+type OverridingFile struct {
 	Path string
 	Link string // where it leads, if it is a symbolic link
 }
@@ -131,11 +131,11 @@ type RootFile struct {
 // another service's questions do not do.
 func (s Service) Questions() Questions {
 	q := Questions{Paths: []string{s.UnitPath(), s.TemplatePath(), s.SudoersFile}, Template: s.TemplatePath()}
-	q.Below = s.below()
+	q.Overridden = s.overridden()
 	if s.State == Absent {
 		return q
 	}
-	q.Above = s.above()
+	q.Overriding = s.overriding()
 	q.Users = append(q.Users, s.User)
 	if s.Group != "" {
 		q.Groups = append(q.Groups, s.Group)

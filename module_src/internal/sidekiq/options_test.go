@@ -266,8 +266,8 @@ func TestEachDirectiveThatIsWrittenHasAnOwner(t *testing.T) {
 	for d := range written {
 		section, name, _ := strings.Cut(d, ".")
 		_, isFree := free()[d]
-		if !isFree && !presets[d] && owner(section, name) == "" && forbidden(section, name) == "" {
-			t.Errorf("%s is written, and no option owns it: add it to owner in %sunit.go, or to free in %soptions_test.go", d, here, here)
+		if !isFree && !presets[d] && optionFor(section, name) == "" && forbidden(section, name) == "" {
+			t.Errorf("%s is written, and no option owns it: add it to optionFor in %sunit.go, or to free in %soptions_test.go", d, here, here)
 		}
 	}
 	for d := range free() {
@@ -288,10 +288,10 @@ func TestOptionOwnsTheDirectiveThatItChanges(t *testing.T) {
 			}
 			for d := range changed(t, options, without(options, option)) {
 				section, name, _ := strings.Cut(d, ".")
-				owned := strings.Contains(owner(section, name)+forbidden(section, name), option)
+				owned := strings.Contains(optionFor(section, name)+forbidden(section, name), option)
 				_, isFree := free()[d]
 				if !owned && !isFree && !slices.Contains(besides()[d], option) {
-					t.Errorf("the option %s changes %s and does not own it: name it in owner in %sunit.go, or add it to besides in %soptions_test.go",
+					t.Errorf("the option %s changes %s and does not own it: name it in optionFor in %sunit.go, or add it to besides in %soptions_test.go",
 						option, d, here, here)
 				}
 			}

@@ -11,9 +11,9 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
-// above are the paths at which files would take precedence over the service's
+// overriding are the paths at which files would take precedence over the service's
 // own unit files.
-func (s Service) above() []string {
+func (s Service) overriding() []string {
 	var paths []string
 	for _, dir := range systemd.LoadPath() {
 		if systemd.Precedence(dir) < systemd.Precedence(s.UnitDir) {
@@ -26,8 +26,8 @@ func (s Service) above() []string {
 	return paths
 }
 
-// below are the paths at which the service's own unit files hide others.
-func (s Service) below() []string {
+// overridden are the paths at which the service's own unit files hide others.
+func (s Service) overridden() []string {
 	var paths []string
 	for _, dir := range systemd.LoadPath() {
 		if systemd.Precedence(dir) > systemd.Precedence(s.UnitDir) {
@@ -37,10 +37,10 @@ func (s Service) below() []string {
 	return paths
 }
 
-// hidden tells of unit files that another unit_dir has left. They are not
+// warnOfOverridden tells of unit files that another unit_dir has left. They are not
 // removed: systemd would go by them if the service's own were lost.
-func (w *wanting) hidden() {
-	for _, file := range w.facts.Below {
+func (w *wanting) warnOfOverridden() {
+	for _, file := range w.facts.Overridden {
 		if w.State == Absent {
 			w.warn("%s is this collection's too, from another unit_dir, and is left; remove it with: rm %s", file, file)
 		} else {
@@ -49,11 +49,11 @@ func (w *wanting) hidden() {
 	}
 }
 
-// uncovered refuses to write unit files that systemd would not use. It goes by
+// refuseIfOverridden refuses to write unit files that systemd would not use. It goes by
 // the files on disk: the manager may have looked before they came, and would
 // find them at the next reload.
-func (w *wanting) uncovered() {
-	for _, a := range w.facts.Above {
+func (w *wanting) refuseIfOverridden() {
+	for _, a := range w.facts.Overriding {
 		name, dir := path.Base(a.Path), path.Dir(a.Path)
 		switch {
 		case a.Link == "/dev/null" && strings.HasPrefix(dir, "/run/"):
@@ -71,11 +71,11 @@ func masked(name, verb string) string {
 	return fmt.Sprintf("cannot manage %s: it is masked; unmask it with: systemctl %s %s", name, verb, name)
 }
 
-// Unwritable says which files of the plan cannot be written or removed, because
+// CheckWritable says which files of the plan cannot be written or removed, because
 // their file system is mounted read-only or their directory is not there, and
 // what to do about it. The error is an [*UnmetError] where it is only that a
 // directory is yet to be made.
-func (s Service) Unwritable(p converge.Plan, f Facts) error {
+func (s Service) CheckWritable(p converge.Plan, f Facts) error {
 	var unmet []string
 	for _, step := range p.FileSteps() {
 		file := step.Want.Path

@@ -15,24 +15,24 @@ func TestFilesThatTakePrecedenceAreNamed(t *testing.T) {
 	const etc, run = "/etc/systemd/system/sidekiq.service", "/run/systemd/system/sidekiq.service"
 	for _, test := range []struct {
 		name, options string
-		above         Above
+		above         OverridingFile
 		want          string
 	}{
-		{"a file", `{"project_name": "p"}`, Above{Path: etc}, etc + " takes precedence over " + unitPath + "; remove it, or set unit_dir to /etc/systemd/system"},
-		{"a link", `{"project_name": "p"}`, Above{Path: etc, Link: "/srv/x.service"}, etc + " takes precedence"},
-		{"a mask", `{"project_name": "p"}`, Above{Path: etc, Link: "/dev/null"}, "it is masked; unmask it with: systemctl unmask sidekiq.service"},
-		{"a mask of this boot", `{"project_name": "p"}`, Above{Path: run, Link: "/dev/null"}, "systemctl unmask --runtime sidekiq.service"},
-		{"no matter", `{"project_name": "p", "state": "absent"}`, Above{Path: etc}, ""},
+		{"a file", `{"project_name": "p"}`, OverridingFile{Path: etc}, etc + " takes precedence over " + unitPath + "; remove it, or set unit_dir to /etc/systemd/system"},
+		{"a link", `{"project_name": "p"}`, OverridingFile{Path: etc, Link: "/srv/x.service"}, etc + " takes precedence"},
+		{"a mask", `{"project_name": "p"}`, OverridingFile{Path: etc, Link: "/dev/null"}, "it is masked; unmask it with: systemctl unmask sidekiq.service"},
+		{"a mask of this boot", `{"project_name": "p"}`, OverridingFile{Path: run, Link: "/dev/null"}, "systemctl unmask --runtime sidekiq.service"},
+		{"no matter", `{"project_name": "p", "state": "absent"}`, OverridingFile{Path: etc}, ""},
 	} {
 		s, f := mustParse(t, test.options), debian12()
-		f.Above = []Above{test.above}
+		f.Overriding = []OverridingFile{test.above}
 		_, _, err := s.Want(f)
 		checkConflict(t, test.name, err, test.want)
 	}
 }
 
 func TestOnlyWhatTakesPrecedenceIsAskedFor(t *testing.T) {
-	asked := func(options string) []string { return mustParse(t, options).Questions().Above }
+	asked := func(options string) []string { return mustParse(t, options).Questions().Overriding }
 	here, etc := asked(`{"project_name": "p", "processes": 2}`), asked(`{"project_name": "p", "unit_dir": "/etc/systemd/system"}`)
 	for path, want := range map[string]bool{
 		"/etc/systemd/system/sidekiq.service": true, "/etc/systemd/system/sidekiq@.service": true, unitPath: false, "/run/systemd/generator.late/sidekiq.service": false,
@@ -52,10 +52,10 @@ func TestUnitFilesOfAnotherUnitDirAreTold(t *testing.T) {
 		`{"project_name": "p", "unit_dir": "/etc/systemd/system", "state": "absent"}`: unitPath + " is this collection's too, from another unit_dir, and is left",
 	} {
 		s, f := mustParse(t, options), debian12()
-		if asked := s.Questions().Below; !slices.Contains(asked, unitPath) || slices.Contains(asked, s.UnitPath()) {
+		if asked := s.Questions().Overridden; !slices.Contains(asked, unitPath) || slices.Contains(asked, s.UnitPath()) {
 			t.Errorf("%s: asked for %q", options, asked)
 		}
-		f.Below = []string{unitPath}
+		f.Overridden = []string{unitPath}
 		_, warnings, err := s.Want(f)
 		if err != nil || len(warnings) == 0 || !strings.HasPrefix(warnings[0], want) {
 			t.Errorf("%s: %q, %v; want %q", options, warnings, err, want)
@@ -68,10 +68,10 @@ func TestADirectoryThatIsNotThereIsYetToBeMade(t *testing.T) {
 	file := "/srv/units/sidekiq.service"
 	plan := converge.Plan{Steps: []converge.Step{converge.PutFile{Want: converge.File{Path: file, Exists: true}}}}
 	var unmet *UnmetError
-	if err := s.Unwritable(plan, Facts{NoDirectory: []string{file}}); !errors.As(err, &unmet) || unmet.Error() != `option "unit_dir": there is no directory /srv/units` {
+	if err := s.CheckWritable(plan, Facts{NoDirectory: []string{file}}); !errors.As(err, &unmet) || unmet.Error() != `option "unit_dir": there is no directory /srv/units` {
 		t.Errorf("got %v", err)
 	}
-	checkConflict(t, "nothing to write", s.Unwritable(converge.Plan{}, Facts{NoDirectory: []string{file}}), "")
+	checkConflict(t, "nothing to write", s.CheckWritable(converge.Plan{}, Facts{NoDirectory: []string{file}}), "")
 }
 
 func TestReadOnlyFileSystems(t *testing.T) {
@@ -84,7 +84,7 @@ func TestReadOnlyFileSystems(t *testing.T) {
 		sudoersPath:  "cannot write " + sudoersPath + ": its file system is read-only; set sudoers_file",
 		"/elsewhere": "",
 	} {
-		checkConflict(t, path, s.Unwritable(plan, Facts{ReadOnly: []string{path}}), want)
+		checkConflict(t, path, s.CheckWritable(plan, Facts{ReadOnly: []string{path}}), want)
 	}
-	checkConflict(t, "nothing to write", s.Unwritable(converge.Plan{}, Facts{ReadOnly: []string{unitPath}}), "")
+	checkConflict(t, "nothing to write", s.CheckWritable(converge.Plan{}, Facts{ReadOnly: []string{unitPath}}), "")
 }

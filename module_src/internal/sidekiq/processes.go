@@ -132,8 +132,8 @@ func (w *wanting) processUnits(service converge.Unit) []converge.Unit {
 	return units
 }
 
-// above is the service's own row where it is an umbrella.
-func (w *wanting) above(service converge.Unit) converge.Unit {
+// umbrellaRow is the service's own row where it is an umbrella.
+func (w *wanting) umbrellaRow(service converge.Unit) converge.Unit {
 	if w.Processes == 1 {
 		return service
 	}

@@ -45,7 +45,7 @@ func (u OtherUnit) removal() string {
 // sameApplication reports whether a unit file that is not ours runs a Sidekiq
 // in the same directory.
 func (w *wanting) sameApplication(content string) bool {
-	if _, form := Owner(content); form == Ours {
+	if _, origin := OriginOf(content); origin == Ours {
 		return false
 	}
 	here, runs := false, false

@@ -166,10 +166,10 @@ func (w *wanting) links(u systemd.File) []converge.Link {
 	return links
 }
 
-// owner says which option a directive belongs to. Setting it by directives
+// optionFor says which option a directive belongs to. Setting it by directives
 // would be a second way to say the same; removing it is allowed, except for
 // those in forbidden.
-func owner(section, name string) string {
+func optionFor(section, name string) string {
 	switch section + "." + name {
 	case "Unit.After":
 		return "after"

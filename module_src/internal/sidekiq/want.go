@@ -27,18 +27,18 @@ func (e *UnmetError) Error() string { return strings.Join(e.Reasons, "; ") }
 func (s Service) Want(f Facts) (want converge.State, warnings []string, err error) {
 	w := wanting{Service: s, facts: f}
 	w.packages()
-	w.hidden()
+	w.warnOfOverridden()
 	if s.State == Absent {
 		return w.gone(), w.warnings, w.err()
 	}
-	w.uncovered()
+	w.refuseIfOverridden()
 	w.accounts()
 	u := w.build()
 	want.Files = append(want.Files, w.unitFiles(u)...)
 	want.Files = append(want.Files, w.sudoersFile())
 	want.Units = append(want.Units, w.redis()...)
 	service := w.unit(u)
-	want.Units = append(want.Units, w.above(service))
+	want.Units = append(want.Units, w.umbrellaRow(service))
 	want.Units = append(want.Units, w.processUnits(service)...)
 	w.rivals()
 	w.secrets()

@@ -358,7 +358,7 @@ func TestQuestionsCoverWhatIsNamed(t *testing.T) {
 		Template: "/lib/systemd/system/sidekiq@.service",
 		Dir:      "/opt/p/current", Reader: "bess", Lock: "/opt/p/current/gems/Gemfile.lock", Config: "/etc/s.yml",
 	}
-	q.Above, q.Below = nil, nil // see TestOnlyWhatTakesPrecedenceIsAskedFor
+	q.Overriding, q.Overridden = nil, nil // see TestOnlyWhatTakesPrecedenceIsAskedFor
 	if d := cmp.Diff(wanted, q); d != "" {
 		t.Error(d)
 	}

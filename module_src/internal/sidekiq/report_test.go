@@ -84,31 +84,31 @@ func TestStartedReadsWhatTheUmbrellaWrites(t *testing.T) {
 
 func TestRestartReasons(t *testing.T) {
 	const old, now = "/opt/p/releases/1", "/opt/p/releases/2"
-	running := func(change func(*Seen)) Seen {
-		p := Seen{Release: now}
+	running := func(change func(*UnitReport)) UnitReport {
+		p := UnitReport{Release: now}
 		p.Process.MainPID, p.Activity = 7, converge.Up
 		change(&p)
 		return p
 	}
-	found := Sight{Dir: "/opt/p/current", Release: now}
+	found := Report{Dir: "/opt/p/current", Release: now}
 	for name, c := range map[string]struct {
-		process Seen
+		process UnitReport
 		want    []string
 	}{
-		"as deployed":        {running(func(*Seen) {}), nil},
-		"not running":        {Seen{Release: old}, nil},
-		"another release":    {running(func(p *Seen) { p.Release = old }), []string{"it runs in " + old + ", and /opt/p/current is " + now + " now"}},
-		"not known in which": {running(func(p *Seen) { p.Release = "" }), nil},
-		"older than a file":  {running(func(p *Seen) { p.Stale = []string{"/a", "/b"} }), []string{"it is older than /a, /b"}},
-		"quiet for long":     {running(func(p *Seen) { p.Activity = converge.Quiet }), []string{"it has been quiet for long and takes no jobs"}},
-		"quiet just now":     {running(func(p *Seen) { p.Activity = converge.Quieting }), nil},
+		"as deployed":        {running(func(*UnitReport) {}), nil},
+		"not running":        {UnitReport{Release: old}, nil},
+		"another release":    {running(func(p *UnitReport) { p.Release = old }), []string{"it runs in " + old + ", and /opt/p/current is " + now + " now"}},
+		"not known in which": {running(func(p *UnitReport) { p.Release = "" }), nil},
+		"older than a file":  {running(func(p *UnitReport) { p.Stale = []string{"/a", "/b"} }), []string{"it is older than /a, /b"}},
+		"quiet for long":     {running(func(p *UnitReport) { p.Activity = converge.Quiet }), []string{"it has been quiet for long and takes no jobs"}},
+		"quiet just now":     {running(func(p *UnitReport) { p.Activity = converge.Quieting }), nil},
 	} {
 		if d := cmp.Diff(c.want, found.RestartReasons(c.process)); d != "" {
 			t.Errorf("%s: %s", name, d)
 		}
 	}
-	undeployed := Sight{Dir: "/opt/p/current"}
-	if got := undeployed.RestartReasons(running(func(p *Seen) { p.Release = old })); got != nil {
+	undeployed := Report{Dir: "/opt/p/current"}
+	if got := undeployed.RestartReasons(running(func(p *UnitReport) { p.Release = old })); got != nil {
 		t.Errorf("nothing deployed: %v", got)
 	}
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
-// Form says whose a file is by its content.
-type Form string
+// Origin says whose a file is by its content.
+type Origin string
 
 // Forms.
 const (
-	Ours    Form = "ours"     // this collection wrote it
-	OldRole Form = "old role" // the role sidekiq of ansible-samvera wrote it, or somebody by hand after the same guide
-	Foreign Form = "foreign"  // anything else
+	Ours    Origin = "ours"     // this collection wrote it
+	OldRole Origin = "old role" // the role sidekiq of ansible-samvera wrote it, or somebody by hand after the same guide
+	Foreign Origin = "foreign"  // anything else
 )
 
 const (
@@ -26,9 +26,9 @@ const (
 // marker is the first line of each of our files, as a comment.
 func marker(project string) string { return markerStart + project + markerEnd }
 
-// Owner says who wrote a unit file or a sudoers file, and for which project. A
+// OriginOf says who wrote a unit file or a sudoers file, and for which project. A
 // sudoers file of the old role does not say for which; then project is empty.
-func Owner(content string) (project string, form Form) {
+func OriginOf(content string) (project string, origin Origin) {
 	first, _, _ := strings.Cut(content, "\n")
 	if rest, ok := strings.CutPrefix(first, "# "+markerStart); ok {
 		if project, ok := strings.CutSuffix(rest, markerEnd); ok {

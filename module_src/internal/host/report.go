@@ -19,22 +19,22 @@ import (
 
 // Inspect finds out all that there is to be told of a service. It changes
 // nothing. What cannot be found out beside the service itself is a warning.
-func (h *Host) Inspect(ctx context.Context, s sidekiq.Service) (sidekiq.Sight, error) {
-	var found sidekiq.Sight
+func (h *Host) Inspect(ctx context.Context, s sidekiq.Service) (sidekiq.Report, error) {
+	var found sidekiq.Report
 	if err := h.inspectFiles(ctx, s, &found); err != nil {
 		return found, err
 	}
-	unit, p, err := h.see(ctx, s.Unit())
+	unit, p, err := h.unitReport(ctx, s.Unit())
 	if err != nil {
 		return found, err
 	}
 	found.Service = unit
-	units, p, err := h.seeInstances(ctx, s, found, p)
+	units, p, err := h.instanceReports(ctx, s, found, p)
 	if err != nil {
 		return found, err
 	}
 	if found.Processes = units; units == nil && (unit.LoadState == "loaded" || unit.Process.MainPID != 0) {
-		found.Processes = []sidekiq.Seen{unit}
+		found.Processes = []sidekiq.UnitReport{unit}
 	}
 	h.inspectApplication(ctx, s, p, &found)
 	if err := h.inspectRedis(ctx, &found); err != nil {
@@ -44,7 +44,7 @@ func (h *Host) Inspect(ctx context.Context, s sidekiq.Service) (sidekiq.Sight, e
 }
 
 // inspectFiles finds the service's files.
-func (h *Host) inspectFiles(ctx context.Context, s sidekiq.Service, found *sidekiq.Sight) error {
+func (h *Host) inspectFiles(ctx context.Context, s sidekiq.Service, found *sidekiq.Report) error {
 	for _, file := range s.UnitPaths(s.Unit()) {
 		if _, err := os.Lstat(file); err == nil {
 			found.UnitFiles = append(found.UnitFiles, file)
@@ -78,17 +78,17 @@ func (h *Host) inspectFiles(ctx context.Context, s sidekiq.Service, found *sidek
 	return nil
 }
 
-// see looks at a unit as a report shows it.
-func (h *Host) see(ctx context.Context, name string) (sidekiq.Seen, properties, error) {
+// unitReport looks at a unit as a report shows it.
+func (h *Host) unitReport(ctx context.Context, name string) (sidekiq.UnitReport, properties, error) {
 	p, err := h.properties(ctx, name)
 	if err != nil {
-		return sidekiq.Seen{}, nil, err
+		return sidekiq.UnitReport{}, nil, err
 	}
 	unit, err := h.unit(ctx, name, p)
 	if err != nil {
-		return sidekiq.Seen{}, nil, err
+		return sidekiq.UnitReport{}, nil, err
 	}
-	seen := sidekiq.Seen{Unit: unit, Since: p.when("StateChangeTimestamp")}
+	seen := sidekiq.UnitReport{Unit: unit, Since: p.when("StateChangeTimestamp")}
 	if unit.Process.MainPID != 0 {
 		seen.Since = unit.Process.Started
 		seen.Memory = residentMemory(unit.Process.MainPID)
@@ -110,23 +110,23 @@ func residentMemory(pid int) int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// seeInstances looks at the instances of a service with several processes, and
+// instanceReports looks at the instances of a service with several processes, and
 // returns the properties of one in place of the service's own: those that it
 // is to start, and those that the manager knows besides.
-func (h *Host) seeInstances(ctx context.Context, s sidekiq.Service, found sidekiq.Sight, own properties) ([]sidekiq.Seen, properties, error) {
+func (h *Host) instanceReports(ctx context.Context, s sidekiq.Service, found sidekiq.Report, own properties) ([]sidekiq.UnitReport, properties, error) {
 	numbers := s.Started(found.Content)
 	_, known, err := h.instances(ctx, found.Template)
 	if err != nil {
 		return nil, nil, err
 	}
-	var units []sidekiq.Seen
+	var units []sidekiq.UnitReport
 	seen := map[int]bool{}
 	for _, n := range append(numbers, known...) {
 		if seen[n] {
 			continue
 		}
 		seen[n] = true
-		unit, p, err := h.see(ctx, s.Instance(n))
+		unit, p, err := h.unitReport(ctx, s.Instance(n))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -136,7 +136,7 @@ func (h *Host) seeInstances(ctx context.Context, s sidekiq.Service, found sideki
 }
 
 // inspectApplication finds what is deployed, with p of a unit that runs it.
-func (h *Host) inspectApplication(ctx context.Context, s sidekiq.Service, p properties, found *sidekiq.Sight) {
+func (h *Host) inspectApplication(ctx context.Context, s sidekiq.Service, p properties, found *sidekiq.Report) {
 	found.Dir, found.User = s.Dir, s.User
 	if found.Dir == "" {
 		found.Dir = strings.TrimLeft(p.text("WorkingDirectory"), "!-") // marks of one that may be missing
@@ -167,7 +167,7 @@ func (h *Host) inspectApplication(ctx context.Context, s sidekiq.Service, p prop
 }
 
 // inspectRedis finds the host's own Redis.
-func (h *Host) inspectRedis(ctx context.Context, found *sidekiq.Sight) error {
+func (h *Host) inspectRedis(ctx context.Context, found *sidekiq.Report) error {
 	for _, name := range sidekiq.RedisUnits() {
 		p, err := h.properties(ctx, name)
 		if err != nil {
@@ -193,7 +193,7 @@ func (h *Host) inspectRedis(ctx context.Context, found *sidekiq.Sight) error {
 }
 
 // inspectSudo finds what the user may do by sudo.
-func (h *Host) inspectSudo(ctx context.Context, service string, found *sidekiq.Sight) error {
+func (h *Host) inspectSudo(ctx context.Context, service string, found *sidekiq.Report) error {
 	path := find(sudoPaths[:])
 	if _, known := found.Facts.Users[found.User]; !known {
 		found.Warnings = append(found.Warnings, fmt.Sprintf("There is no user %q on the host.", found.User))

@@ -29,8 +29,8 @@ func ParseInfo(r ansible.Request) (Service, error) {
 	return s, p.Err()
 }
 
-// Sight is what was found of a service on a host, in no particular plan.
-type Sight struct {
+// Report is what was found of a service on a host, in no particular plan.
+type Report struct {
 	// UnitFiles are the files of the service's name in systemd's load path,
 	// the one that it goes by first. Content is that one's.
 	UnitFiles []string
@@ -40,8 +40,8 @@ type Sight struct {
 	Enablement string // as systemctl is-enabled says; empty: no such unit
 	Sudoers    Text
 
-	Service   Seen
-	Processes []Seen // what runs Sidekiq: the service itself, or its instances
+	Service   UnitReport
+	Processes []UnitReport // what runs Sidekiq: the service itself, or its instances
 
 	Dir      string   // the working directory; empty: not known
 	Release  string   // where it really is; empty: the application is not deployed
@@ -59,8 +59,8 @@ type Sight struct {
 	Warnings []string
 }
 
-// Seen is a unit with what only a report needs.
-type Seen struct {
+// UnitReport is a unit with what only a report needs.
+type UnitReport struct {
 	converge.Unit
 	Memory  int64     // resident memory of the main process, in bytes; 0: none, or not known
 	Since   time.Time // start of the main process, or else the last change of state; zero: never
@@ -123,7 +123,7 @@ func (s Service) Rivals(f Facts) []string {
 
 // RestartReasons say why the process of p should be restarted; none: it is
 // what a restart would bring, or there is no process.
-func (s Sight) RestartReasons(p Seen) []string {
+func (s Report) RestartReasons(p UnitReport) []string {
 	if p.Process.MainPID == 0 {
 		return nil
 	}
