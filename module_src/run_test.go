@@ -40,7 +40,7 @@ func (f *fake) Facts(context.Context, sidekiq.Questions) (sidekiq.Facts, error) 
 	}, nil
 }
 
-func (f *fake) Inspect(context.Context, sidekiq.Service) (sidekiq.Sight, error) {
+func (f *fake) Inspect(context.Context, sidekiq.Service) (sidekiq.Report, error) {
 	panic("it is not asked for")
 }
 
