@@ -250,8 +250,33 @@ func (h *Host) application(f *sidekiq.Facts, q sidekiq.Questions) {
 	if !f.Deployed || !known {
 		return
 	}
-	f.Lock = textOf(who, q.Lock)
-	f.Config = textOf(who, q.Config)
+	f.Lock = lockOf(who, q.Bundles)
+	for _, path := range q.Configs {
+		if t := textOf(who, path); t.Found {
+			f.Configs = append(f.Configs, t)
+		}
+	}
+	f.Missing = missing(q.Programs)
+}
+
+// lockOf reads the lock file of the first of the bundles that there is, or of
+// the last.
+func lockOf(who Identity, bundles []sidekiq.Bundle) sidekiq.Text {
+	for i, b := range bundles {
+		there := as(who, func() error { _, err := os.Stat(b.Gemfile); return err })
+		if i == len(bundles)-1 || !errors.Is(there, fs.ErrNotExist) {
+			return textOf(who, b.Lock)
+		}
+	}
+	return sidekiq.Text{}
+}
+
+// missing are those of the paths at which there is nothing.
+func missing(paths []string) []string {
+	return slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
+		_, err := os.Stat(path)
+		return !errors.Is(err, fs.ErrNotExist)
+	})
 }
 
 // textOf reads a file of the application. That it cannot be read is a fact
@@ -265,9 +290,9 @@ func textOf(who Identity, path string) sidekiq.Text {
 	case errors.Is(err, fs.ErrNotExist):
 		return sidekiq.Text{}
 	case err != nil:
-		return sidekiq.Text{Found: true, Problem: withoutPath(err).Error()}
+		return sidekiq.Text{Path: path, Found: true, Problem: withoutPath(err).Error()}
 	}
-	return sidekiq.Text{Content: string(content), Found: true}
+	return sidekiq.Text{Path: path, Content: string(content), Found: true}
 }
 
 // dpkgInfo holds one list of files for each installed package: dpkg(1).

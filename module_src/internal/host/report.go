@@ -158,7 +158,7 @@ func (h *Host) inspectApplication(ctx context.Context, s sidekiq.Service, p prop
 	if found.Dir == "" {
 		return
 	}
-	h.application(&found.Facts, sidekiq.Questions{Dir: found.Dir, Reader: found.User, Lock: path.Join(found.Dir, "Gemfile.lock")})
+	h.application(&found.Facts, sidekiq.Questions{Dir: found.Dir, Reader: found.User, Bundles: sidekiq.Bundles(found.Dir)})
 	if found.Facts.Deployed {
 		found.Release = resolved(found.Dir)
 	}

@@ -65,7 +65,10 @@ func (s Service) words() []string {
 
 // sidekiqWords are Sidekiq's own command line. Sidekiq 6 has no -L, -d and -P.
 func (s Service) sidekiqWords() []string {
-	words := []string{s.Bundle, "exec", "sidekiq", "-e", s.AppEnv, "-C", s.ConfigFile}
+	words := []string{s.Bundle, "exec", "sidekiq", "-e", s.AppEnv}
+	if s.ConfigFile != "" {
+		words = append(words, "-C", s.ConfigFile)
+	}
 	if s.Concurrency > 0 {
 		words = append(words, "-c", strconv.Itoa(s.Concurrency))
 	}

@@ -12,6 +12,53 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
+// ownConfigs are the files that Sidekiq takes its configuration from where its
+// command line names none, best first: sidekiq/cli.rb, setup_options.
+func ownConfigs() []string { return []string{"config/sidekiq.yml", "config/sidekiq.yml.erb"} }
+
+// configFiles are where Sidekiq finds its configuration.
+func (s Service) configFiles() []string {
+	own := []string{s.inDir(ownConfigs()[0]), s.inDir(ownConfigs()[1])}
+	if s.ExecStart == nil && s.ConfigGiven {
+		return []string{s.inDir(s.ConfigFile)}
+	}
+	if name, ok := flagValue(s.ExecStart, "-C", "--config"); ok {
+		return []string{s.inDir(name)}
+	}
+	return own
+}
+
+// config is the configuration that Sidekiq takes. Without one it is empty.
+func (w *wanting) config() Text {
+	if len(w.facts.Configs) == 0 {
+		return Text{}
+	}
+	return w.facts.Configs[0]
+}
+
+// configure has the command line name the configuration that Sidekiq would
+// take by itself, or none, and says which that is. Before the first deploy it
+// is the one that most applications have.
+func (w *wanting) configure() {
+	if !w.facts.Deployed || w.ExecStart != nil {
+		return
+	}
+	found := w.config().Path
+	switch {
+	case w.ConfigGiven && found == "":
+		w.miss("config_file", "there is no %s, so Sidekiq would not start", w.inDir(w.ConfigFile))
+	case w.ConfigGiven:
+	case found == "":
+		w.ConfigFile = ""
+		w.warn("there is neither %s nor %s in %s, so Sidekiq runs with its defaults", ownConfigs()[0], ownConfigs()[1], w.Dir)
+	case found == w.inDir(ownConfigs()[1]):
+		w.ConfigFile = ownConfigs()[1]
+		w.warn("there is no %s in %s, so Sidekiq takes %s", ownConfigs()[0], w.Dir, ownConfigs()[1])
+	case len(w.facts.Configs) > 1:
+		w.warn("Sidekiq takes %s in %s, and not %s", ownConfigs()[0], w.Dir, ownConfigs()[1])
+	}
+}
+
 // stopSec is TimeoutStopSec. A Sidekiq that is killed before its own timeout
 // is over cannot give its unfinished jobs back to Redis.
 func (w *wanting) stopSec() int {
@@ -34,10 +81,11 @@ func (w *wanting) timeout() int {
 			return n
 		}
 	}
-	n, err := configTimeout(w.facts.Config, w.env())
+	config := w.config()
+	n, err := configTimeout(config, w.env())
 	if err != nil && w.StopSec == 0 {
 		w.warn("cannot tell Sidekiq's timeout from %s: %v; where it is more than 85 seconds, set timeout_stop_sec to 5 more",
-			w.configFile(), err)
+			config.Path, err)
 	}
 	return cmp.Or(n, 25)
 }

@@ -21,11 +21,16 @@ type Questions struct {
 	// there. Empty: nothing is asked about the application.
 	Dir string
 
-	// Lock and Config are the application's Gemfile.lock and sidekiq.yml,
-	// absolute. They belong to Reader and are read with that user's rights
-	// only.
-	Lock, Config string
-	Reader       string
+	// Bundles and Configs are where the application's gems and Sidekiq's
+	// configuration may be, absolute, in the order in which Bundler and
+	// Sidekiq look for them. They belong to Reader and are read with that
+	// user's rights only.
+	Bundles []Bundle
+	Configs []string
+	Reader  string
+
+	// Programs are what systemd starts: are they there?
+	Programs []string
 
 	// Log is the file that the service logs to, absolute; empty: the journal.
 	// It is Reader's, too, and read where the service does not come up.
@@ -64,8 +69,15 @@ type Facts struct {
 	OurTemplate bool
 	Instances   []int
 
-	Deployed     bool
-	Lock, Config Text
+	Deployed bool
+
+	// Lock is the lock file of the first of the bundles that there is, and
+	// Configs are those configurations that there are.
+	Lock    Text
+	Configs []Text
+
+	// Missing are those of the programs that are not there.
+	Missing []string
 
 	RootFiles map[string]RootFile
 
@@ -114,8 +126,15 @@ type OtherUnit struct {
 	Content string
 }
 
+// Bundle is a file that names an application's gems, and the one that Bundler
+// pins their versions in.
+type Bundle struct {
+	Gemfile, Lock string
+}
+
 // Text is a text file of the application.
 type Text struct {
+	Path    string // empty: it was not asked for
 	Content string
 	Found   bool
 	Problem string // why it could not be read, although there is something; empty: it could
@@ -156,33 +175,14 @@ func (s Service) Questions() Questions {
 		q.RootFiles = appendNew(q.RootFiles, f.path)
 	}
 	q.Dir, q.Reader = s.Dir, s.User
-	q.Lock, q.Config = s.lockFile(), s.configFile()
+	q.Bundles, q.Configs = s.bundles(), s.configFiles()
+	if s.ExecStart == nil && !s.LoginShell {
+		q.Programs = appendNew(bundlePaths(), s.Bundle)
+	}
 	if s.LogFile != "" {
 		q.Log = s.inDir(s.LogFile)
 	}
 	return q
-}
-
-// lockFile is where Bundler finds out which Sidekiq to run.
-func (s Service) lockFile() string {
-	for _, v := range s.Env {
-		if v.Name == "BUNDLE_GEMFILE" && v.Value != "" {
-			return s.inDir(v.Value + ".lock")
-		}
-	}
-	return s.inDir("Gemfile.lock")
-}
-
-// configFile is where Sidekiq finds its configuration, or "" where a command
-// line of one's own names none.
-func (s Service) configFile() string {
-	if s.ExecStart == nil {
-		return s.inDir(s.ConfigFile)
-	}
-	if name, ok := flagValue(s.ExecStart, "-C", "--config"); ok {
-		return s.inDir(name)
-	}
-	return s.inDir("config/sidekiq.yml") // its own default
 }
 
 // inDir makes name absolute as the service will see it.

@@ -47,7 +47,7 @@ func debian12() Facts {
 		},
 		Deployed: true,
 		Lock:     Text{Found: true, Content: "GEM\n  specs:\n    sidekiq (6.4.1)\n      rack (~> 2.0)\n"},
-		Config:   Text{Found: true, Content: ":concurrency: 5\n:queues:\n  - default\n"},
+		Configs:  []Text{{Path: "/opt/p/current/config/sidekiq.yml", Found: true, Content: ":concurrency: 5\n:queues:\n  - default\n"}},
 	}
 }
 

@@ -56,6 +56,7 @@ type Service struct {
 
 	AppEnv      string
 	ConfigFile  string
+	ConfigGiven bool // config_file is not its default
 	Bundle      string
 	LoginShell  bool
 	ExecStart   []string // the words of exec_start; nil: made of the options above and below
@@ -186,7 +187,7 @@ func projectOf(dir string) string {
 func (p *parser) command(s *Service) {
 	s.ExecStart = p.commandLine("exec_start")
 	s.AppEnv = p.word("app_env")
-	s.ConfigFile = p.path("config_file")
+	s.ConfigFile, s.ConfigGiven = p.path("config_file"), p.Given("config_file")
 	s.LoginShell = p.Bool("login_shell")
 	s.Bundle = p.bundle("bundle", s.LoginShell)
 	s.Queues = p.queues("queues")

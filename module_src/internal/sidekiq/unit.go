@@ -144,7 +144,7 @@ func (w *wanting) serviceType() string {
 		}
 	case "auto":
 		if w.facts.Lock.Problem != "" {
-			w.warn("cannot read %s, so it is not known which Sidekiq runs: %s", w.lockFile(), w.facts.Lock.Problem)
+			w.warn("cannot read %s, so it is not known which Sidekiq runs: %s", w.facts.Lock.Path, w.facts.Lock.Problem)
 		}
 		switch {
 		case notifies(version) && w.runsSidekiq():

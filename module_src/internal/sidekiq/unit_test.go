@@ -67,7 +67,7 @@ func reachingUnit(v string) map[string]string {
 func checkUnit(t *testing.T, way string, s Service) {
 	t.Helper()
 	facts := Facts{
-		Systemd: 252, Deployed: true,
+		Systemd: 252, Deployed: true, Configs: []Text{{Path: "/opt/p/current/config/sidekiq.yml", Found: true}},
 		Users:  map[string]User{s.User: {UID: 1000, GID: 1000}},
 		Groups: map[string]Group{s.Group: {GID: 1000}},
 		Units:  map[string]Installed{s.RedisUnit: {}},

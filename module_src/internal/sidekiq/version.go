@@ -3,10 +3,59 @@
 package sidekiq
 
 import (
+	"path"
 	"slices"
 	"strconv"
 	"strings"
 )
+
+// bundles are where Bundler looks for the application's gems.
+func (s Service) bundles() []Bundle {
+	for _, v := range s.Env {
+		if v.Name == "BUNDLE_GEMFILE" && v.Value != "" {
+			return []Bundle{bundleOf(s.inDir(v.Value))}
+		}
+	}
+	return Bundles(s.Dir)
+}
+
+// Bundles are where Bundler looks for the gems of the application in dir, best
+// first: bundler/shared_helpers.rb, from Bundler 1.15 on.
+func Bundles(dir string) []Bundle {
+	return []Bundle{bundleOf(path.Join(dir, "gems.rb")), bundleOf(path.Join(dir, "Gemfile"))}
+}
+
+func bundleOf(gemfile string) Bundle {
+	if dir, name := path.Split(gemfile); name == "gems.rb" {
+		return Bundle{gemfile, dir + "gems.locked"}
+	}
+	return Bundle{gemfile, gemfile + ".lock"}
+}
+
+// bundlePaths are where Bundler's program is on hosts that have it as a
+// package, or from gem install.
+func bundlePaths() []string { return []string{"/usr/local/bin/bundle", "/usr/bin/bundle"} }
+
+// program makes sure that the program which systemd starts is there, and names
+// the one that is. Before the first deploy, it may come with that.
+func (w *wanting) program() {
+	if !w.facts.Deployed || !contains(w.facts.Missing, w.Bundle) || w.ExecStart != nil || w.LoginShell || w.isolated() {
+		return
+	}
+	elsewhere := ""
+	for _, path := range bundlePaths() {
+		if !contains(w.facts.Missing, path) {
+			elsewhere = "; " + path + " is there, so set bundle to that"
+		}
+	}
+	w.miss("bundle", "there is no %s%s; with rbenv, rvm or asdf set login_shell: true", w.Bundle, elsewhere)
+}
+
+// isolated reports whether the service has a root directory of its own, in
+// which its program is.
+func (s Service) isolated() bool {
+	return slices.ContainsFunc(s.Directives, func(d Directive) bool { return d.Name == "RootDirectory" || d.Name == "RootImage" })
+}
 
 // SidekiqVersion is the version that the application's Gemfile.lock pins, or
 // "" where that is not known.
@@ -14,7 +63,7 @@ func (f Facts) SidekiqVersion() string {
 	return lockedVersion(f.Lock.Content)
 }
 
-// lockedVersion finds Sidekiq among the specs of a Gemfile.lock: those stand
+// lockedVersion finds Sidekiq among the specs of a Gemfile.lock or gems.locked: those stand
 // four spaces deep, what they depend on six.
 func lockedVersion(lock string) string {
 	for line := range strings.Lines(lock) {

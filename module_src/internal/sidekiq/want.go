@@ -33,6 +33,8 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 	}
 	w.refuseIfOverridden()
 	w.accounts()
+	w.program()
+	w.configure()
 	u := w.build()
 	want.Files = append(want.Files, w.unitFiles(u)...)
 	want.Files = append(want.Files, w.sudoersFile())

@@ -37,7 +37,7 @@ func TestStateBecomesActivity(t *testing.T) {
 
 func TestNothingIsStartedBeforeTheFirstDeploy(t *testing.T) {
 	f := debian12()
-	f.Deployed, f.Lock, f.Config = false, Text{}, Text{}
+	f.Deployed, f.Lock, f.Configs = false, Text{}, nil
 	for state, activity := range map[string]converge.Activity{
 		"started": converge.Any, "restarted": converge.Any, "quiet": converge.Any, "stopped": converge.Down,
 	} {
@@ -270,7 +270,7 @@ func TestStopTimeoutFollowsSidekiqsOwn(t *testing.T) {
 		{":timeout: 200\n" + strings.Repeat("# \n", 1<<15), ``, "90", true},
 	} {
 		f := debian12()
-		f.Config.Content = test.config
+		f.Configs[0].Content = test.config
 		state, warnings := want(t, `{"project_name": "p"`+test.options+`}`, f)
 		if got := directive(t, state.Files[0].Content, "Service", "TimeoutStopSec"); got != test.want {
 			t.Errorf("%q%s: %s, want %s", test.config, test.options, got, test.want)
@@ -284,7 +284,7 @@ func TestStopTimeoutFollowsSidekiqsOwn(t *testing.T) {
 func TestContentOfTheConfigurationIsNotRepeated(t *testing.T) {
 	for _, content := range []string{"hunter2: [", ":timeout: hunter2", "<% hunter2 %>", "a: *hunter2"} {
 		f := debian12()
-		f.Config.Content = content
+		f.Configs[0].Content = content
 		if _, warnings := want(t, `{"project_name": "p"}`, f); strings.Contains(strings.Join(warnings, ""), "hunter2") {
 			t.Errorf("%q: %q", content, warnings)
 		}
@@ -356,7 +356,9 @@ func TestQuestionsCoverWhatIsNamed(t *testing.T) {
 		Users: []string{"bess", "deploy"}, Groups: []string{"g", "h"}, Units: []string{"redis.service"},
 		Paths:    []string{"/lib/systemd/system/sidekiq.service", "/lib/systemd/system/sidekiq@.service", "/etc/sudoers.d/sidekiq-restart-users"},
 		Template: "/lib/systemd/system/sidekiq@.service",
-		Dir:      "/opt/p/current", Reader: "bess", Lock: "/opt/p/current/gems/Gemfile.lock", Config: "/etc/s.yml",
+		Dir:      "/opt/p/current", Reader: "bess", Configs: []string{"/etc/s.yml"},
+		Bundles:  []Bundle{{"/opt/p/current/gems/Gemfile", "/opt/p/current/gems/Gemfile.lock"}},
+		Programs: []string{"/usr/local/bin/bundle", "/usr/bin/bundle"},
 	}
 	q.Overriding, q.Overridden = nil, nil // see TestOnlyWhatTakesPrecedenceIsAskedFor
 	if d := cmp.Diff(wanted, q); d != "" {
