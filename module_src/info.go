@@ -9,33 +9,34 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/host"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/results"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
 
 // info is a run of the module sidekiq_service_info: it looks and tells.
-func (p program) info(ctx context.Context, req ansible.Request) (ansible.Info, error) {
+func (p program) info(ctx context.Context, req ansible.Request) (results.Info, error) {
 	service, err := sidekiq.ParseInfo(req)
 	if err != nil {
-		return ansible.Info{}, err
+		return results.Info{}, err
 	}
 	h, err := p.open(ctx, host.Options{UnitDir: service.UnitDir, Check: true})
 	if err != nil {
-		return ansible.Info{}, err
+		return results.Info{}, err
 	}
 	defer h.Close()
 	found, err := h.Inspect(ctx, service)
 	if err != nil {
-		return ansible.Info{}, err
+		return results.Info{}, err
 	}
 	return infoOf(service, found), nil
 }
 
-func infoOf(s sidekiq.Service, found sidekiq.Report) ansible.Info {
-	i := ansible.Info{
+func infoOf(s sidekiq.Service, found sidekiq.Report) results.Info {
+	i := results.Info{
 		Shadowed: []string{}, Template: found.Template, DropIns: list(found.Service.DropIns),
 		Enablement: found.Enablement, ReloadPending: found.Service.Reload,
 		ActiveState: found.Service.Process.ActiveState, SubState: found.Service.Process.SubState,
-		Up: len(found.Processes) > 0, Processes: []ansible.Process{}, RestartReasons: []string{},
+		Up: len(found.Processes) > 0, Processes: []results.Process{}, RestartReasons: []string{},
 		Current: found.Dir, Release: found.Release, Deployed: found.Facts.Deployed, SidekiqVersion: known(found.Facts.SidekiqVersion()),
 		Warnings: found.Warnings,
 	}
@@ -56,16 +57,16 @@ func infoOf(s sidekiq.Service, found sidekiq.Report) ansible.Info {
 		}
 	}
 	if found.Redis != "" {
-		i.Redis = &ansible.Redis{Unit: found.Redis, ActiveState: found.RedisState, Version: known(found.RedisVersion)}
+		i.Redis = &results.Redis{Unit: found.Redis, ActiveState: found.RedisState, Version: known(found.RedisVersion)}
 	}
 	if found.Asked {
-		i.Sudo = &ansible.Sudo{User: found.User, Commands: list(found.Commands), Everything: found.All, Rules: list(found.Rules)}
+		i.Sudo = &results.Sudo{User: found.User, Commands: list(found.Commands), Everything: found.All, Rules: list(found.Rules)}
 	}
 	return i
 }
 
-func processOf(found sidekiq.Report, p sidekiq.UnitReport) ansible.Process {
-	out := ansible.Process{
+func processOf(found sidekiq.Report, p sidekiq.UnitReport) results.Process {
+	out := results.Process{
 		Unit: p.Name, ActiveState: p.Process.ActiveState, SubState: p.Process.SubState,
 		MainPID: p.Process.MainPID, Title: p.Process.Title, Memory: int(p.Memory), Restarts: p.Process.Restarts,
 		Up: p.Activity == converge.Up, Quiet: isQuiet(p.Unit),

@@ -47,7 +47,7 @@ func TestInfoThatFailsReturnsNothingOfTheOtherModule(t *testing.T) {
 func TestInfoHasNoListThatIsNull(t *testing.T) {
 	var line bytes.Buffer
 	found := sidekiq.Report{Asked: true, Processes: make([]sidekiq.UnitReport, 1)}
-	if err := ansible.WriteInfo(&line, infoOf(sidekiq.Service{}, found)); err != nil {
+	if err := ansible.Write(&line, infoOf(sidekiq.Service{}, found)); err != nil {
 		t.Fatal(err)
 	}
 	var told any

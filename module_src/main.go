@@ -93,7 +93,7 @@ func (p program) main(args []string, stdin io.Reader, stdout, stderr io.Writer) 
 func (p program) runAndShow(c command, stdin io.Reader, stdout io.Writer) (status int) {
 	defer func() {
 		if r := recover(); r != nil {
-			status = show(stdout, c, answer{Result: ansible.Failure(fmt.Errorf("this is a bug in sidekiq_service, please report it: %v\n%s", r, debug.Stack()))})
+			status = show(stdout, c, answer{Result: failure(fmt.Errorf("this is a bug in sidekiq_service, please report it: %v\n%s", r, debug.Stack()))})
 		}
 	}()
 	return show(stdout, c, p.run(c, stdin))
@@ -114,11 +114,11 @@ func show(stdout io.Writer, c command, a answer) int {
 func write(stdout io.Writer, c command, a answer) error {
 	switch {
 	case a.info != nil:
-		return ansible.WriteInfo(stdout, *a.info)
+		return ansible.Write(stdout, *a.info)
 	case a.bare:
 		return ansible.WriteFailure(stdout, a.Msg)
 	case c.inWords():
 		return writeWords(stdout, a.Result, c.check)
 	}
-	return ansible.Write(stdout, a.Result)
+	return ansible.Write(stdout, a.complete())
 }

@@ -8,14 +8,14 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/results"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
 
 // result is the report as Ansible gets it.
-func (r *progress) result() ansible.Result {
-	out := ansible.Result{
+func (r *progress) result() results.Result {
+	out := results.Result{
 		Changed:  r.plan.Changes(),
 		Steps:    r.plan.Words(),
 		Unit:     r.service.UnitPath(),
@@ -38,7 +38,7 @@ func (r *progress) result() ansible.Result {
 
 // fail says in the result what went wrong. A failure before the first step
 // has changed nothing, whatever was planned.
-func (r *progress) fail(out *ansible.Result) {
+func (r *progress) fail(out *results.Result) {
 	out.Failed, out.Msg, out.Changed = true, r.failed.Error(), false
 	var f *converge.Failure
 	if !errors.As(r.failed, &f) {
@@ -78,8 +78,8 @@ func (r *progress) lastWords(f *converge.Failure) string {
 
 // diffs are the planned changes as --diff prints them: the files, and then in
 // words what a file does not show.
-func (r *progress) diffs() []ansible.Diff {
-	var diffs []ansible.Diff
+func (r *progress) diffs() []results.Diff {
+	var diffs []results.Diff
 	var words strings.Builder
 	for _, s := range r.plan.Steps {
 		put, ok := s.(converge.PutFile)
@@ -88,14 +88,14 @@ func (r *progress) diffs() []ansible.Diff {
 			continue
 		}
 		before, after := sidekiq.RedactUnit(put.Was.Content, put.Want.Content)
-		diffs = append(diffs, ansible.Diff{
+		diffs = append(diffs, results.Diff{
 			Before: before, After: after,
 			BeforeHeader: header(put.Was), AfterHeader: header(put.Want),
 		})
 	}
 	if words.Len() > 0 {
 		name := r.service.Unit()
-		diffs = append(diffs, ansible.Diff{After: words.String(), BeforeHeader: name, AfterHeader: name + " (steps)"})
+		diffs = append(diffs, results.Diff{After: words.String(), BeforeHeader: name, AfterHeader: name + " (steps)"})
 	}
 	return diffs
 }
@@ -111,12 +111,12 @@ func header(f converge.File) string {
 // states are what was seen of the service before and after, nothing where one
 // of them could not be seen. Check mode tells what would be, and a run that
 // has begun no step has left what it found.
-func (r *progress) states() *ansible.Service {
+func (r *progress) states() *results.Service {
 	before, ok := r.have.Unit(r.service.Unit())
 	if !ok || r.applied && r.after == nil {
 		return nil
 	}
-	s := &ansible.Service{Before: stateOf(before), After: stateOf(before)}
+	s := &results.Service{Before: stateOf(before), After: stateOf(before)}
 	switch {
 	case r.after != nil:
 		s.After = stateOf(*r.after)
@@ -126,8 +126,8 @@ func (r *progress) states() *ansible.Service {
 	return s
 }
 
-func stateOf(u converge.Unit) ansible.ServiceState {
-	return ansible.ServiceState{
+func stateOf(u converge.Unit) results.ServiceState {
+	return results.ServiceState{
 		ActiveState:   u.Process.ActiveState,
 		SubState:      u.Process.SubState,
 		MainPID:       u.Process.MainPID,
@@ -146,7 +146,7 @@ func isQuiet(u converge.Unit) bool {
 
 // expected is what a service would be like after the plan, as far as that can
 // be told without carrying it out.
-func (r *progress) expected(s ansible.ServiceState) ansible.ServiceState {
+func (r *progress) expected(s results.ServiceState) results.ServiceState {
 	for _, step := range r.plan.Steps {
 		switch step := step.(type) {
 		case converge.PutFile:
@@ -168,7 +168,7 @@ func (r *progress) expected(s ansible.ServiceState) ansible.ServiceState {
 	return s
 }
 
-func expectedRun(s ansible.ServiceState, v converge.Verb) ansible.ServiceState {
+func expectedRun(s results.ServiceState, v converge.Verb) results.ServiceState {
 	switch v {
 	case converge.Start, converge.Restart:
 		s.ActiveState, s.SubState, s.MainPID, s.Restarts, s.Quiet, s.Stale = "active", "running", 0, 0, false, false

@@ -12,6 +12,7 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/host"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/results"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
 
@@ -21,7 +22,7 @@ func (p program) run(c command, stdin io.Reader) answer {
 	defer stop()
 	req, cached, err := p.read(c, untilDone{ctx, stdin})
 	if err != nil {
-		return answer{Result: ansible.Failure(err)}
+		return answer{Result: failure(err)}
 	}
 	req.Check = req.Check || c.check
 	req.Diff = req.Diff || c.diff
@@ -35,11 +36,11 @@ func (p program) run(c command, stdin io.Reader) answer {
 func (p program) answerTo(ctx context.Context, req ansible.Request) answer {
 	// A task may give the module's name with or without its collection.
 	if req.Name[strings.LastIndex(req.Name, ".")+1:] != "sidekiq_service_info" {
-		return answer{Result: p.bring(ctx, req)}
+		return answer{Result: p.manage(ctx, req)}
 	}
 	i, err := p.info(ctx, req)
 	if err != nil {
-		return answer{Result: ansible.Failure(err), bare: true}
+		return answer{Result: failure(err), bare: true}
 	}
 	return answer{info: &i}
 }
@@ -56,27 +57,46 @@ func (p program) read(c command, stdin io.Reader) (ansible.Request, *host.Cached
 
 // answer is what a run returns to its task.
 type answer struct {
-	ansible.Result
-	info *ansible.Info // in place of the Result; nil: none
+	results.Result
+	info *results.Info // in place of the Result; nil: none
 	bare bool          // of the Result, only that it failed, and why
 }
 
-// bring is a run of the module sidekiq_service: read, parse, look, work out,
+// failure is the result of a run that failed with err before it changed
+// anything.
+func failure(err error) results.Result {
+	return results.Result{Failed: true, Msg: err.Error()}
+}
+
+// complete is the Result with what each has: a list of steps, and the reason of
+// a failure.
+func (a answer) complete() results.Result {
+	r := a.Result
+	if r.Failed && r.Msg == "" {
+		r.Msg = "failed without saying why"
+	}
+	if r.Steps == nil {
+		r.Steps = []string{}
+	}
+	return r
+}
+
+// manage is a run of the module sidekiq_service: read, parse, look, work out,
 // verify, apply.
-func (p program) bring(ctx context.Context, req ansible.Request) ansible.Result {
+func (p program) manage(ctx context.Context, req ansible.Request) results.Result {
 	service, err := sidekiq.Parse(req)
 	if err != nil {
-		return ansible.Failure(err)
+		return failure(err)
 	}
 	h, err := p.open(ctx, host.Options{UnitDir: service.UnitDir, Check: req.Check})
 	if err != nil {
-		return ansible.Failure(err)
+		return failure(err)
 	}
 	defer h.Close()
 	if !req.Check {
 		release, err := h.Lock(ctx, service.UnitPath(), service.TemplatePath(), service.SudoersFile)
 		if err != nil {
-			return ansible.Failure(err)
+			return failure(err)
 		}
 		defer release()
 	}

@@ -11,10 +11,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge/fakehost"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/host"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/results"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
 
@@ -49,7 +49,7 @@ func (f *fake) Lock(context.Context, ...string) (func(), error) { return func() 
 func (f *fake) Close() {}
 
 // result is that of a run with these options on the host.
-func result(t *testing.T, f *fake, options string) ansible.Result {
+func result(t *testing.T, f *fake, options string) results.Result {
 	t.Helper()
 	p := program{
 		open:          func(context.Context, host.Options) (machine, error) { return f, nil },
@@ -57,7 +57,7 @@ func result(t *testing.T, f *fake, options string) ansible.Result {
 	}
 	var stdout, stderr bytes.Buffer
 	p.main([]string{"-"}, strings.NewReader(options), &stdout, &stderr)
-	var r ansible.Result
+	var r results.Result
 	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
 		t.Fatalf("%v: %s%s", err, stdout.String(), stderr.String())
 	}

@@ -8,12 +8,12 @@ import (
 
 	"github.com/rogpeppe/go-internal/diff"
 
-	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/results"
 )
 
 // writeWords prints a result for a person to read: the steps, the files before
 // and after, warnings, and what went wrong.
-func writeWords(w io.Writer, r ansible.Result, check bool) error {
+func writeWords(w io.Writer, r results.Result, check bool) error {
 	var b strings.Builder
 	if len(r.Steps) > 0 {
 		b.WriteString(heading(r, check) + "\n")
@@ -47,7 +47,7 @@ func unified(before, after string) string {
 	return strings.SplitN(string(text), "\n", headers+1)[headers]
 }
 
-func heading(r ansible.Result, check bool) string {
+func heading(r results.Result, check bool) string {
 	switch {
 	case r.Failed:
 		return "This was to be done:"
@@ -57,7 +57,7 @@ func heading(r ansible.Result, check bool) string {
 	return "Done:"
 }
 
-func ending(r ansible.Result, check bool) string {
+func ending(r results.Result, check bool) string {
 	switch {
 	case r.Failed:
 		return "Error: " + r.Msg

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/results"
 )
 
 // patched is before with the difference applied by patch(1).
@@ -65,7 +65,7 @@ func TestDifferenceIsShort(t *testing.T) {
 	}
 }
 
-func words(t *testing.T, r ansible.Result, check bool) string {
+func words(t *testing.T, r results.Result, check bool) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := writeWords(&b, r, check); err != nil {
@@ -75,9 +75,9 @@ func words(t *testing.T, r ansible.Result, check bool) string {
 }
 
 func TestWordsForAPerson(t *testing.T) {
-	planned := ansible.Result{
+	planned := results.Result{
 		Changed: true, Steps: []string{"write /u", "start sidekiq.service"}, Warnings: []string{"Beware."},
-		Diff: []ansible.Diff{
+		Diff: []results.Diff{
 			{After: "a\n", BeforeHeader: "/u (absent)", AfterHeader: "/u (mode 0644, owner 0:0)"},
 			{After: "start sidekiq.service\n", BeforeHeader: "sidekiq.service", AfterHeader: "sidekiq.service (steps)"},
 		},
@@ -90,17 +90,17 @@ func TestWordsForAPerson(t *testing.T) {
 	if got, want := words(t, planned, false), "Done:"+shown; got != want {
 		t.Errorf("apply:\n%s", got)
 	}
-	failed := ansible.Result{Failed: true, Msg: "cannot start", Steps: planned.Steps}
+	failed := results.Result{Failed: true, Msg: "cannot start", Steps: planned.Steps}
 	if got, want := words(t, failed, false), "This was to be done:"+steps+"\nError: cannot start\n"; got != want {
 		t.Errorf("failed:\n%s", got)
 	}
-	if got := words(t, ansible.Result{}, false); got != "Nothing to do: everything is as these options ask for.\n" {
+	if got := words(t, results.Result{}, false); got != "Nothing to do: everything is as these options ask for.\n" {
 		t.Errorf("nothing to do: %s", got)
 	}
 }
 
 func TestWordsHoldNothingThatATerminalObeys(t *testing.T) {
-	got := words(t, ansible.Result{Failed: true, Msg: "log: \x1b]0;owned\x07\r\u009b2J é\tx"}, false)
+	got := words(t, results.Result{Failed: true, Msg: "log: \x1b]0;owned\x07\r\u009b2J é\tx"}, false)
 	if want := "Error: log: ?]0;owned???2J é\tx\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

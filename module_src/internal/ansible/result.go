@@ -11,43 +11,24 @@ import (
 	"unicode/utf8"
 )
 
-// Failure is the result of a run that failed with err before it changed
-// anything.
-func Failure(err error) Result {
-	return Result{Failed: true, Msg: err.Error()}
-}
-
-// Write prints the result as one line of JSON.
-//
-// The line is plain ASCII: ansible-core looks for it with splitlines, which
-// also breaks lines at characters such as U+0085.
-func Write(w io.Writer, r Result) error {
-	if r.Failed && r.Msg == "" {
-		r.Msg = "failed without saying why"
-	}
-	if r.Steps == nil {
-		r.Steps = []string{}
-	}
-	return writeLine(w, r)
-}
-
 // WriteFailure prints, as [Write] does, that a run failed, and nothing else.
 func WriteFailure(w io.Writer, msg string) error {
-	return writeLine(w, struct {
+	return Write(w, struct {
 		Changed bool   `json:"changed"`
 		Failed  bool   `json:"failed"`
 		Msg     string `json:"msg"`
 	}{Failed: true, Msg: msg})
 }
 
-// WriteInfo prints the result as [Write] does.
-func WriteInfo(w io.Writer, i Info) error { return writeLine(w, i) }
-
-func writeLine(w io.Writer, v any) error {
+// Write prints a result as one line of JSON.
+//
+// The line is plain ASCII: ansible-core looks for it with splitlines, which
+// also breaks lines at characters such as U+0085.
+func Write(w io.Writer, result any) error {
 	var line bytes.Buffer
 	e := json.NewEncoder(&line)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
+	if err := e.Encode(result); err != nil {
 		return fmt.Errorf("cannot encode the result: %w", err)
 	}
 	if _, err := w.Write(ascii(line.Bytes())); err != nil {

@@ -70,7 +70,10 @@ func goType(kind string) string {
 // goResults are the types of what the modules return.
 func goResults(service, info module) (string, error) {
 	w := resultWriter{written: map[string]string{}}
-	w.text.WriteString(goHeader + "package ansible\n\n")
+	w.text.WriteString(goHeader)
+	w.comment("Package results are the values that the modules return, as RETURN in their documentation declares them. "+
+		"It is types and nothing else; how they are filled is the business of the program, and how they are printed that of package ansible.", "")
+	w.text.WriteString("package results\n\n")
 	w.comment("Result is what a run of sidekiq_service returns to the task, and each run that fails.\n\n"+
 		"Some names mean something to ansible-core and are not used here: rc and results change whether a task has failed, "+
 		"invocation would repeat the arguments with their secrets, and _ansible_ and __ansible_ are its own.", "")

@@ -23,7 +23,7 @@ const (
 	servicePath = "plugins/modules/sidekiq_service.py"
 	infoPath    = "plugins/modules/sidekiq_service_info.py"
 	optionsPath = "module_src/internal/sidekiq/options_generated.go"
-	resultsPath = "module_src/internal/ansible/results_generated.go"
+	resultsPath = "module_src/internal/results/generated.go"
 	specsPath   = "roles/sidekiq/meta/argument_specs.yml"
 	tasksPath   = "roles/sidekiq/tasks/main.yml"
 	verifyPath  = "roles/sidekiq/tasks/verify.yml"
