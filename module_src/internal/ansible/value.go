@@ -214,7 +214,7 @@ func toBool(v any) (bool, error) {
 
 func (o Option) toInt(v any) (int, error) {
 	n, err := toInt(v)
-	if err == nil && o.Most > 0 && (n < o.Least || n > o.Most) {
+	if err == nil && o.Least < o.Most && (n < o.Least || n > o.Most) {
 		err = mismatch{strings.TrimSpace(fmt.Sprintf("must be from %d to %d %s", o.Least, o.Most, o.Unit)), fmt.Sprintf(", got %d", n)}
 	}
 	return n, err

@@ -51,7 +51,7 @@ func goOption(o option) string {
 	add(o.choices != nil, "Choices: %#v", o.choices)
 	add(o.value != nil, "Default: %#v", o.value)
 	add(o.required, "Required: true")
-	add(o.most > 0, "Least: %d, Most: %d", o.least, o.most)
+	add(o.least < o.most, "Least: %d, Most: %d", o.least, o.most)
 	add(o.unit != "", "Unit: %q", o.unit)
 	add(o.secret, "NoLog: true")
 	add(o.excludes != nil, "Excludes: %#v", o.excludes)

@@ -19,6 +19,7 @@ type option struct {
 	choices              []string
 	value                any // the default: string, bool, int or []string; nil: none
 	required             bool
+	since                string // version_added
 	least, most          int
 	unit                 string
 	secret               bool
@@ -31,7 +32,7 @@ type option struct {
 // of the description, which then cannot say anything else than the program
 // does.
 var (
-	boundsSentence   = regexp.MustCompile(`\bFrom (\d+) to (\d+)( [a-z]+)?\.`)
+	boundsSentence   = regexp.MustCompile(`\bFrom (-?\d+) to (\d+)( [a-z]+)?\.`)
 	excludesSentence = regexp.MustCompile(`\bMutually exclusive with ((?:O\([^)]+\)(?:, | and )?)+)\.`)
 	secretSentence   = regexp.MustCompile(`\b[Vv]alues? (?:is|are) never shown in results\.`)
 	optionMarkup     = regexp.MustCompile(`\bO\(([^)=]+)`)
@@ -67,6 +68,7 @@ func readOption(name string, n *yaml.Node, within string) (option, error) {
 		Type, Elements string
 		Choices        []string
 		Required       bool
+		Since          string `yaml:"version_added"`
 	}
 	if err := n.Decode(&keys); err != nil {
 		return o, err
@@ -74,7 +76,7 @@ func readOption(name string, n *yaml.Node, within string) (option, error) {
 	if err := quotedWords(get(n, "choices"), get(n, "default")); err != nil {
 		return o, err
 	}
-	o.kind, o.elements, o.choices, o.required = keys.Type, keys.Elements, keys.Choices, keys.Required
+	o.kind, o.elements, o.choices, o.required, o.since = keys.Type, keys.Elements, keys.Choices, keys.Required, keys.Since
 	var err error
 	if o.description, err = texts(get(n, "description")); err != nil {
 		return o, err

@@ -132,6 +132,7 @@ func spec(o option, indent string) string {
 	add(o.value != nil, "default", o.value)
 	add(o.required, "required", true)
 	add(o.secret, "no_log", true)
+	add(o.since != "", "version_added", o.since)
 	if o.suboptions != nil {
 		b.WriteString(specs(o.suboptions, indent))
 	}

@@ -225,10 +225,10 @@ func TestRedisIsOrderedAndStarted(t *testing.T) {
 
 func TestDirectivesReplaceAndRemove(t *testing.T) {
 	unit := unitOf(t, `{"project_name": "p", "directives": {"Service": {
-		"KillMode": "process", "OOMPolicy": null, "Restart": null, "ExecStartPre": ["-/bin/a %h", "/bin/b"], "Nice": 5, "PrivateTmp": false, "LimitCORE": ""
+		"KillMode": "process", "OOMPolicy": null, "Restart": null, "ExecStartPre": ["-/bin/a %h", "/bin/b"], "CPUWeight": 5, "PrivateTmp": false, "LimitCORE": ""
 	}}}`, debian12())
 	for name, value := range map[string]string{
-		"KillMode": "process", "OOMPolicy": "", "Restart": "", "ExecStartPre": "-/bin/a %h|/bin/b", "Nice": "5", "PrivateTmp": "no",
+		"KillMode": "process", "OOMPolicy": "", "Restart": "", "ExecStartPre": "-/bin/a %h|/bin/b", "CPUWeight": "5", "PrivateTmp": "no",
 	} {
 		if got := directive(t, unit, "Service", name); got != value {
 			t.Errorf("%s is %q, want %q", name, got, value)

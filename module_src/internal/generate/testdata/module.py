@@ -35,8 +35,9 @@ options:
     type: dict
     suboptions:
       keep:
-        description: How long. From 0 to 52 weeks.
+        description: How long. From -1 to 52 weeks.
         type: int
+        version_added: 1.1.0
   exec_start:
     description: A command.
     type: str
