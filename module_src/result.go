@@ -26,7 +26,7 @@ func (r *progress) result() results.Result {
 	if r.request.Diff {
 		out.Diff = r.diffs()
 	}
-	if r.facts != nil {
+	if r.facts != nil && r.service.State != sidekiq.Absent {
 		out.Deployed = &r.facts.Deployed
 		out.SidekiqVersion = known(r.facts.SidekiqVersion())
 	}

@@ -395,7 +395,7 @@ service:
       contains: *service_state
 deployed:
   description: Whether the application has been deployed.
-  returned: unless the task failed before it looked at the host
+  returned: unless the task failed before it looked at the host, or O(state=absent)
   type: bool
   sample: true
 sidekiq_version:

@@ -213,7 +213,7 @@ func (s restoreUnit) proofOfOld() Proof {
 
 // withDeadline bounds one step of a rollback.
 func withDeadline(ctx context.Context, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, undoTime)
+	ctx, cancel := context.WithTimeoutCause(ctx, undoTime, fmt.Errorf("it has taken longer than %s", undoTime))
 	defer cancel()
 	return do(ctx)
 }

@@ -35,7 +35,7 @@ type Result struct {
 	// last step.
 	Service *Service `json:"service,omitempty"`
 	// Whether the application has been deployed. Returned: unless the task failed
-	// before it looked at the host.
+	// before it looked at the host, or state=absent.
 	Deployed *bool `json:"deployed,omitempty"`
 	// The Sidekiq of the deployed application, from its Gemfile.lock. Returned:
 	// always, null where it is not known.

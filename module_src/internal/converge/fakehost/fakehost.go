@@ -245,8 +245,8 @@ func (h *Host) Verify(context.Context, []converge.File, bool) (converge.Verdict,
 
 // ProveGrants believes every grant unless it was told otherwise.
 func (h *Host) ProveGrants(ctx context.Context, grants []sudo.Grant, _ converge.Verdict) error {
-	if err := ctx.Err(); err != nil {
-		return err
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	h.Proven = append(h.Proven, grants...)
 	return h.Denied

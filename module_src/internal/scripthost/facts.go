@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package scripthost
+
+import (
+	"context"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
+)
+
+// Facts answers a service's questions, and no others.
+func (h *Host) Facts(_ context.Context, q sidekiq.Questions) (sidekiq.Facts, error) {
+	f := h.facts
+	f.Users = asked(f.Users, q.Users)
+	f.Groups = asked(f.Groups, q.Groups)
+	f.Units = asked(f.Units, q.Units)
+	f.Packaged = asked(f.Packaged, q.Paths)
+	f.ReadOnly = slices.DeleteFunc(slices.Clone(q.Paths), func(p string) bool { return !slices.Contains(h.facts.ReadOnly, p) })
+	f.Overridden = slices.DeleteFunc(slices.Clone(q.Overridden), func(p string) bool { return !h.ours(p) })
+	f.Overriding = h.overriding(q.Overriding)
+	f.OurTemplate = h.ours(q.Template)
+	if f.OurTemplate {
+		f.Instances = h.instances(q.Template)
+	}
+	f.RootFiles = map[string]sidekiq.RootFile{}
+	for _, p := range q.RootFiles {
+		f.RootFiles[p] = sidekiq.RootFile{Public: h.look(p).Mode&0o004 != 0}
+	}
+	h.application(&f, q)
+	return f, nil
+}
+
+// asked are the entries of all whose names are asked for.
+func asked[V any](all map[string]V, names []string) map[string]V {
+	some := map[string]V{}
+	for _, name := range names {
+		if v, ok := all[name]; ok {
+			some[name] = v
+		}
+	}
+	return some
+}
+
+func (h *Host) look(name string) converge.File {
+	f, _ := h.File(context.Background(), name) // the fake returns no error
+	return f
+}
+
+func (h *Host) ours(name string) bool {
+	_, origin := sidekiq.OriginOf(h.look(name).Content)
+	return origin == sidekiq.Ours
+}
+
+func (h *Host) overriding(paths []string) []sidekiq.OverridingFile {
+	var found []sidekiq.OverridingFile
+	for _, p := range paths {
+		if f := h.look(p); f.Exists {
+			found = append(found, sidekiq.OverridingFile{Path: p, Link: h.Snapshot().Links[p]})
+		}
+	}
+	return found
+}
+
+// instances are the numbers of those that the manager has in memory.
+func (h *Host) instances(template string) []int {
+	var numbers []int
+	for name := range h.Snapshot().Units {
+		number, ok := strings.CutPrefix(name, strings.TrimSuffix(path.Base(template), ".service"))
+		if n, err := strconv.Atoi(strings.TrimSuffix(number, ".service")); ok && err == nil {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers
+}
+
+// application is deployed when there is any file in its directory.
+func (h *Host) application(f *sidekiq.Facts, q sidekiq.Questions) {
+	now := h.Snapshot()
+	for name := range now.Files {
+		f.Deployed = f.Deployed || q.Dir != "" && strings.HasPrefix(name, q.Dir+"/")
+	}
+	for _, b := range q.Bundles {
+		if h.look(b.Gemfile).Exists {
+			f.Lock = h.text(b.Lock)
+			break
+		}
+	}
+	for _, name := range q.Configs {
+		if t := h.text(name); t.Found {
+			f.Configs = append(f.Configs, t)
+		}
+	}
+	f.Missing = slices.DeleteFunc(slices.Clone(q.Programs), func(p string) bool { return !slices.Contains(h.facts.Missing, p) })
+	for _, name := range slices.Sorted(maps.Keys(now.Files)) {
+		if path.Dir(name) == "/etc/systemd/system" && path.Ext(name) == ".service" {
+			f.OtherUnits = append(f.OtherUnits, sidekiq.OtherUnit{Path: name, Content: now.Files[name].Content})
+		}
+	}
+}
+
+func (h *Host) text(name string) sidekiq.Text {
+	f := h.look(name)
+	return sidekiq.Text{Path: name, Content: f.Content, Found: f.Exists}
+}
