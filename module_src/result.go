@@ -39,9 +39,12 @@ func (r *progress) result() results.Result {
 // fail says in the result what went wrong. A failure before the first step
 // has changed nothing, whatever was planned.
 func (r *progress) fail(out *results.Result) {
-	out.Failed, out.Msg, out.Changed = true, r.failed.Error(), false
 	var f *converge.Failure
-	if !errors.As(r.failed, &f) {
+	if errors.As(r.failed, &f) {
+		f.Alike = alike(f)
+	}
+	out.Failed, out.Msg, out.Changed = true, r.failed.Error(), false
+	if f == nil {
 		out.Steps = nil
 		return
 	}
@@ -57,6 +60,14 @@ func (r *progress) fail(out *results.Result) {
 		out.Msg += ". Likely cause: " + cause
 	}
 	out.Msg += r.lastWords(f)
+}
+
+// alike reports whether the program from before failed of the same as the new
+// one.
+func alike(f *converge.Failure) bool {
+	var dead *converge.NotUp
+	return f.Old != nil && errors.As(f.Err, &dead) && dead.Process.Ending() == f.Old.Process.Ending() &&
+		sidekiq.SameFailure(f.Traces.Log, f.OldTraces.Log)
 }
 
 // lastWords are the last log lines of a unit that did not come up, and where

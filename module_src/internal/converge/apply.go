@@ -38,6 +38,14 @@ type Failure struct {
 	Left       []string // what could not be undone, in words
 	Again      []string // units that had to be stopped and are up again
 	Notes      []string // what else a person should know
+
+	// Old is the program from before that did not come up again with its old
+	// files, and OldTraces are what that left behind; nil: it did, or was not
+	// started. Alike says that old and new failed of the same, which shows in
+	// words that are not this package's business.
+	Old       *NotUp
+	OldTraces Traces
+	Alike     bool
 }
 
 func (f *Failure) Unwrap() error { return f.Err }
@@ -58,7 +66,11 @@ func (f *Failure) Error() string {
 	default:
 		b.WriteString("; what was done before that is kept")
 	}
-	for _, n := range f.Notes {
+	notes := f.Notes
+	if f.Old != nil {
+		notes = append([]string{f.Old.ofOld(f.Alike)}, notes...)
+	}
+	for _, n := range notes {
 		b.WriteString(". ")
 		b.WriteString(n)
 	}
@@ -181,9 +193,13 @@ func failedStep(s Step, err error) *Failure {
 // work that was interrupted is begun anew at best, and the old service may be
 // unable to start for reasons of its own. That is said, not hidden.
 func undo(ctx context.Context, h Host, done []Step, failed *Failure) {
+	began := h.Now()
 	for _, s := range inverse(done) {
 		if err := withDeadline(ctx, func(ctx context.Context) error { return s.do(ctx, h) }); err != nil {
 			failed.notUndone(s, err)
+			if failed.Old != nil && failed.OldTraces.Log == nil {
+				failed.OldTraces = h.Traces(ctx, failed.Old.Unit, began)
+			}
 		} else if unit, ok := s.(restoreUnit); ok && unit.again(ctx, h) {
 			failed.Again = append(failed.Again, unit.Unit)
 		}

@@ -315,8 +315,11 @@ func TestAnOldServiceThatDoesNotComeBackIsNotBlamedOnTheChange(t *testing.T) {
 		}
 		_, err := run(context.Background(), t, h, goals[0].want(kind), converge.Rollback)
 		f := failure(t, err)
-		if !f.RolledBack || len(f.Notes) != 1 || !strings.Contains(f.Notes[0], "the cause is not this change") {
-			t.Errorf("Type=%s: rolled back %t, notes %q", kind, f.RolledBack, f.Notes)
+		if !f.RolledBack || f.Old == nil || len(f.OldTraces.Log) == 0 || strings.Contains(f.Error(), "the cause is not this change") {
+			t.Errorf("Type=%s: rolled back %t, traces %q: %v", kind, f.RolledBack, f.OldTraces.Log, f)
+		}
+		if f.Alike = true; !strings.Contains(f.Error(), "does not come up with its old files either, so the cause is not this change") {
+			t.Errorf("Type=%s: %v", kind, f)
 		}
 		if len(f.Traces.Log) == 0 {
 			t.Errorf("Type=%s: no last log lines", kind)

@@ -224,18 +224,27 @@ func withDeadline(ctx context.Context, do func(context.Context) error) error {
 func (f *Failure) notUndone(s Step, err error) {
 	var dead *NotUp
 	if errors.As(err, &dead) && len(f.Left) == 0 {
-		f.Notes = append(f.Notes, dead.ofOld())
+		if f.Old == nil {
+			f.Old = dead
+			return
+		}
+		f.Notes = append(f.Notes, dead.ofOld(false))
 		return
 	}
 	f.Left = append(f.Left, fmt.Sprintf("cannot %s: %v", s, err))
 }
 
-// ofOld says of an old program that it did not come up in a rollback.
-func (e *NotUp) ofOld() string {
+// ofOld says of an old program that it did not come up in a rollback, and, if
+// it failed like the new one, what that means.
+func (e *NotUp) ofOld(alike bool) string {
 	if e.TimedOut {
 		return fmt.Sprintf("%s was started again with its old files, but is not up yet: %v", e.Unit, e)
 	}
-	note := fmt.Sprintf("%s does not come up with its old files either, so the cause is not this change (%v)", e.Unit, e)
+	note := fmt.Sprintf("%s does not come up with its old files either", e.Unit)
+	if alike {
+		note += ", so the cause is not this change"
+	}
+	note += fmt.Sprintf(" (%v)", e)
 	if e.Process.SubState == "auto-restart" || e.Process.SubState == "auto-restart-queued" {
 		note += "; systemd goes on trying to start it"
 	}

@@ -74,6 +74,34 @@ func (s Service) sign(log []string) (name, means string) {
 	return find(last, true)
 }
 
+// SameFailure reports whether two logs tell of the same failure: of the same
+// exception or, without any, of the same last line. Numbers may differ, such as
+// those of processes and releases.
+func SameFailure(a, b []string) bool { return gist(a) == gist(b) }
+
+func gist(log []string) string {
+	g := newGrammar()
+	said, manager := g.split(log)
+	var gist []string
+	for _, e := range g.decisive(said) {
+		gist = append(gist, e.text(said))
+	}
+	if gist == nil {
+		for _, line := range last(g.withoutFrames(said), 1) {
+			gist = append(gist, g.bare(line))
+		}
+	}
+	if gist == nil {
+		gist = last(manager, 1)
+	}
+	return strings.Map(func(r rune) rune {
+		if isDigit(r) {
+			return -1
+		}
+		return r
+	}, strings.Join(gist, "\n"))
+}
+
 // maxAlone is how many of the last lines are looked at for what tells the
 // cause outside an exception: Bundler may list the gems that it knows.
 const maxAlone = 15

@@ -110,3 +110,20 @@ func TestDropInsAndConditionsAreNamed(t *testing.T) {
 		t.Errorf("of a condition: %q", got)
 	}
 }
+
+func TestOldAndNewAreComparedByWhatEndedThem(t *testing.T) {
+	refused := []string{
+		"2026-11-26T15:58:42.756Z pid=2598 tid=2l2 WARN: LicenceError: no licence for 3 hosts",
+		"2026-11-26T15:58:42.756Z pid=2598 tid=2l2 WARN: /opt/p/releases/1/app.rb:2:in `<top (required)>'",
+		"/usr/bin/sidekiq:25:in `<main>'",
+	}
+	later := strings.Split(strings.NewReplacer("2598", "2733", "15:58:42.756", "15:59:02.007").Replace(strings.Join(refused, "\n")), "\n")
+	if !SameFailure(refused, append(later, "sidekiq.service: Failed with result 'exit-code'.")) {
+		t.Error("a failure and itself differ")
+	}
+	for _, other := range [][]string{nil, {"no licence"}, {"sidekiq.service: Failed with result 'exit-code'."}} {
+		if SameFailure(refused, other) {
+			t.Errorf("taken for the same: %q", other)
+		}
+	}
+}
