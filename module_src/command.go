@@ -31,13 +31,13 @@ https://github.com/curationexperts/ansible-sidekiq/blob/main/plugins/modules/sid
 `
 
 // command is what a command line asks for. The flags are for people, who get
-// the result in words; but --kept=DIGEST, which is for the action plugin alone
+// the result in words; but --cached=DIGEST, which is for the action plugin alone
 // and so is not told of in the usage: see [host.ReadRequest].
 type command struct {
 	check, apply, diff bool
 	help, version      bool
 	file               string // "-" is standard input
-	kept               string // the digest under which the options may be beside the program; "" is nowhere
+	cached             string // the digest under which the options may be beside the program; "" is nowhere
 }
 
 // parseCommand reads a command line. The file may stand anywhere in it.
@@ -49,7 +49,7 @@ func parseCommand(args []string) (command, error) {
 	flags.BoolVar(&c.apply, "apply", false, "")
 	flags.BoolVar(&c.diff, "diff", false, "")
 	flags.BoolVar(&c.version, "version", false, "")
-	flags.StringVar(&c.kept, "kept", "", "")
+	flags.StringVar(&c.cached, "cached", "", "")
 	for {
 		err := flags.Parse(args)
 		switch {
@@ -75,8 +75,8 @@ func (c *command) complete() error {
 		return fmt.Errorf("--check changes nothing and --apply does: say one of them")
 	case c.diff && !c.check && !c.apply:
 		return fmt.Errorf("--diff needs --check, which changes nothing, or --apply")
-	case c.kept != "" && (!isDigest(c.kept) || c.inWords() || c.file != "-"):
-		return fmt.Errorf("--kept is for Ansible, with a digest and with -")
+	case c.cached != "" && (!isDigest(c.cached) || c.inWords() || c.file != "-"):
+		return fmt.Errorf("--cached is for Ansible, with a digest and with -")
 	case c.file == "" && c.inWords():
 		c.file = "-"
 	case c.file == "":

@@ -12,19 +12,19 @@ var digest = strings.Repeat("0a", 32)
 
 func TestCommandLine(t *testing.T) {
 	for line, want := range map[string]command{
-		"-":                       {file: "-"},
-		"/tmp/arguments":          {file: "/tmp/arguments"},
-		"--kept=" + digest + " -": {kept: digest, file: "-"},
-		"--check --diff -":        {check: true, diff: true, file: "-"},
-		"--check":                 {check: true, file: "-"},
-		"options.json --check":    {check: true, file: "options.json"},
-		"--apply --diff o.json":   {apply: true, diff: true, file: "o.json"},
-		"--help":                  {help: true},
-		"-h":                      {help: true},
-		"--version --check --xyz": {},
-		"-check -diff -":          {check: true, diff: true, file: "-"},
-		"--check=false -":         {file: "-"},
-		"-help -":                 {help: true},
+		"-":                         {file: "-"},
+		"/tmp/arguments":            {file: "/tmp/arguments"},
+		"--cached=" + digest + " -": {cached: digest, file: "-"},
+		"--check --diff -":          {check: true, diff: true, file: "-"},
+		"--check":                   {check: true, file: "-"},
+		"options.json --check":      {check: true, file: "options.json"},
+		"--apply --diff o.json":     {apply: true, diff: true, file: "o.json"},
+		"--help":                    {help: true},
+		"-h":                        {help: true},
+		"--version --check --xyz":   {},
+		"-check -diff -":            {check: true, diff: true, file: "-"},
+		"--check=false -":           {file: "-"},
+		"-help -":                   {help: true},
 	} {
 		got, err := parseCommand(strings.Fields(line))
 		if got != want || (err != nil) != (want == command{}) {
@@ -40,15 +40,15 @@ func TestWrongCommandLinesSayWhatIsWrongAndReadNothing(t *testing.T) {
 		"--chek -":        "flag provided but not defined: -chek",
 		"- --chek":        "flag provided but not defined: -chek",
 		"--check=so -":    `invalid boolean value "so" for -check`,
-		"--kept":          "flag needs an argument: -kept",
+		"--cached":        "flag needs an argument: -cached",
 		"--diff -":        "--diff needs --check",
 		"--check --apply": "say one of them",
 
-		"--kept=/etc/passwd -":             "--kept is for Ansible",
-		"--kept=- -":                       "--kept is for Ansible",
-		"--kept=" + digest + " a":          "--kept is for Ansible",
-		"--kept=" + digest + " --check -":  "--kept is for Ansible",
-		"--apply - --kept=" + digest + "0": "--kept is for Ansible",
+		"--cached=/etc/passwd -":             "--cached is for Ansible",
+		"--cached=- -":                       "--cached is for Ansible",
+		"--cached=" + digest + " a":          "--cached is for Ansible",
+		"--cached=" + digest + " --check -":  "--cached is for Ansible",
+		"--apply - --cached=" + digest + "0": "--cached is for Ansible",
 	} {
 		var stdout, stderr bytes.Buffer
 		if status := onThisHost().main(strings.Fields(line), nil, &stdout, &stderr); status != 2 {

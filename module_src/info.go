@@ -33,15 +33,15 @@ func (p program) info(ctx context.Context, req ansible.Request) (results.Info, e
 
 func infoOf(s sidekiq.Service, found sidekiq.Report) results.Info {
 	i := results.Info{
-		Shadowed: []string{}, Template: found.Template, DropIns: list(found.Service.DropIns),
+		Shadowed: []string{}, Template: found.Template, DropIns: orEmpty(found.Service.DropIns),
 		Enablement: found.Enablement, ReloadPending: found.Service.Reload,
 		ActiveState: found.Service.Process.ActiveState, SubState: found.Service.Process.SubState,
 		Up: len(found.Processes) > 0, Processes: []results.Process{}, RestartReasons: []string{},
-		Current: found.Dir, Release: found.Release, Deployed: found.Facts.Deployed, SidekiqVersion: known(found.Facts.SidekiqVersion()),
+		Current: found.Dir, Release: found.Release, Deployed: found.Facts.Deployed, SidekiqVersion: orNull(found.Facts.SidekiqVersion()),
 		Warnings: found.Warnings,
 	}
 	if len(found.UnitFiles) > 0 {
-		i.Unit, i.Shadowed = found.UnitFiles[0], list(found.UnitFiles[1:])
+		i.Unit, i.Shadowed = found.UnitFiles[0], orEmpty(found.UnitFiles[1:])
 		i.WrittenBy, i.Project = writer(found.Content)
 	}
 	if found.Sudoers.Found {
@@ -57,10 +57,10 @@ func infoOf(s sidekiq.Service, found sidekiq.Report) results.Info {
 		}
 	}
 	if found.Redis != "" {
-		i.Redis = &results.Redis{Unit: found.Redis, ActiveState: found.RedisState, Version: known(found.RedisVersion)}
+		i.Redis = &results.Redis{Unit: found.Redis, ActiveState: found.RedisState, Version: orNull(found.RedisVersion)}
 	}
 	if found.Asked {
-		i.Sudo = &results.Sudo{User: found.User, Commands: list(found.Commands), Everything: found.All, Rules: list(found.Rules)}
+		i.Sudo = &results.Sudo{User: found.User, Commands: orEmpty(found.Commands), Everything: found.All, Rules: orEmpty(found.Rules)}
 	}
 	return i
 }
@@ -70,8 +70,8 @@ func processOf(found sidekiq.Report, p sidekiq.UnitReport) results.Process {
 		Unit: p.Name, ActiveState: p.Process.ActiveState, SubState: p.Process.SubState,
 		MainPID: p.Process.MainPID, Title: p.Process.Title, Memory: int(p.Memory), Restarts: p.Process.Restarts,
 		Up: p.Activity == converge.Up, Quiet: isQuiet(p.Unit),
-		Release: p.Release, SidekiqVersion: known(sidekiq.ReadTitle(p.Process.Title).Version),
-		RestartReasons: list(found.RestartReasons(p)),
+		Release: p.Release, SidekiqVersion: orNull(sidekiq.ReadTitle(p.Process.Title).Version),
+		RestartReasons: orEmpty(found.RestartReasons(p)),
 	}
 	out.RestartNeeded = len(out.RestartReasons) > 0
 	if p.Since.Unix() > 0 {
@@ -92,11 +92,11 @@ func writer(content string) (who, project string) {
 	return "other", ""
 }
 
-// list is l, and never nil, which JSON would call null.
-func list(l []string) []string { return append([]string{}, l...) }
+// orEmpty is l, and never nil, which JSON would call null.
+func orEmpty(l []string) []string { return append([]string{}, l...) }
 
-// known is nil for what is not known.
-func known(s string) *string {
+// orNull is nil for what is not orNull.
+func orNull(s string) *string {
 	if s == "" {
 		return nil
 	}

@@ -115,7 +115,7 @@ func write(stdout io.Writer, c command, a answer) error {
 	switch {
 	case a.info != nil:
 		return ansible.Write(stdout, *a.info)
-	case a.bare:
+	case a.failureOnly:
 		return ansible.WriteFailure(stdout, a.Msg)
 	case c.inWords():
 		return writeWords(stdout, a.Result, c.check)

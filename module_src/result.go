@@ -28,7 +28,7 @@ func (r *progress) result() results.Result {
 	}
 	if r.facts != nil && r.service.State != sidekiq.Absent {
 		out.Deployed = &r.facts.Deployed
-		out.SidekiqVersion = known(r.facts.SidekiqVersion())
+		out.SidekiqVersion = orNull(r.facts.SidekiqVersion())
 	}
 	if r.failed != nil {
 		r.fail(&out)

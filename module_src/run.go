@@ -40,7 +40,7 @@ func (p program) answerTo(ctx context.Context, req ansible.Request) answer {
 	}
 	i, err := p.info(ctx, req)
 	if err != nil {
-		return answer{Result: failure(err), bare: true}
+		return answer{Result: failure(err), failureOnly: true}
 	}
 	return answer{info: &i}
 }
@@ -48,18 +48,18 @@ func (p program) answerTo(ctx context.Context, req ansible.Request) answer {
 // read reads the request. With a digest on the command line it may lie beside
 // the program; the second result is then its place there, else nil.
 func (p program) read(c command, stdin io.Reader) (ansible.Request, *host.CachedRequest, error) {
-	if c.kept == "" || p.dir == "" {
+	if c.cached == "" || p.dir == "" {
 		req, err := ansible.ReadRequest(c.file, stdin)
 		return req, nil, err
 	}
-	return host.ReadRequest(p.dir, c.kept, stdin)
+	return host.ReadRequest(p.dir, c.cached, stdin)
 }
 
 // answer is what a run returns to its task.
 type answer struct {
 	results.Result
-	info *results.Info // in place of the Result; nil: none
-	bare bool          // of the Result, only that it failed, and why
+	info        *results.Info // in place of the Result; nil: none
+	failureOnly bool          // of the Result, only that it failed, and why
 }
 
 // failure is the result of a run that failed with err before it changed

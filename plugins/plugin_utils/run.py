@@ -118,7 +118,7 @@ class CompiledModule(ActionBase):
         """Runs the program that is kept on the host, and brings it first if it is not there. Raises NotThisWay."""
         self._require_standard_input(task_vars)
         # Arguments that are larger than a pipe are not kept: who sends them could be waiting, and be cut off, when the program ends without them.
-        kept = "" if forget or len(request) > _PIPE else f"--kept={hashlib.sha256(request).hexdigest()} "
+        kept = "" if forget or len(request) > _PIPE else f"--cached={hashlib.sha256(request).hexdigest()} "
         reply = self._ask(_RUN.format(cache=self.cache, digests=" ".join(binaries.digests), forget=forget, kept=kept), request)
         missing = _MISSING.search(reply["stdout"])
         if not missing:

@@ -59,7 +59,7 @@ def test_arguments_that_the_host_has_are_not_waited_for(tmp_path: Path, cold: Ho
     check_both_runs(taken(tmp_path, cold), taken(tmp_path, cold), cold)
     program, request = cold.out(f"ls {CACHE} | grep -v request$; ls {CACHE} | grep request$").splitlines()
     assert cold.out(f"stat -c '%U %a' {CACHE}/{request}") == "root 600"
-    run = f"mkfifo -m 600 /root/silent; timeout -k 5 %d {CACHE}/{program} --kept=%s - 3<>/root/silent <&3; echo $?; rm /root/silent"
+    run = f"mkfifo -m 600 /root/silent; timeout -k 5 %d {CACHE}/{program} --cached=%s - 3<>/root/silent <&3; echo $?; rm /root/silent"
     result, status = cold.out(run % (30, request.removesuffix(".request"))).splitlines()
     assert '"changed":false' in result and status == "0", result
     result, status = cold.out(run % (2, 64 * "0")).splitlines()

@@ -81,7 +81,7 @@ func (h *Host) proveFor(ctx context.Context, path, who string, grants []sudo.Gra
 	if err := proveRules(ctx, path, user.name, grants); err != nil {
 		return err
 	}
-	return try(ctx, path, user, grants)
+	return tryStatus(ctx, path, user, grants)
 }
 
 // member is the user that a rule is for, or somebody in its %group: one whom
@@ -170,10 +170,10 @@ func rootAlready(ctx context.Context, grants []sudo.Grant) []string {
 	return warnings
 }
 
-// try runs the status command as the user, without a terminal, as a deploy
+// tryStatus runs the status command as the user, without a terminal, as a deploy
 // does: it changes nothing. sudo ends with 1 when it refuses, and may complain
 // of other things (a host name that does not resolve) when it does not.
-func try(ctx context.Context, path string, user account, grants []sudo.Grant) error {
+func tryStatus(ctx context.Context, path string, user account, grants []sudo.Grant) error {
 	for _, g := range grants {
 		if len(g.Args) < 2 || g.Args[1] != "status" {
 			continue

@@ -110,7 +110,7 @@ func (h *Host) Enable(ctx context.Context, u converge.Unit) error {
 	if u.Links == nil {
 		return nil
 	}
-	return h.exactly(u)
+	return h.setLinks(u)
 }
 
 // surplus reports whether there are links that are not wanted.
@@ -144,8 +144,8 @@ func (h *Host) disableIn(ctx context.Context, unit string, runtime bool) error {
 	return err
 }
 
-// exactly removes and makes links until they are those of u.
-func (h *Host) exactly(u converge.Unit) error {
+// setLinks removes and makes links until they are those of u.
+func (h *Host) setLinks(u converge.Unit) error {
 	have, err := h.links(u.Name)
 	if err != nil {
 		return err

@@ -39,7 +39,7 @@ func (h *Host) Lock(ctx context.Context, paths ...string) (release func(), err e
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
-			sign(f)
+			writeHolder(f)
 			tidy(paths)
 			return func() { _ = f.Close() }, nil
 		}
@@ -50,21 +50,21 @@ func (h *Host) Lock(ctx context.Context, paths ...string) (release func(), err e
 		select {
 		case <-ctx.Done():
 			defer f.Close()
-			return nil, fmt.Errorf("another run is at work on this host%s: %w", signature(f), context.Cause(ctx))
+			return nil, fmt.Errorf("another run is at work on this host%s: %w", holder(f), context.Cause(ctx))
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
 
-// sign leaves our process id in the lock, for the message of a run that waits
+// writeHolder leaves our process id in the lock, for the message of a run that waits
 // in vain.
-func sign(f *os.File) {
+func writeHolder(f *os.File) {
 	_ = f.Truncate(0)
 	_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
 }
 
-// signature says who holds the lock, where that can be told.
-func signature(f *os.File) string {
+// holder says who holds the lock, where that can be told.
+func holder(f *os.File) string {
 	id := make([]byte, 20)
 	n, _ := f.ReadAt(id, 0)
 	pid, err := strconv.Atoi(string(id[:n]))

@@ -27,7 +27,7 @@ const (
 // that holds those of earlier runs, each named after a digest of its bytes.
 //
 // What is at stake is a round trip: over ssh, standard input arrives one round
-// trip after the command (see docs/adr/0010-kept-requests.md). The directory
+// trip after the command (see docs/adr/0010-request-cache.md). The directory
 // is one that nobody else can write, and the name is trusted, as that of the
 // program beside it is. That a request cannot be stored is no error: the next
 // run waits for it. No digest is computed here; the caller names it.

@@ -32,7 +32,7 @@ func ParseUnit(text string) ([]Entry, error) {
 	var section, continuation string
 	continuing := false
 	for _, line := range unitLines(text) {
-		if bare := strings.TrimLeft(line, blanks); bare != "" && strings.ContainsRune("#;", rune(bare[0])) {
+		if start := strings.TrimLeft(line, blanks); start != "" && strings.ContainsRune("#;", rune(start[0])) {
 			// Old versions join a comment that ends with a backslash.
 			if strings.HasSuffix(line, `\`) {
 				return nil, fmt.Errorf("comment that joins the next line: %q", line)

@@ -30,7 +30,7 @@ func (s Service) Conflicts(have converge.State) (warnings []string, err error) {
 		if err := s.checkFragment(u); err != nil {
 			wrong = append(wrong, err.Error())
 		}
-		warnings = append(warnings, s.besides(u)...)
+		warnings = append(warnings, s.foreignDropIns(u)...)
 	}
 	if len(wrong) > 0 {
 		return warnings, errors.New(strings.Join(wrong, "; "))
@@ -98,8 +98,8 @@ func (s Service) checkFragment(u converge.Unit) error {
 	return nil
 }
 
-// besides warns of what changes the service and is not ours.
-func (s Service) besides(u converge.Unit) []string {
+// foreignDropIns warns of what changes the service and is not ours.
+func (s Service) foreignDropIns(u converge.Unit) []string {
 	var own []string
 	for _, d := range u.DropIns {
 		if path.Base(path.Dir(d)) == s.Unit()+".d" { // not those for all services

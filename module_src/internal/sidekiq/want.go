@@ -29,7 +29,7 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 	w.packages()
 	w.warnOfOverridden()
 	if s.State == Absent {
-		return w.gone(), w.warnings, w.err()
+		return w.absent(), w.warnings, w.err()
 	}
 	w.refuseIfOverridden()
 	w.accounts()
@@ -128,9 +128,9 @@ func (w *wanting) accounts() {
 	}
 }
 
-// gone is a host without the service. What else is there is left: Redis, the
+// absent is a host without the service. What else is there is left: Redis, the
 // application, and what the files replaced when they were first written.
-func (w *wanting) gone() converge.State {
+func (w *wanting) absent() converge.State {
 	gone := converge.State{
 		Files: []converge.File{
 			{Path: w.UnitPath(), Kind: converge.UnitFile, Units: []string{w.Unit()}},

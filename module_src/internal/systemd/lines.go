@@ -53,7 +53,7 @@ func (r *lineReader) next() Line {
 		raw := r.rest[:lineEnd(r.rest)]
 		r.rest, length = r.rest[len(raw):], length+len(raw)
 		text := strings.TrimRight(raw, "\r\n\x00")
-		if bare := strings.TrimLeft(text, blanks); bare != "" && (bare[0] == '#' || bare[0] == ';') {
+		if code := strings.TrimLeft(text, blanks); code != "" && (code[0] == '#' || code[0] == ';') {
 			if joined.Len() == 0 {
 				return Line{Raw: start[:length], Section: r.section}
 			}

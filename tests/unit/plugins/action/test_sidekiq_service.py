@@ -28,7 +28,7 @@ from ansible_collections.curationexperts.sidekiq.plugins.plugin_utils import bin
 # Returns its arguments, where they came from, and where it was told to keep them, as JSON in its message.
 PROGRAM = """#!/bin/sh
 kept=
-case $1 in --kept=*) kept=${1#--kept=}; shift;; esac
+case $1 in --cached=*) kept=${1#--cached=}; shift;; esac
 seen=$(printf '{"arguments": %s, "from": "%s", "kept": "%s"}' "$(cat "$1")" "$1" "$kept" | sed 's/[\\\\"]/\\\\&/g')
 printf 'noise before the result\\n{"changed": false, "msg": "%s"}\\n' "$seen"
 """
