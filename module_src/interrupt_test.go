@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestReadingEndsWithTheContext(t *testing.T) {
@@ -45,5 +47,21 @@ func TestTheReaderOfTheResultIsMissed(t *testing.T) {
 	r.Close()
 	if !<-gone {
 		t.Error("it is not missed")
+	}
+}
+
+func TestASignalEndsTheRunAndSaysWhich(t *testing.T) {
+	ctx, stop := interruptible()
+	defer stop()
+	if err := unix.Kill(os.Getpid(), unix.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(10 * time.Second):
+		t.Fatal("nothing happens")
+	}
+	if got := context.Cause(ctx).Error(); got != "interrupted by signal 1 (hangup)" {
+		t.Errorf("got %s", got)
 	}
 }

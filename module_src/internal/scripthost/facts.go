@@ -33,7 +33,7 @@ func (h *Host) Facts(_ context.Context, q sidekiq.Questions) (sidekiq.Facts, err
 		f.RootFiles[p] = sidekiq.RootFile{Public: h.look(p).Mode&0o004 != 0}
 	}
 	h.application(&f, q)
-	return f, nil
+	return f, h.silent
 }
 
 // asked are the entries of all whose names are asked for.

@@ -36,7 +36,10 @@ type Host struct {
 	facts     sidekiq.Facts // of which each service is told what it asks about
 	behaviour []behaviour
 	runsIn    map[string]string // unit to the directory that its process runs in
+	said      []string          // by programs, before they end
 	warning   string            // of Verify
+	locked    error             // why Lock waits in vain
+	silent    error             // why there are no Facts
 	blind     bool              // units cannot be looked at
 	closed    error             // why nobody can work on it
 	interrupt func(error)       // of the run that is at work
@@ -109,8 +112,12 @@ var lines = []line{
 	{"kill ", func(h *Host, unit string) error { h.Kill(unit, int(syscall.SIGKILL)); return nil }},
 	{"process of ", (*Host).process}, // UNIT runs in DIRECTORY
 
+	{"programs log: ", func(h *Host, text string) error { h.said = append(h.said, text); return nil }},
+
 	// What goes wrong in the run that follows.
 	{"nobody can work here: ", func(h *Host, why string) error { h.closed = errors.New(why); return nil }},
+	{"another run is at work: ", func(h *Host, why string) error { h.locked = errors.New(why); return nil }},
+	{"nothing can be asked: ", func(h *Host, why string) error { h.silent = errors.New(why); return nil }},
 	{"the files are faulty: ", func(h *Host, why string) error { h.VerifyErr = errors.New(why); return nil }},
 	{"the files are odd: ", func(h *Host, why string) error { h.warning = why; return nil }},
 	{"sudo refuses: ", func(h *Host, why string) error { h.Denied = errors.New(why); return nil }},
@@ -311,8 +318,17 @@ func (h *Host) Open() (*Host, error) { return h, h.closed }
 // Close ends the work on the host.
 func (h *Host) Close() {}
 
-// Lock has nobody to wait for.
-func (h *Host) Lock(context.Context, ...string) (release func(), err error) { return func() {}, nil }
+// Lock has nobody to wait for unless the text tells of another run.
+func (h *Host) Lock(context.Context, ...string) (release func(), err error) {
+	return func() {}, h.locked
+}
+
+// Traces are what programs log, and how they ended.
+func (h *Host) Traces(ctx context.Context, unit string, since time.Time) converge.Traces {
+	left := h.Host.Traces(ctx, unit, since)
+	left.Log = append(slices.Clone(h.said), left.Log...)
+	return left
+}
 
 // Interruptible returns a context that ends where the text says that a run is
 // interrupted.
