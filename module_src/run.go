@@ -160,6 +160,9 @@ func (r *progress) look(ctx context.Context, h machine) error {
 		return err
 	}
 	r.facts = &facts
+	for _, what := range facts.Unseen {
+		r.warnings = append(r.warnings, "could not look: "+what)
+	}
 	want, warnings, err := r.service.Want(facts)
 	r.warn(warnings)
 	if err := r.allowUnmet(err); err != nil {

@@ -77,3 +77,18 @@ def test_a_directory_that_is_not_there_is_told_of_before_anything_is_done(host: 
     result = host.converge(unit_dir="/srv/nowhere")
     assert result["failed"] and result["msg"] == told, result
     assert host.snapshot() == before
+
+
+def test_a_directory_that_root_may_not_enter_is_looked_at_as_its_user(host: Host) -> None:
+    """As on a file server that takes root for nobody."""
+    nobody = "setpriv --bounding-set -dac_override,-dac_read_search"
+    host.sh(f"chmod 700 {APP}")
+    try:
+        assert host.sh(f"{nobody} ls {APP}/current/", check=False).returncode != 0
+        result = host.converge(prefix=nobody)
+        assert not result.get("failed") and result["deployed"] and result["sidekiq_version"], result
+        host.sh(f"chown root: {APP}")
+        told = host.converge()
+        assert told["failed"] and f"cannot look at {APP}/current: permission denied (as uid 1000)" in told["msg"], told
+    finally:
+        host.sh(f"chown deploy: {APP}; chmod 755 {APP}")

@@ -79,6 +79,25 @@ def test_a_run_goes_on_when_systemd_is_executed_anew_at_any_message(faults: Host
     no_violation(drive(faults, "-transitions", transitions, "-only", to_systemd, "-fault", "daemon-reexec"), 8)
 
 
+LOOKS = [
+    "stat /usr/bin/sudo",
+    "stat /usr/bin/systemctl",
+    "open /etc/passwd",
+    "open /opt/laevigata/current/Gemfile.lock",
+    "readlink /etc/systemd/system/multi-user.target.wants/sidekiq.service",
+]
+
+
+def test_a_look_that_fails_ends_the_run_before_its_first_step_and_names_path_and_error(faults: Host) -> None:
+    reports = drive(faults, "-transitions", "change", "-only", f"^({'|'.join(LOOKS)})$", "-fault", "EIO")
+    no_violation(reports, len(LOOKS))
+    first = [report for report in reports if report.get("nth") == 1]
+    assert len(first) == len(LOOKS)
+    for report in first:
+        assert report["outcome"] == "failed before the first step", report
+        assert report["effect"].split(" ")[1] in report["msg"] and "input/output error" in report["msg"], report
+
+
 @pytest.mark.long
 def test_whatever_befalls_a_run_what_it_tells_is_true_and_the_next_heals_it(faults: Host) -> None:
     reports = drive(faults, minutes=MINUTES)

@@ -62,7 +62,7 @@ func become(who Identity) error {
 	gid, _ := unix.SetfsgidRetGid(impossible)
 	uid, _ := unix.SetfsuidRetUid(impossible)
 	if uid != who.UID || gid != who.GID {
-		return fmt.Errorf("cannot take on the file-system identity of uid %d", who.UID)
+		return fmt.Errorf("cannot take on the file-system identity of uid %d: %w", who.UID, unix.EPERM)
 	}
 	return nil
 }

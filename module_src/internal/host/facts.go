@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -22,77 +21,106 @@ import (
 // Facts answers a service's questions about this host. Nothing is run for it
 // but getent, and that only for users and groups that are in no file.
 func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, error) {
-	f := sidekiq.Facts{
-		Systemctl:   find(systemctlPaths[:]),
-		Sudo:        findSudo(),
-		SELinux:     enforcing(),
-		Packaged:    packaged(q.Paths),
-		Overriding:  overriding(q.Overriding),
-		Overridden:  writtenByUs(q.Overridden),
-		ReadOnly:    refused(q.Paths, unix.EROFS),
-		NoDirectory: refused(q.Paths, unix.ENOENT),
+	var f sidekiq.Facts
+	for _, look := range []func() error{
+		func() (err error) { f.Systemctl, err = findSystemctl(); return err },
+		func() (err error) { f.Sudo, err = findSudo(); return err },
+		func() (err error) { f.SELinux, err = enforcing(); return err },
+		func() (err error) { f.Packaged, err = packaged(q.Paths); return err },
+		func() (err error) { f.Overriding, err = overriding(q.Overriding); return err },
+		func() (err error) { f.Overridden, err = writtenByUs(q.Overridden); return err },
+		func() (err error) { f.ReadOnly, f.NoDirectory, err = unwritable(q.Paths); return err },
+		func() (err error) { f.Systemd, err = h.systemdVersion(ctx); return err },
+		func() (err error) { f.Users, err = h.users(ctx, q.Users); return err },
+		func() (err error) { f.Groups, err = h.groups(ctx, q.Groups); return err },
+		func() (err error) { f.Units, err = h.installed(ctx, q.Units); return err },
+		func() (err error) { f.OurTemplate, f.Instances, err = h.instances(ctx, q.Template); return err },
+		func() error { return h.application(&f, q) },
+		func() (err error) { f.RootFiles, err = rootFiles(q.RootFiles); return err },
+	} {
+		if err := look(); err != nil {
+			return f, err
+		}
 	}
-	if f.Systemctl == "" {
-		return f, errors.New("cannot find systemctl in /usr/bin or /bin, so there is nothing that sudo could allow")
-	}
-	var err error
-	if f.Systemd, err = h.systemdVersion(ctx); err != nil {
-		return f, err
-	}
-	if f.Users, err = h.users(ctx, q.Users); err != nil {
-		return f, err
-	}
-	if f.Groups, err = h.groups(ctx, q.Groups); err != nil {
-		return f, err
-	}
-	if f.Units, err = h.installed(ctx, q.Units); err != nil {
-		return f, err
-	}
-	if f.OurTemplate, f.Instances, err = h.instances(ctx, q.Template); err != nil {
-		return f, err
-	}
-	h.application(&f, q)
-	f.RootFiles = rootFiles(q.RootFiles)
 	return f, nil
+}
+
+func findSystemctl() (string, error) {
+	path, err := find(systemctlPaths[:])
+	if err == nil && path == "" {
+		err = errors.New("cannot find systemctl in /usr/bin or /bin, so there is nothing that sudo could allow")
+	}
+	return path, err
 }
 
 // enforcing reports whether SELinux is there and refuses what its policy does
 // not allow: selinuxfs.
-func enforcing() bool {
-	mode, err := os.ReadFile("/sys/fs/selinux/enforce")
-	return err == nil && strings.TrimSpace(string(mode)) == "1"
+func enforcing() (bool, error) {
+	const path = "/sys/fs/selinux/enforce"
+	mode, err := os.ReadFile(path)
+	_, err = seen(path, err)
+	return strings.TrimSpace(string(mode)) == "1", err
 }
 
 // overriding are those of the paths at which there is anything.
-func overriding(paths []string) []sidekiq.OverridingFile {
-	var found []sidekiq.OverridingFile
+func overriding(paths []string) (found []sidekiq.OverridingFile, err error) {
 	for _, path := range paths {
-		if _, err := os.Lstat(path); err == nil {
-			link, _ := os.Readlink(path) // fails for what is no link
-			found = append(found, sidekiq.OverridingFile{Path: path, Link: link})
+		ok, err := there(path)
+		if err != nil {
+			return nil, err
 		}
+		if !ok {
+			continue
+		}
+		link, err := os.Readlink(path)
+		if err != nil && !errors.Is(err, unix.EINVAL) { // it is no link
+			return nil, fmt.Errorf("cannot look at %s: %w", path, withoutPath(err))
+		}
+		found = append(found, sidekiq.OverridingFile{Path: path, Link: link})
 	}
-	return found
+	return found, nil
 }
 
 // writtenByUs are those of the unit files that this collection wrote.
-func writtenByUs(paths []string) []string {
-	return slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
-		content, err := os.ReadFile(path)
+func writtenByUs(paths []string) (ours []string, err error) {
+	for _, path := range paths {
+		ok, err := written(path)
 		if err != nil {
-			return true
+			return nil, err
 		}
-		_, origin := sidekiq.OriginOf(string(content))
-		return origin != sidekiq.Ours
-	})
+		if ok {
+			ours = append(ours, path)
+		}
+	}
+	return ours, nil
 }
 
-// refused are those of the paths in whose directory nothing can be written, for
-// this reason. Root may write anywhere else.
-func refused(paths []string, reason error) []string {
-	return slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
-		return !errors.Is(unix.Access(filepath.Dir(path), unix.W_OK), reason)
-	})
+// written reports whether this collection wrote the file at path.
+func written(path string) (bool, error) {
+	content, ok, err := regular(path)
+	if err != nil || !ok {
+		return false, err
+	}
+	_, origin := sidekiq.OriginOf(content)
+	return origin == sidekiq.Ours, nil
+}
+
+// unwritable are those of the paths in whose directory nothing can be written:
+// it is read-only, or it is not there. Root may write anywhere else; where
+// something keeps it from that, the write will say so.
+func unwritable(paths []string) (readOnly, noDirectory []string, err error) {
+	for _, path := range paths {
+		dir := filepath.Dir(path)
+		switch err := unix.Access(dir, unix.W_OK); {
+		case errors.Is(err, unix.EROFS):
+			readOnly = append(readOnly, path)
+		case errors.Is(err, fs.ErrNotExist):
+			noDirectory = append(noDirectory, path)
+		case err != nil && !errors.Is(err, fs.ErrPermission):
+			return nil, nil, fmt.Errorf("cannot look at %s: %w", dir, err)
+		}
+	}
+	return readOnly, noDirectory, nil
 }
 
 // systemdVersion is the leading number of the manager's version, "252" of
@@ -118,17 +146,22 @@ func (h *Host) systemdVersion(ctx context.Context) (int, error) {
 // findSudo finds sudo and tells the two implementations apart by where the
 // links of the distribution lead, without running either. sudo-rs has a visudo
 // of its own beside it, which is the one that knows what it takes.
-func findSudo() sidekiq.Sudo {
-	path := find(sudoPaths[:])
+func findSudo() (sidekiq.Sudo, error) {
+	path, err := find(sudoPaths[:])
 	if path == "" {
-		return sidekiq.Sudo{}
+		return sidekiq.Sudo{}, err
 	}
-	target, visudos := resolved(path), visudoPaths[:]
+	target, err := resolved(path)
+	if err != nil {
+		return sidekiq.Sudo{}, err
+	}
+	visudos := visudoPaths[:]
 	rs := strings.Contains(target, "sudo-rs") || strings.Contains(target, "/cargo/")
 	if rs {
 		visudos = append([]string{filepath.Dir(target) + "/visudo", filepath.Dir(target) + "/visudo-rs"}, visudos...)
 	}
-	return sidekiq.Sudo{Present: true, RS: rs, Visudo: find(visudos)}
+	visudo, err := find(visudos)
+	return sidekiq.Sudo{Present: true, RS: rs, Visudo: visudo}, err
 }
 
 func (h *Host) users(ctx context.Context, names []string) (map[string]sidekiq.User, error) {
@@ -189,153 +222,56 @@ func (h *Host) installed(ctx context.Context, names []string) (map[string]sideki
 	return units, nil
 }
 
-// rootFiles says who can read and replace files that systemd reads as root.
-func rootFiles(paths []string) map[string]sidekiq.RootFile {
-	files := map[string]sidekiq.RootFile{}
-	for _, path := range paths {
-		var f sidekiq.RootFile
-		if err := trusted(existing(filepath.Dir(path))); err != nil {
-			f.Replaceable = err.Error()
-		} else if target, err := filepath.EvalSymlinks(path); err == nil {
-			if err := trusted(filepath.Dir(target)); err != nil {
-				f.Replaceable = err.Error()
-			}
-			f.Public = public(target)
-		}
-		files[path] = f
-	}
-	return files
-}
-
-// public reports whether every user can reach a file and read it.
-func public(path string) bool {
-	need := fs.FileMode(0o004)
-	for {
-		info, err := os.Stat(path)
-		if err != nil || info.Mode().Perm()&need == 0 {
-			return false
-		}
-		if path == "/" {
-			return true
-		}
-		path, need = filepath.Dir(path), 0o001
-	}
-}
-
-// existing is dir, or the nearest directory above it that is there.
-func existing(dir string) string {
-	for {
-		if _, err := os.Lstat(dir); err == nil || dir == "/" {
-			return dir
-		}
-		dir = filepath.Dir(dir)
-	}
-}
-
-// application looks at the deployed application with its own user's rights.
-func (h *Host) application(f *sidekiq.Facts, q sidekiq.Questions) {
-	if q.Dir == "" {
-		return
-	}
-	info, err := os.Stat(q.Dir)
-	f.Deployed = err == nil && info.IsDir()
-	reader, known := f.Users[q.Reader]
-	who := Identity{UID: reader.UID, GID: reader.GID, Groups: groupsOf(q.Reader)}
-	if known {
-		f.OtherUnits = otherUnits(q.Reader, reader.Home, who)
-		if q.Log != "" {
-			h.follow(q.Log, who)
-		}
-	}
-	if !f.Deployed || !known {
-		return
-	}
-	f.Lock = lockOf(who, q.Bundles)
-	for _, path := range q.Configs {
-		if t := textOf(who, path); t.Found {
-			f.Configs = append(f.Configs, t)
-		}
-	}
-	f.Missing = missing(q.Programs)
-}
-
-// lockOf reads the lock file of the first of the bundles that there is, or of
-// the last.
-func lockOf(who Identity, bundles []sidekiq.Bundle) sidekiq.Text {
-	for i, b := range bundles {
-		there := as(who, func() error { _, err := os.Stat(b.Gemfile); return err })
-		if i == len(bundles)-1 || !errors.Is(there, fs.ErrNotExist) {
-			return textOf(who, b.Lock)
-		}
-	}
-	return sidekiq.Text{}
-}
-
-// missing are those of the paths at which there is nothing.
-func missing(paths []string) []string {
-	return slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
-		_, err := os.Stat(path)
-		return !errors.Is(err, fs.ErrNotExist)
-	})
-}
-
-// textOf reads a file of the application. That it cannot be read is a fact
-// like any other.
-func textOf(who Identity, path string) sidekiq.Text {
-	if path == "" {
-		return sidekiq.Text{}
-	}
-	content, err := readAs(who, path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return sidekiq.Text{}
-	case err != nil:
-		return sidekiq.Text{Path: path, Found: true, Problem: withoutPath(err).Error()}
-	}
-	return sidekiq.Text{Path: path, Content: string(content), Found: true}
-}
-
 // dpkgInfo holds one list of files for each installed package: dpkg(1).
 const dpkgInfo = "/var/lib/dpkg/info"
 
 // packaged finds which packages own the files at paths. Our own files belong
 // to none, and that spares reading dpkg's lists in every run but the first.
-func packaged(paths []string) map[string]string {
+func packaged(paths []string) (map[string]string, error) {
 	owners := map[string]string{}
 	for _, path := range paths {
-		content, err := readRegular(path)
+		content, ok, err := regular(path)
 		if err != nil {
+			return nil, err
+		}
+		if _, origin := sidekiq.OriginOf(content); !ok || origin == sidekiq.Ours {
 			continue
 		}
-		if _, origin := sidekiq.OriginOf(string(content)); origin == sidekiq.Ours {
-			continue
+		name, err := dpkgPackage(path)
+		if err != nil {
+			return nil, err
 		}
-		if name := dpkgPackage(path); name != "" {
+		if name != "" {
 			owners[path] = name
 		}
 	}
-	return owners
+	return owners, nil
 }
 
 // dpkgPackage looks for the package that lists a path, in both spellings of a
 // host whose /lib is a link to /usr/lib.
-func dpkgPackage(path string) string {
-	lists, err := filepath.Glob(dpkgInfo + "/*.list")
-	if err != nil {
-		return ""
+func dpkgPackage(path string) (string, error) {
+	entries, err := os.ReadDir(dpkgInfo)
+	if ok, err := seen(dpkgInfo, err); !ok {
+		return "", err
 	}
 	spellings := []string{path, strings.TrimPrefix(path, "/usr"), "/usr" + strings.TrimPrefix(path, "/usr")}
-	for _, list := range lists {
-		content, err := os.ReadFile(list)
-		if err != nil {
+	for _, e := range entries {
+		name, isList := strings.CutSuffix(e.Name(), ".list")
+		if !isList {
 			continue
+		}
+		list := filepath.Join(dpkgInfo, e.Name())
+		content, err := os.ReadFile(list)
+		if _, err := seen(list, err); err != nil {
+			return "", err
 		}
 		for _, s := range spellings {
 			if strings.Contains(string(content), "\n"+s+"\n") {
-				name, _, _ := strings.Cut(strings.TrimSuffix(filepath.Base(list), ".list"), ":")
-				return name
+				name, _, _ = strings.Cut(name, ":")
+				return name, nil
 			}
 		}
 	}
-	return ""
+	return "", nil
 }

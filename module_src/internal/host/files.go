@@ -28,17 +28,16 @@ const maxFile = 1 << 20
 // change at any moment, and what is read could be a file of root's.
 func (h *Host) File(_ context.Context, path string) (converge.File, error) {
 	f := converge.File{Path: path}
-	if dir := filepath.Dir(path); existing(dir) == dir {
-		if err := trusted(dir); err != nil {
-			return f, fmt.Errorf("cannot use %s: %w", path, err)
-		}
+	dir := filepath.Dir(path)
+	if ok, err := there(dir); !ok {
+		return f, err
+	}
+	if err := trusted(dir); err != nil {
+		return f, fmt.Errorf("cannot use %s: %w", path, err)
 	}
 	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return f, nil
-	case err != nil:
-		return f, fmt.Errorf("cannot look at %s: %w", path, withoutPath(err))
+	if ok, err := seen(path, err); !ok {
+		return f, err
 	}
 	f.Exists, f.ModTime, f.Mode = true, info.ModTime(), info.Mode()&0o7777
 	stat := info.Sys().(*syscall.Stat_t)

@@ -37,11 +37,18 @@ func (h *Host) ProveGrants(ctx context.Context, grants []sudo.Grant, before conv
 	if len(grants) == 0 {
 		return nil
 	}
-	path, visudo := find(sudoPaths[:]), findSudo().Visudo
-	if path == "" || visudo == "" {
+	path, err := find(sudoPaths[:])
+	if err != nil {
+		return err
+	}
+	found, err := findSudo()
+	if err != nil {
+		return err
+	}
+	if path == "" || found.Visudo == "" {
 		return errors.New("cannot find sudo and visudo")
 	}
-	complaints, err := policy(ctx, visudo)
+	complaints, err := policy(ctx, found.Visudo)
 	if err != nil {
 		return err
 	}
@@ -100,10 +107,11 @@ func member(ctx context.Context, who string) (user account, found bool, err erro
 			return user, found, err
 		}
 	}
-	if name := primaryMember(g.gid); name != "" {
-		return lookupUser(ctx, name)
+	name, err = primaryMember(g.gid)
+	if name == "" || err != nil {
+		return account{}, false, err
 	}
-	return account{}, false, nil
+	return lookupUser(ctx, name)
 }
 
 // proveRules asks sudo for the user's rules and finds the one that decides
@@ -143,7 +151,15 @@ func sudoRules(ctx context.Context, path, user string) (sudo.List, error) {
 	if out.status != 0 {
 		return sudo.List{}, fmt.Errorf("cannot list what %s may do by sudo; %s: %s", user, includedQuestion, strings.Join(lines(out.all()), "; "))
 	}
-	return sudo.List{Entries: sudo.ParseList(out.stdout), SameFile: func(a, b string) bool { return resolved(a) == resolved(b) }}, nil
+	return sudo.List{Entries: sudo.ParseList(out.stdout), SameFile: sameFile}, nil
+}
+
+// sameFile reports whether two paths lead to the same file, as far as that can
+// be seen.
+func sameFile(a, b string) bool {
+	a, aErr := resolved(a)
+	b, bErr := resolved(b)
+	return aErr == nil && bErr == nil && a == b
 }
 
 // rootAlready warns of users whom some other rule makes root without a
@@ -151,7 +167,10 @@ func sudoRules(ctx context.Context, path, user string) (sudo.List, error) {
 // tell, the proof of the grants will say why.
 func rootAlready(ctx context.Context, grants []sudo.Grant) []string {
 	var warnings []string
-	path := find(sudoPaths[:])
+	path, err := find(sudoPaths[:])
+	if err != nil {
+		return []string{"could not look: " + err.Error()}
+	}
 	for who := range byWho(grants) {
 		user, found, err := member(ctx, who)
 		if err != nil || !found || path == "" {
@@ -178,7 +197,11 @@ func tryStatus(ctx context.Context, path string, user account, grants []sudo.Gra
 		if len(g.Args) < 2 || g.Args[1] != "status" {
 			continue
 		}
-		out, err := program{path: path, args: append([]string{"-n", "--"}, g.Args...), as: user.credential()}.run(ctx)
+		who, err := user.credential()
+		if err != nil {
+			return err
+		}
+		out, err := program{path: path, args: append([]string{"-n", "--"}, g.Args...), as: who}.run(ctx)
 		if err != nil {
 			return err
 		}
@@ -191,10 +214,11 @@ func tryStatus(ctx context.Context, path string, user account, grants []sudo.Gra
 }
 
 // credential is the identity to run a program with as that user.
-func (a account) credential() *syscall.Credential {
+func (a account) credential() (*syscall.Credential, error) {
 	c := &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)}
-	for _, g := range groupsOf(a.name) {
+	groups, err := groupsOf(a.name)
+	for _, g := range groups {
 		c.Groups = append(c.Groups, uint32(g))
 	}
-	return c
+	return c, err
 }

@@ -11,19 +11,14 @@ import (
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/dbus"
-
-	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
 
 // instances finds out whether the template at path is ours and, if so, which
 // of its instances the manager knows, in whatever state.
 func (h *Host) instances(ctx context.Context, path string) (ours bool, numbers []int, err error) {
-	content, err := readRegular(path)
-	if err != nil {
-		return false, nil, nil // not there, or nothing that we would have written
-	}
-	if _, origin := sidekiq.OriginOf(string(content)); origin != sidekiq.Ours {
-		return false, nil, nil
+	ours, err = written(path)
+	if err != nil || !ours {
+		return false, nil, err
 	}
 	stem := strings.TrimSuffix(filepath.Base(path), ".service")
 	var units []dbus.UnitStatus

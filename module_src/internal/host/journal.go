@@ -40,7 +40,10 @@ func (h *Host) Traces(ctx context.Context, unit string, since time.Time) converg
 
 // fromJournal are the lines of the journal about a unit with these properties.
 func fromJournal(ctx context.Context, unit string, since time.Time, p properties) []string {
-	path := find(journalPaths[:])
+	path, err := find(journalPaths[:])
+	if err != nil {
+		return []string{"(no log: " + err.Error() + ")"}
+	}
 	if path == "" {
 		return []string{"(no log: journalctl is not there)"}
 	}
@@ -86,7 +89,11 @@ func whyNoLog(ctx context.Context, unit string, p properties) string {
 // storage is where journald keeps the journal, as far as its configuration
 // says: journald.conf(5).
 func storage(ctx context.Context) (where string) {
-	out, err := program{path: find(analyzePaths[:]), args: []string{"cat-config", "systemd/journald.conf"}}.run(ctx)
+	path, err := find(analyzePaths[:])
+	if err != nil {
+		return ""
+	}
+	out, err := program{path: path, args: []string{"cat-config", "systemd/journald.conf"}}.run(ctx)
 	if err != nil {
 		return ""
 	}
@@ -114,8 +121,8 @@ func dropIns(paths []string) []converge.File {
 // went through it: capistrano-sidekiq sends the signal past it. A Sidekiq that
 // logs elsewhere says nothing here.
 func (h *Host) quietedSince(ctx context.Context, p converge.Process, since time.Time) bool {
-	path := find(journalPaths[:])
-	if path == "" || p.Invocation == "" {
+	path, err := find(journalPaths[:])
+	if err != nil || path == "" || p.Invocation == "" {
 		return false
 	}
 	said := lastLines(ctx, path, fmt.Sprintf("--since=@%d", since.Unix()), "_SYSTEMD_INVOCATION_ID="+p.Invocation)

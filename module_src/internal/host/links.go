@@ -14,6 +14,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/dbus"
 	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
@@ -35,7 +36,11 @@ func (h *Host) links(unit string) ([]converge.Link, error) {
 			return nil, fmt.Errorf("cannot list %s: %w", dir, withoutPath(err))
 		}
 		for _, e := range entries {
-			if l, ok := h.linkTo(unit, dir, e); ok {
+			l, ok, err := h.linkTo(unit, dir, e)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
 				links = append(links, l)
 			}
 		}
@@ -46,7 +51,7 @@ func (h *Host) links(unit string) ([]converge.Link, error) {
 
 // linkTo returns the link by which an entry of a unit directory enables the
 // unit, if it does.
-func (h *Host) linkTo(unit, dir string, e fs.DirEntry) (converge.Link, bool) {
+func (h *Host) linkTo(unit, dir string, e fs.DirEntry) (link converge.Link, ok bool, err error) {
 	path := filepath.Join(dir, e.Name())
 	switch {
 	case e.IsDir() && slices.Contains([]string{".wants", ".requires", ".upholds"}, filepath.Ext(e.Name())):
@@ -54,35 +59,34 @@ func (h *Host) linkTo(unit, dir string, e fs.DirEntry) (converge.Link, bool) {
 	case e.Type()&fs.ModeSymlink == 0 || e.Name() == unit:
 		// A link of the unit's own name is a mask or a linked unit file: it
 		// says where the unit is, not when it starts.
-		return converge.Link{}, false
+		return converge.Link{}, false, nil
 	}
 	target, err := os.Readlink(path)
-	if err != nil || filepath.Base(target) != unit {
-		return converge.Link{}, false
+	if errors.Is(err, unix.EINVAL) {
+		return converge.Link{}, false, nil // it is no link
 	}
-	return converge.Link{Path: path, Target: h.spelled(path, target, unit)}, true
+	if ok, err := seen(path, err); !ok || filepath.Base(target) != unit {
+		return converge.Link{}, false, err
+	}
+	target, err = h.spelled(path, target, unit)
+	return converge.Link{Path: path, Target: target}, true, err
 }
 
 // spelled gives a link's target in the spelling of Options.UnitDir when it is
 // the unit file there. systemd writes /lib or /usr/lib, by its version.
-func (h *Host) spelled(link, target, unit string) string {
-	ours := filepath.Join(h.UnitDir, unit)
+func (h *Host) spelled(link, target, unit string) (string, error) {
 	if !filepath.IsAbs(target) {
 		target = filepath.Join(filepath.Dir(link), target)
 	}
-	if resolved(filepath.Dir(target)) == resolved(h.UnitDir) {
-		return ours
+	dir, err := resolved(filepath.Dir(target))
+	if err != nil {
+		return "", err
 	}
-	return target
-}
-
-// resolved is a directory without links on the way, or as it is where it does not
-// exist.
-func resolved(dir string) string {
-	if r, err := filepath.EvalSymlinks(dir); err == nil {
-		return r
+	ours, err := resolved(h.UnitDir)
+	if dir != ours || err != nil {
+		return target, err
 	}
-	return dir
+	return filepath.Join(h.UnitDir, unit), nil
 }
 
 // Enable has systemd enable or disable the unit. Where the links are given it

@@ -33,13 +33,18 @@ const (
 )
 
 // find returns the first of paths that is an executable file, or "".
-func find(paths []string) string {
+func find(paths []string) (string, error) {
 	for _, p := range paths {
-		if info, err := os.Stat(p); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			return p
+		info, err := os.Stat(p)
+		ok, err := seen(p, err)
+		if err != nil {
+			return "", err
+		}
+		if ok && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return p, nil
 		}
 	}
-	return ""
+	return "", nil
 }
 
 // output is what a program that has ended left behind.

@@ -45,26 +45,28 @@ func (h *Host) Inspect(ctx context.Context, s sidekiq.Service) (sidekiq.Report, 
 
 // inspectFiles finds the service's files.
 func (h *Host) inspectFiles(ctx context.Context, s sidekiq.Service, found *sidekiq.Report) error {
-	for _, file := range s.UnitPaths(s.Unit()) {
-		if _, err := os.Lstat(file); err == nil {
-			found.UnitFiles = append(found.UnitFiles, file)
-		}
+	var err error
+	if found.UnitFiles, err = thoseThere(s.UnitPaths(s.Unit())); err != nil {
+		return err
 	}
 	if len(found.UnitFiles) > 0 {
-		content, _ := readRegular(found.UnitFiles[0]) // fails for a mask, which is a link
-		found.Content = string(content)
-	}
-	for _, file := range s.UnitPaths(s.Template()) {
-		if _, err := os.Lstat(file); err == nil && found.Template == "" {
-			found.Template = file
+		if found.Content, _, err = regular(found.UnitFiles[0]); err != nil { // a mask is a link
+			return err
 		}
 	}
-	if content, err := readRegular(s.SudoersFile); err == nil {
-		found.Sudoers = sidekiq.Text{Content: string(content), Found: true}
+	templates, err := thoseThere(s.UnitPaths(s.Template()))
+	if err != nil {
+		return err
+	}
+	if len(templates) > 0 {
+		found.Template = templates[0]
+	}
+	if found.Sudoers.Content, found.Sudoers.Found, err = regular(s.SudoersFile); err != nil {
+		return err
 	}
 	// Unlike the property UnitFileState this looks at the disk.
 	var files []dbus.UnitFile
-	err := h.ask(ctx, func(c *dbus.Conn) (err error) {
+	err = h.ask(ctx, func(c *dbus.Conn) (err error) {
 		files, err = c.ListUnitFilesByPatternsContext(ctx, nil, []string{s.Unit()})
 		return err
 	})
@@ -158,9 +160,15 @@ func (h *Host) inspectApplication(ctx context.Context, s sidekiq.Service, p prop
 	if found.Dir == "" {
 		return
 	}
-	h.application(&found.Facts, sidekiq.Questions{Dir: found.Dir, Reader: found.User, Bundles: sidekiq.Bundles(found.Dir)})
-	if found.Facts.Deployed {
-		found.Release = resolved(found.Dir)
+	err = h.application(&found.Facts, sidekiq.Questions{Dir: found.Dir, Reader: found.User, Bundles: sidekiq.Bundles(found.Dir)})
+	if err == nil && found.Facts.Deployed {
+		found.Release, err = resolved(found.Dir)
+	}
+	if err != nil {
+		found.Facts.Unseen = append(found.Facts.Unseen, err.Error())
+	}
+	for _, what := range found.Facts.Unseen {
+		found.Warnings = append(found.Warnings, "could not look: "+what)
 	}
 	s.Dir = found.Dir
 	found.Warnings = append(found.Warnings, s.Rivals(found.Facts)...)
@@ -178,9 +186,9 @@ func (h *Host) inspectRedis(ctx context.Context, found *sidekiq.Report) error {
 			break
 		}
 	}
-	server := find(redisPaths[:])
+	server, err := find(redisPaths[:])
 	if server == "" {
-		return nil
+		return err
 	}
 	nobody := &syscall.Credential{Uid: 65534, Gid: 65534} // others than root may write in /usr/local
 	out, err := program{path: server, args: []string{"--version"}, as: nobody}.run(ctx)
@@ -194,7 +202,14 @@ func (h *Host) inspectRedis(ctx context.Context, found *sidekiq.Report) error {
 
 // inspectSudo finds what the user may do by sudo.
 func (h *Host) inspectSudo(ctx context.Context, service string, found *sidekiq.Report) error {
-	path := find(sudoPaths[:])
+	path, err := find(sudoPaths[:])
+	if err != nil {
+		return err
+	}
+	systemctl, err := find(systemctlPaths[:])
+	if err != nil {
+		return err
+	}
 	if _, known := found.Facts.Users[found.User]; !known {
 		found.Warnings = append(found.Warnings, fmt.Sprintf("There is no user %q on the host.", found.User))
 		return nil
@@ -212,7 +227,7 @@ func (h *Host) inspectSudo(ctx context.Context, service string, found *sidekiq.R
 		found.Rules = append(found.Rules, r.Text())
 	}
 	for _, verb := range sidekiq.SudoVerbs() {
-		g := sudo.Grant{Args: append(sidekiq.SudoWords(find(systemctlPaths[:]), verb), service)}
+		g := sudo.Grant{Args: append(sidekiq.SudoWords(systemctl, verb), service)}
 		if rule, ok := rules.Decides(g.Args); ok && rule.Lacks(g) == "" {
 			found.Commands = append(found.Commands, verb)
 		}

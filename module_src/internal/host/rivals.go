@@ -18,35 +18,47 @@ const maxOthers = 100
 // otherUnits are the service units that people or their tools have put beside
 // the distribution's: those of the administrator, those among the
 // distribution's that are named for Sidekiq, and those of the user who runs
-// the application. What cannot be read is left out: this is for a warning.
-func otherUnits(user, home string, who Identity) []sidekiq.OtherUnit {
-	var units []sidekiq.OtherUnit
-	for _, path := range append(serviceFiles(systemd.EtcUnits, ""), serviceFiles(systemd.LibUnits, "sidekiq")...) {
-		if content, err := readRegular(path); err == nil {
-			units = append(units, sidekiq.OtherUnit{Path: path, Content: string(content)})
-		}
+// the application. What cannot be looked at is named: this is for a warning.
+func otherUnits(user, home string, who Identity) (o others) {
+	for _, path := range append(o.serviceFiles(systemd.EtcUnits, ""), o.serviceFiles(systemd.LibUnits, "sidekiq")...) {
+		content, ok, err := regular(path)
+		o.add(sidekiq.OtherUnit{Path: path, Content: content}, ok, err)
 	}
 	if !filepath.IsAbs(home) {
-		return units
+		return o
 	}
 	var paths []string
-	_ = as(who, func() error { paths = serviceFiles(filepath.Join(home, ".config/systemd/user"), ""); return nil })
+	err := as(who, func() error { paths = o.serviceFiles(filepath.Join(home, ".config/systemd/user"), ""); return nil })
+	o.add(sidekiq.OtherUnit{}, false, err)
 	for _, path := range paths {
-		if content, err := readAs(who, path); err == nil {
-			units = append(units, sidekiq.OtherUnit{Path: path, User: user, Content: string(content)})
-		}
+		content, err := readAs(who, path)
+		ok, err := seen(path, err)
+		o.add(sidekiq.OtherUnit{Path: path, User: user, Content: string(content)}, ok, err)
 	}
-	return units
+	return o
+}
+
+// others are unit files, and what could not be looked at.
+type others struct {
+	units  []sidekiq.OtherUnit
+	unseen []string
+}
+
+func (o *others) add(u sidekiq.OtherUnit, ok bool, err error) {
+	if ok {
+		o.units = append(o.units, u)
+	}
+	if err != nil {
+		o.unseen = append(o.unseen, err.Error())
+	}
 }
 
 // serviceFiles are the regular files in dir that are service units and have
 // part in their names.
-func serviceFiles(dir, part string) []string {
+func (o *others) serviceFiles(dir, part string) (paths []string) {
 	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil
-	}
-	var paths []string
+	_, err = seen(dir, err)
+	o.add(sidekiq.OtherUnit{}, false, err)
 	for _, e := range entries {
 		if e.Type().IsRegular() && strings.HasSuffix(e.Name(), ".service") && strings.Contains(e.Name(), part) && len(paths) < maxOthers {
 			paths = append(paths, filepath.Join(dir, e.Name()))

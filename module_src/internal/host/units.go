@@ -55,7 +55,9 @@ func (h *Host) unit(ctx context.Context, name string, p properties) (u converge.
 	}
 	if u.Process.MainPID != 0 {
 		u.Age = now.Sub(u.Process.Started)
-		u.Stale = stale(u, p.envFiles(), now)
+		if u.Stale, err = stale(u, p.envFiles(), now); err != nil {
+			return converge.Unit{}, err
+		}
 	}
 	return u, nil
 }
@@ -106,11 +108,14 @@ func activityWhileActive(p converge.Process, now time.Time, props properties) co
 // whose time lies in the future is left out, since no restart would cure that.
 // A unit that the manager has yet to read again is stale whatever its times:
 // its process cannot have been started from what is on the disk now.
-func stale(u converge.Unit, envFiles []string, now time.Time) []string {
-	var newer []string
+func stale(u converge.Unit, envFiles []string, now time.Time) (newer []string, err error) {
 	for _, path := range slices.Concat([]string{u.Fragment}, u.DropIns, envFiles) {
 		info, err := os.Stat(path)
+		ok, err := seen(path, err)
 		if err != nil {
+			return nil, err
+		}
+		if !ok {
 			continue
 		}
 		if t := info.ModTime(); t.After(u.Process.Started) && t.Before(now) {
@@ -120,7 +125,7 @@ func stale(u converge.Unit, envFiles []string, now time.Time) []string {
 	if len(newer) == 0 && u.Reload && u.Fragment != "" {
 		newer = append(newer, u.Fragment)
 	}
-	return newer
+	return newer, nil
 }
 
 // Reload makes the manager read its unit files again.

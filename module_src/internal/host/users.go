@@ -28,14 +28,13 @@ type group struct {
 // first, then by getent, since users of LDAP or SSSD are in no file and a
 // statically linked program has no NSS. No row is no error.
 func nameLookup(ctx context.Context, database string, field int, key string) (row []string, err error) {
-	if content, err := os.ReadFile("/etc/" + database); err == nil {
-		if row := findRow(string(content), field, key); row != nil {
-			return row, nil
-		}
+	content, err := readDatabase(database)
+	if row := findRow(content, field, key); row != nil || err != nil {
+		return row, err
 	}
-	path := find(getentPaths[:])
+	path, err := find(getentPaths[:])
 	if path == "" {
-		return nil, nil
+		return nil, err
 	}
 	out, err := program{path: path, args: []string{"--", database, key}}.run(ctx)
 	if err != nil {
@@ -46,6 +45,15 @@ func nameLookup(ctx context.Context, database string, field int, key string) (ro
 		return nil, fmt.Errorf("cannot look up %q in %s: getent exits with status %d: %s", key, database, out.status, clip(out.all(), maxWord))
 	}
 	return findRow(out.stdout, field, key), nil
+}
+
+// readDatabase reads the file of a name database; where there is none, there
+// is nothing in it.
+func readDatabase(name string) (string, error) {
+	path := "/etc/" + name
+	content, err := os.ReadFile(path)
+	_, err = seen(path, err)
+	return string(content), err
 }
 
 func findRow(text string, field int, key string) []string {
@@ -99,13 +107,12 @@ func groupBy(ctx context.Context, field int, key string) (group, bool, error) {
 // groupsOf are the ids of the groups in /etc/group that list the user. Groups
 // of other sources are left out, so that reading with them may be refused
 // where the user himself would be allowed; never the other way round.
-func groupsOf(user string) []int {
-	content, err := os.ReadFile("/etc/group")
+func groupsOf(user string) (gids []int, err error) {
+	content, err := readDatabase("group")
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	var gids []int
-	for line := range strings.Lines(string(content)) {
+	for line := range strings.Lines(content) {
 		row := strings.Split(strings.TrimRight(line, "\n"), ":")
 		if len(row) != 4 || !slices.Contains(strings.Split(row[3], ","), user) {
 			continue
@@ -114,17 +121,14 @@ func groupsOf(user string) []int {
 			gids = append(gids, gid)
 		}
 	}
-	return gids
+	return gids, nil
 }
 
 // primaryMember is a user of /etc/passwd whose own group it is, or "".
-func primaryMember(gid int) string {
-	content, err := os.ReadFile("/etc/passwd")
-	if err != nil {
-		return ""
+func primaryMember(gid int) (string, error) {
+	content, err := readDatabase("passwd")
+	if row := findRow(content, 3, strconv.Itoa(gid)); row != nil {
+		return row[0], err
 	}
-	if row := findRow(string(content), 3, strconv.Itoa(gid)); row != nil {
-		return row[0]
-	}
-	return ""
+	return "", err
 }

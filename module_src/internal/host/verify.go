@@ -71,7 +71,10 @@ func analyze(ctx context.Context, units []copied, deployed bool, v *converge.Ver
 	if len(units) == 0 {
 		return nil
 	}
-	path := find(analyzePaths[:])
+	path, err := find(analyzePaths[:])
+	if err != nil {
+		return err
+	}
 	if path == "" {
 		v.Warnings = append(v.Warnings, "systemd-analyze is not there, so the unit could not be verified before it was written.")
 		return nil
@@ -162,7 +165,11 @@ func (h *Host) visudo(ctx context.Context, sudoers []copied, v *converge.Verdict
 	if len(sudoers) == 0 {
 		return nil
 	}
-	path := findSudo().Visudo
+	found, err := findSudo()
+	if err != nil {
+		return err
+	}
+	path := found.Visudo
 	if path == "" {
 		return h.unverified("sudo is not installed on this host (no visudo), so what the sudoers file grants has no effect; "+
 			"install sudo, or set the option \"sudo\" to false", v)

@@ -83,6 +83,9 @@ type Facts struct {
 
 	OtherUnits []OtherUnit
 
+	// Unseen is what could not be looked at and decides nothing, in words.
+	Unseen []string
+
 	Overriding  []OverridingFile // the files that there are
 	Overridden  []string         // those that are this collection's
 	ReadOnly    []string         // those of Questions.Paths that are on a file system mounted read-only

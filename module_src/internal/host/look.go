@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// seen reports whether there is anything at path, by the error of a look at it.
+// ENOENT says that there is nothing, and no other error does: a plan that takes
+// a bad disk, or a file server that is away, for a host without the application
+// does harm. Any other error ends the run before its first step.
+func seen(path string, err error) (bool, error) {
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	}
+	return false, fmt.Errorf("cannot look at %s: %w", path, withoutPath(err))
+}
+
+// there reports whether there is anything at path, be it a link that leads
+// nowhere.
+func there(path string) (bool, error) {
+	_, err := os.Lstat(path)
+	return seen(path, err)
+}
+
+// thoseThere are those of the paths at which there is anything.
+func thoseThere(paths []string) (found []string, err error) {
+	for _, path := range paths {
+		ok, err := there(path)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			found = append(found, path)
+		}
+	}
+	return found, nil
+}
+
+// regular reads a regular file. ok is false where there is nothing, or
+// something else.
+func regular(path string) (content string, ok bool, err error) {
+	info, err := os.Lstat(path)
+	if ok, err = seen(path, err); !ok || !info.Mode().IsRegular() {
+		return "", false, err
+	}
+	text, err := readRegular(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", false, fmt.Errorf("cannot read %s: %w", path, withoutPath(err))
+	}
+	return string(text), err == nil, nil
+}
+
+// resolved is a directory without links on the way, or as it is where it does
+// not exist.
+func resolved(dir string) (string, error) {
+	target, err := filepath.EvalSymlinks(dir)
+	if ok, err := seen(dir, err); !ok {
+		return dir, err
+	}
+	return target, nil
+}
+
+// existing is dir, or the nearest directory above it that is there.
+func existing(dir string) (string, error) {
+	for {
+		if ok, err := there(dir); ok || err != nil || dir == "/" {
+			return dir, err
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// statAs looks at what a path leads to with the file-system identity of
+// somebody else; ok is false where there is nothing.
+func statAs(who Identity, path string) (info fs.FileInfo, ok bool, err error) {
+	err = as(who, func() (err error) {
+		info, err = os.Stat(path)
+		return err
+	})
+	ok, err = seen(path, err)
+	if err != nil {
+		err = fmt.Errorf("%w (as uid %d)", err, who.UID)
+	}
+	return info, ok, err
+}
+
+// isOther reports whether an error says that there is something else than a
+// file that can be read: a loop of links, a device without a driver, a socket,
+// or, by no number of the system's, what readBounded says.
+func isOther(err error) bool {
+	var number syscall.Errno
+	return !errors.As(err, &number) || number == unix.ELOOP || number == unix.ENXIO || number == unix.ENODEV
+}
