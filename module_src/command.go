@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// version is that of the collection; scripts/build sets it.
+// version is the version of the collection; scripts/build sets it.
 var version = "devel"
 
 const usage = `Keeps Sidekiq running as a systemd service. Reads options as one JSON object, from a file or from standard input, such as
@@ -31,8 +31,9 @@ https://github.com/curationexperts/ansible-sidekiq/blob/main/plugins/modules/sid
 `
 
 // command is what a command line asks for. The flags are for people, who get
-// the result in words; but --cached=DIGEST, which is for the action plugin alone
-// and so is not told of in the usage: see [host.ReadRequest].
+// the result in words. The one exception is --cached=DIGEST, which only the
+// action plugin gives, so the usage does not mention it: see
+// [host.ReadRequest].
 type command struct {
 	check, apply, diff bool
 	help, version      bool

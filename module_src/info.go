@@ -92,10 +92,11 @@ func writer(content string) (who, project string) {
 	return "other", ""
 }
 
-// orEmpty is l, and never nil, which JSON would call null.
+// orEmpty is a copy of l that is never nil, which JSON would call null.
 func orEmpty(l []string) []string { return append([]string{}, l...) }
 
-// orNull is nil for what is not orNull.
+// orNull is a pointer to s, or nil, which JSON calls null, where s is empty
+// because it is not known.
 func orNull(s string) *string {
 	if s == "" {
 		return nil

@@ -13,9 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// interruptible returns a context that ends when the run should: on a signal,
-// or when nobody is left to read its result. A run that is interrupted ends
-// its present step and rolls back, and no second signal stops it in that.
+// interruptible returns a context that ends when the run should end: on a
+// signal, or when nobody is left to read its result. A run that is interrupted
+// finishes its present step and rolls back, and a second signal does not stop
+// it from doing so.
 func interruptible() (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 4)
@@ -34,8 +35,8 @@ func interruptible() (ctx context.Context, stop func()) {
 	return ctx, func() { cancel(nil) }
 }
 
-// untilDone is a reader that is not waited for when ctx has ended. What it is
-// reading then is left to a goroutine: the program is about to end.
+// untilDone is a reader that nobody waits for once ctx has ended. A read that
+// is under way then is left to a goroutine, since the program is about to end.
 type untilDone struct {
 	ctx context.Context
 	io.Reader
@@ -59,11 +60,12 @@ func (u untilDone) Read(p []byte) (int, error) {
 	}
 }
 
-// readerGone waits until the other end of f is closed: sshd closes it when the
-// connection is lost, and sends no signal to a program without a terminal. It
-// waits for ever where that cannot happen, as with a regular file.
+// readerGone waits until the other end of f is closed. When a connection is
+// lost, sshd closes that end, and it sends no signal to a program without a
+// terminal. Where that cannot happen, as with a regular file, readerGone waits
+// for ever.
 func readerGone(f *os.File) bool {
-	// Asked for no events, poll(2) still reports POLLERR and POLLHUP.
+	// Even when no events are asked for, poll(2) reports POLLERR and POLLHUP.
 	poll := []unix.PollFd{{Fd: int32(f.Fd())}}
 	for {
 		n, err := unix.Poll(poll, -1)

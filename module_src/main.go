@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// Sidekiq_service brings a host's Sidekiq under systemd. It is an Ansible
-// binary module: it reads the options of one task as JSON, from the file named
-// by its only argument or from standard input for "-", and prints one line of
-// JSON. With flags it is a tool for a person at a shell, and answers in words.
+// Sidekiq_service sets up a host's Sidekiq as a systemd service. It is an
+// Ansible binary module: it reads the options of one task as JSON, from the
+// file named by its only argument or from standard input for "-", and prints
+// one line of JSON. With flags it is a tool for a person at a shell, and
+// answers in words.
 package main
 
 import (
@@ -22,22 +23,23 @@ import (
 )
 
 func main() {
-	// The program waits for systemd most of its time. A second processor would
-	// save it nothing, and cost a host that has better things to do.
+	// The program spends most of its time waiting for systemd. A second
+	// processor would gain it nothing, and would be taken from a host that has
+	// better things to do.
 	runtime.GOMAXPROCS(1)
 	os.Exit(onThisHost().main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// program is what this one works on and with.
+// program is what a run works on and works with.
 type program struct {
 	// open begins to work on the host.
 	open func(context.Context, host.Options) (machine, error)
 
-	// interruptible returns a context that ends when the run should.
+	// interruptible returns a context that ends when the run should end.
 	interruptible func() (ctx context.Context, stop func())
 
-	// dir is the directory that the program is in; "" where that cannot be
-	// told, as in a chroot without /proc.
+	// dir is the directory that the program is in. It is empty where that
+	// cannot be told, as in a chroot without /proc.
 	dir string
 }
 
@@ -48,11 +50,11 @@ type machine interface {
 	// Facts answers a service's questions about the host.
 	Facts(context.Context, sidekiq.Questions) (sidekiq.Facts, error)
 
-	// Inspect finds out all that there is to be told of a service.
+	// Inspect finds out everything that a report tells about a service.
 	Inspect(context.Context, sidekiq.Service) (sidekiq.Report, error)
 
-	// Lock waits until no other run is at work on the host, and clears up what
-	// those that were killed have left beside the paths.
+	// Lock waits until no other run is at work on the host, and removes what
+	// killed runs have left behind beside the paths.
 	Lock(ctx context.Context, paths ...string) (release func(), err error)
 
 	// Close ends the work on the host.
@@ -71,7 +73,8 @@ func onThisHost() program {
 	return p
 }
 
-// main is a run of the program: what it prints, and its exit status.
+// main runs the program: it prints what there is to print and returns the exit
+// status.
 func (p program) main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	c, err := parseCommand(args)
 	switch {
@@ -88,7 +91,7 @@ func (p program) main(args []string, stdin io.Reader, stdout, stderr io.Writer) 
 	return p.runAndShow(c, stdin, stdout)
 }
 
-// runAndShow prints one result whatever happens, a panic included: anything
+// runAndShow prints one result whatever happens, even after a panic: anything
 // else would reach the user as "module failure" without a reason.
 func (p program) runAndShow(c command, stdin io.Reader, stdout io.Writer) (status int) {
 	defer func() {

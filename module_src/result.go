@@ -13,7 +13,7 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
 
-// result is the report as Ansible gets it.
+// result is what is known, in the form that Ansible gets.
 func (r *progress) result() results.Result {
 	out := results.Result{
 		Changed:  r.plan.Changes(),
@@ -36,8 +36,8 @@ func (r *progress) result() results.Result {
 	return out
 }
 
-// fail says in the result what went wrong. A failure before the first step
-// has changed nothing, whatever was planned.
+// fail says in the result what went wrong. A run that fails before its first
+// step has changed nothing, whatever it had planned.
 func (r *progress) fail(out *results.Result) {
 	var f *converge.Failure
 	if errors.As(r.failed, &f) {
@@ -62,16 +62,16 @@ func (r *progress) fail(out *results.Result) {
 	out.Msg += r.lastWords(f)
 }
 
-// alike reports whether the program from before failed of the same as the new
-// one.
+// alike reports whether the previous program failed for the same reason as the
+// new one.
 func alike(f *converge.Failure) bool {
 	var dead *converge.NotUp
 	return f.Old != nil && errors.As(f.Err, &dead) && dead.Process.Ending() == f.Old.Process.Ending() &&
 		sidekiq.SameFailure(f.Traces.Log, f.OldTraces.Log)
 }
 
-// lastWords are the last log lines of a unit that did not come up, and where
-// there are more of them.
+// lastWords are the last log lines of a unit that did not come up, and where to
+// find more of them.
 func (r *progress) lastWords(f *converge.Failure) string {
 	words := sidekiq.LastWords(f.Traces.Log)
 	if len(words) == 0 {
@@ -87,8 +87,8 @@ func (r *progress) lastWords(f *converge.Failure) string {
 	return fmt.Sprintf("\nThe last log lines of %s%s:\n  %s\nMore of them: %s", f.Unit, file, strings.Join(words, "\n  "), more)
 }
 
-// diffs are the planned changes as --diff prints them: the files, and then in
-// words what a file does not show.
+// diffs are the planned changes as --diff prints them: first the files, and
+// then, in words, what the files do not show.
 func (r *progress) diffs() []results.Diff {
 	var diffs []results.Diff
 	var words strings.Builder
@@ -119,9 +119,9 @@ func header(f converge.File) string {
 	return fmt.Sprintf("%s (mode %04o, owner %d:%d)", f.Path, f.Mode, f.UID, f.GID)
 }
 
-// states are what was seen of the service before and after, nothing where one
-// of them could not be seen. Check mode tells what would be, and a run that
-// has begun no step has left what it found.
+// states are what was seen of the service before and after the run, and nil
+// where one of them could not be seen. In check mode the second is what would
+// be, and a run that has begun no step has left what it found.
 func (r *progress) states() *results.Service {
 	before, ok := r.have.Unit(r.service.Unit())
 	if !ok || r.applied && r.after == nil {
@@ -156,7 +156,7 @@ func isQuiet(u converge.Unit) bool {
 }
 
 // expected is what a service would be like after the plan, as far as that can
-// be told without carrying it out.
+// be told without carrying the plan out.
 func (r *progress) expected(s results.ServiceState) results.ServiceState {
 	for _, step := range r.plan.Steps {
 		switch step := step.(type) {

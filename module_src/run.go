@@ -45,8 +45,9 @@ func (p program) answerTo(ctx context.Context, req ansible.Request) answer {
 	return answer{info: &i}
 }
 
-// read reads the request. With a digest on the command line it may lie beside
-// the program; the second result is then its place there, else nil.
+// read reads the request. With a digest on the command line, the request may
+// lie in the cache beside the program; the second result is then its place
+// there, and nil otherwise.
 func (p program) read(c command, stdin io.Reader) (ansible.Request, *host.CachedRequest, error) {
 	if c.cached == "" || p.dir == "" {
 		req, err := ansible.ReadRequest(c.file, stdin)
@@ -59,7 +60,7 @@ func (p program) read(c command, stdin io.Reader) (ansible.Request, *host.Cached
 type answer struct {
 	results.Result
 	info        *results.Info // in place of the Result; nil: none
-	failureOnly bool          // of the Result, only that it failed, and why
+	failureOnly bool          // only print that the run failed, and why
 }
 
 // failure is the result of a run that failed with err before it changed
@@ -68,8 +69,8 @@ func failure(err error) results.Result {
 	return results.Result{Failed: true, Msg: err.Error()}
 }
 
-// complete is the Result with what each has: a list of steps, and the reason of
-// a failure.
+// complete is the Result with what every result has: a list of steps and, for a
+// failure, a reason.
 func (a answer) complete() results.Result {
 	r := a.Result
 	if r.Failed && r.Msg == "" {
@@ -114,13 +115,13 @@ type progress struct {
 	have     converge.State
 	plan     converge.Plan
 	applied  bool           // the plan was carried out, all of it or in part
-	after    *converge.Unit // the service after that; nil: not looked at
+	after    *converge.Unit // the service after that; nil where nobody has looked
 	warnings []string
 	failed   error
 }
 
-// converge fills the report on the way. It returns at the first error; what
-// it has found out so far is in the report.
+// converge fills in what is known as it goes along. It returns at the first
+// error; what it has found out by then remains.
 func (r *progress) converge(ctx context.Context, h machine) error {
 	if err := r.look(ctx, h); err != nil {
 		return err
@@ -142,8 +143,8 @@ func (r *progress) converge(ctx context.Context, h machine) error {
 	return err
 }
 
-// lookAgain looks at the service once more, for the result. What was done by
-// then is done and proven, so that it cannot be looked at is no failure.
+// lookAgain looks at the service once more, for the result. By then everything
+// is done and proven, so it is no failure if the service cannot be looked at.
 func (r *progress) lookAgain(ctx context.Context, h machine) {
 	after, err := h.Unit(ctx, r.service.Unit())
 	if err != nil {
@@ -182,8 +183,8 @@ func (r *progress) look(ctx context.Context, h machine) error {
 	return r.allowUnmet(r.service.CheckWritable(r.plan, facts))
 }
 
-// allowUnmet turns what an earlier task of the play may be about to make into a
-// warning in check mode.
+// allowUnmet turns an [sidekiq.UnmetError] into warnings in check mode, where
+// an earlier task of the play may be going to make what is missing.
 func (r *progress) allowUnmet(err error) error {
 	var unmet *sidekiq.UnmetError
 	if !r.request.Check || !errors.As(err, &unmet) {

@@ -36,8 +36,8 @@ func writeWords(w io.Writer, r results.Result, check bool) error {
 	return err
 }
 
-// unified is the difference of two texts as diff -u prints it, but for the
-// headers; "" where there is none.
+// unified is the difference of two texts as diff -u prints it, without the
+// headers. It is empty where there is no difference.
 func unified(before, after string) string {
 	text := diff.Diff("", []byte(before), "", []byte(after))
 	if text == nil {
@@ -69,8 +69,8 @@ func ending(r results.Result, check bool) string {
 	return ""
 }
 
-// printable takes from a text what a terminal would obey: the lines that
-// Sidekiq has logged come from its user.
+// printable replaces what a terminal would obey in a text: the log lines of
+// Sidekiq are written by its user.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' || r >= ' ' && r < 0x7f || r >= 0xa0 {

@@ -17,11 +17,12 @@ type OnFailure string
 // What becomes of a plan that failed halfway.
 const (
 	Rollback OnFailure = "rollback" // undo what was done
-	Keep     OnFailure = "keep"     // leave it, to be looked at
+	Keep     OnFailure = "keep"     // leave it, so that somebody can look at it
 )
 
 // undoTime bounds each step of a rollback. A rollback goes on when the run
-// itself was cancelled, but not for ever: whoever cancelled it waits.
+// itself has been cancelled, but not for ever, since whoever cancelled it is
+// waiting.
 const undoTime = 15 * time.Minute
 
 // Failure is a plan that could not be carried out.
@@ -29,8 +30,8 @@ type Failure struct {
 	Step string // what was being done, in words
 	Err  error
 
-	// Unit is set when a unit did not come up: its name, and Traces are what
-	// it left behind.
+	// Unit is the name of the unit that did not come up, if that is what
+	// failed, and Traces are what it left behind.
 	Unit   string
 	Traces Traces
 
@@ -39,10 +40,11 @@ type Failure struct {
 	Again      []string // units that had to be stopped and are up again
 	Notes      []string // what else a person should know
 
-	// Old is the program from before that did not come up again with its old
-	// files, and OldTraces are what that left behind; nil: it did, or was not
-	// started. Alike says that old and new failed of the same, which shows in
-	// words that are not this package's business.
+	// Old is the previous program where it did not come up again with its old
+	// files, and OldTraces are what it left behind. Old is nil where it came
+	// up, or was not started. Alike reports whether the old and the new program
+	// failed for the same reason; how that shows in their log is not this
+	// package's business.
 	Old       *NotUp
 	OldTraces Traces
 	Alike     bool
@@ -77,9 +79,10 @@ func (f *Failure) Error() string {
 	return b.String()
 }
 
-// Apply carries out the plan, proves its units up, and returns warnings. When
-// anything fails, or ctx is cancelled between two steps, the error is a
-// [*Failure] and, unless told to keep it, what was done has been undone.
+// Apply carries out the plan, proves that its units are up, and returns
+// warnings. When anything fails, or ctx is cancelled between two steps, the
+// error is a [*Failure], and what was done has been undone unless the caller
+// wants it kept.
 func (p Plan) Apply(ctx context.Context, h Host, then OnFailure) (warnings []string, err error) {
 	began := h.Now()
 	done, warnings, failed := p.carryOut(ctx, h)
@@ -99,9 +102,9 @@ func (p Plan) Apply(ctx context.Context, h Host, then OnFailure) (warnings []str
 	return warnings, failed
 }
 
-// carryOut returns the steps that were begun, the failed one included. The
-// grants are proven before any process is touched, so that one that does not
-// hold costs no restart.
+// carryOut returns the steps that were begun, including the one that failed.
+// The grants are proven before any process is touched, so that a grant that
+// does not hold costs no restart.
 func (p Plan) carryOut(ctx context.Context, h Host) (done []Step, warnings []string, failed *Failure) {
 	i := slices.IndexFunc(p.Steps, func(s Step) bool { return s.phase() >= phaseRun })
 	if i < 0 {
@@ -160,9 +163,9 @@ func (p Plan) prove(ctx context.Context, h Host) (warnings []string, failed *Fai
 	return warnings, nil
 }
 
-// begun adds to the steps that were carried out those that the manager may
-// have carried out by itself: a unit that it starts again and again it has
-// started from the new files, once it knew them.
+// begun adds to the steps that were carried out those that the manager may have
+// carried out by itself: a unit that it keeps restarting will have been started
+// from the new files once the manager knew them.
 func (p Plan) begun(done []Step) []Step {
 	if !slices.ContainsFunc(done, func(s Step) bool { _, ok := s.(ReloadManager); return ok }) {
 		return done
@@ -176,7 +179,7 @@ func (p Plan) begun(done []Step) []Step {
 	return begun
 }
 
-// failedStep names the unit when it is the unit's own fault.
+// failedStep names the unit when the unit itself is at fault.
 func failedStep(s Step, err error) *Failure {
 	f := &Failure{Step: s.String(), Err: err}
 	if run, ok := s.(RunUnit); ok {
@@ -187,11 +190,11 @@ func failedStep(s Step, err error) *Failure {
 }
 
 // undo carries out the inverse of what was done. It goes on after a step that
-// cannot be undone, since what is left then is less.
+// cannot be undone, so that as little as possible is left.
 //
 // It cannot promise that a program which was stopped comes back as it was:
-// work that was interrupted is begun anew at best, and the old service may be
-// unable to start for reasons of its own. That is said, not hidden.
+// interrupted work starts again from the beginning at best, and the old service
+// may be unable to start for reasons of its own. That is reported, not hidden.
 func undo(ctx context.Context, h Host, done []Step, failed *Failure) {
 	began := h.Now()
 	for _, s := range inverse(done) {

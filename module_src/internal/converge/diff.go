@@ -46,9 +46,9 @@ func (s State) describes(unit string) bool {
 	})
 }
 
-// diffFiles plans the files and returns those whose content changes. A file
-// that gets another mode or owner only keeps its time, or its unit would look
-// stale.
+// diffFiles plans the files and returns those whose content changes. A file of
+// which only the mode or the owner changes keeps its time; otherwise its unit
+// would look stale.
 func (p *Plan) diffFiles(want, have State) (changed []File) {
 	for _, w := range want.Files {
 		h, ok := have.File(w.Path)
@@ -69,8 +69,9 @@ func (p *Plan) diffFiles(want, have State) (changed []File) {
 }
 
 // unknown reports whether the manager says that there is no such unit although
-// its file is there: it has looked before the file came. Newer versions look
-// again when the unit is started, older ones only when they are told to.
+// the unit's file exists. In that case the manager looked before the file was
+// there. Newer versions look again when the unit is started, older ones only
+// when they are told to reload.
 func unknown(h Unit, want, have State) bool {
 	return h.LoadState == "not-found" && slices.ContainsFunc(want.Files, func(w File) bool {
 		f, _ := have.File(w.Path)
@@ -112,9 +113,9 @@ func (a Activity) hasProcess() bool {
 	return false
 }
 
-// settled reads a process that shows nothing in its title, and has been
-// running for as long as it would be watched, as up: that is all there is to
-// be seen of it, and waiting again would show no more.
+// settled counts a process as up that shows nothing in its title and has been
+// running for at least as long as it would be watched. Nothing more can be seen
+// of such a process, and waiting again would not show more.
 func (h Unit) settled(proof Proof) Unit {
 	if h.Activity == Starting && h.Process.MainPID != 0 && !proof.Titled && proof.Window > 0 && h.Age >= proof.Window {
 		h.Activity = Up
@@ -162,8 +163,8 @@ func (p *Plan) diffActivity(w, h Unit, stale []string) {
 	}
 }
 
-// bringUp decides how a unit gets up; no verb means that it is up, or on its
-// way without us.
+// bringUp decides how a unit gets up. An empty verb means that it is up, or on
+// its way without our help.
 func (p *Plan) bringUp(w, h Unit, stale []string) (v Verb, why string) {
 	if p.outdated(w, h, stale) {
 		return Restart, olderThan(stale)
@@ -181,7 +182,7 @@ func (p *Plan) bringUp(w, h Unit, stale []string) (v Verb, why string) {
 	return "", ""
 }
 
-// outdated reports whether the unit's process is to be replaced by one that
+// outdated reports whether the unit's process has to be replaced by one that
 // its present files describe.
 func (p *Plan) outdated(w, h Unit, stale []string) bool {
 	if len(stale) == 0 || !h.Activity.hasProcess() {

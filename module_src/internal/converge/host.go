@@ -21,41 +21,42 @@ const (
 	MakeQuiet Verb = "quiet" // take no more work, finish what is in progress
 )
 
-// Verdict is what the host's own tools say of files that have no fault.
+// Verdict is what the host's own tools say of files in which they find no
+// fault.
 type Verdict struct {
-	Warnings []string // about what does not stand in the way
+	Warnings []string // about what is no obstacle
 
-	// Faults are those of the host's whole sudoers policy as it was before
+	// Faults are the faults in the host's whole sudoers policy as it was before
 	// the files were installed.
 	Faults []string
 }
 
-// Host is the machine, as far as a converge needs it.
+// Host is the machine, as far as package converge needs it.
 //
-// Every method that changes something either has done all of it when it
-// returns nil, or may have done any part of it when it returns an error.
-// Cancelling ctx ends a wait, never a change halfway through.
+// A method that changes something has done all of it when it returns nil, and
+// may have done any part of it when it returns an error. Cancelling ctx ends a
+// wait; it never interrupts a change halfway through.
 type Host interface {
 	// File and Unit look at the host.
 	File(ctx context.Context, path string) (File, error)
 	Unit(ctx context.Context, name string) (Unit, error)
 
-	// Process is a cheaper look at a unit's main process, made again and
-	// again while it starts.
+	// Process looks at a unit's main process only, which is cheaper. It is
+	// called again and again while the unit starts.
 	Process(ctx context.Context, unit string) (Process, error)
 
-	// Verify has the host's own tools judge the very bytes of files that are
-	// to be installed, without installing them. Where the programs that they
-	// start are yet to be installed, a missing one is no more than a warning.
+	// Verify has the host's own tools judge exactly the bytes that are to be
+	// installed, without installing them. Unless installed says that the
+	// programs which the files name have been installed, a missing program is
+	// only a warning.
 	Verify(ctx context.Context, files []File, installed bool) (Verdict, error)
 
 	// Put makes the file at f.Path what f says: content, mode and owner in
 	// one rename, or its absence. With a ModTime it gets that, too.
 	Put(ctx context.Context, f File) error
 
-	// Enable makes u.Links exactly the links that enable the unit or, where
-	// they are nil, has the unit enabled or disabled as its [Install] section
-	// says.
+	// Enable makes u.Links exactly the links that enable the unit. Where they
+	// are nil, the unit is enabled or disabled as its [Install] section says.
 	Enable(ctx context.Context, u Unit) error
 
 	// Reload makes the manager read its unit files again.
@@ -65,14 +66,14 @@ type Host interface {
 	// of the job. The job's failure is a [*JobError].
 	Run(ctx context.Context, unit string, v Verb) error
 
-	// ProveGrants shows that sudo gives the grants, by its own word and by
-	// trying. What the verdict on the files has found wrong before does not
-	// count.
+	// ProveGrants shows that sudo gives the grants, both by what sudo lists and
+	// by trying one. Faults that the verdict on the files has already found do
+	// not count.
 	ProveGrants(ctx context.Context, grants []sudo.Grant, before Verdict) error
 
 	// Traces are what a unit that did not come up has left behind since the
-	// given time. They are for a message only: what goes wrong in getting them
-	// is said in a line of the log.
+	// given time. They are for a message only, so a problem in getting them
+	// becomes a line of the log.
 	Traces(ctx context.Context, unit string, since time.Time) Traces
 
 	// Now is the host's clock, and Sleep waits by it; an error is that of ctx.
@@ -99,8 +100,8 @@ func (e *JobError) Error() string {
 	return "cannot " + string(e.Verb) + " " + e.Unit + ": its job ended with the result " + e.Result
 }
 
-// words says what the failed job of a start means, after a look at the unit's
-// process, for the proof that it was given.
+// words says what the failed job of a start means, given a look at the unit's
+// process afterwards and the proof that was asked for.
 func (e *JobError) words(p Process, given Proof) string {
 	switch {
 	case e.Result == "dependency":

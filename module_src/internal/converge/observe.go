@@ -6,7 +6,7 @@ import (
 	"context"
 )
 
-// Observe looks up what the host has in place of each row of want.
+// Observe looks up what the host has for each row of want.
 func Observe(ctx context.Context, h Host, want State) (State, error) {
 	var have State
 	for _, w := range want.Files {

@@ -17,21 +17,22 @@ import (
 type Plan struct {
 	Steps []Step
 
-	// Proofs are the units to be shown up when the steps are done, also when
-	// there are no steps: a service found starting is waited for.
+	// Proofs are the units that have to be shown to be up when the steps are
+	// done. There may be proofs without steps: a service that was found
+	// starting is waited for.
 	Proofs []Unit
 
 	// Warnings are about what the plan leaves as it is.
 	Warnings []string
 
-	// Verdict is that on the files of the plan; see [Plan.Verify].
+	// Verdict is the verdict on the files of the plan; see [Plan.Verify].
 	Verdict Verdict
 }
 
 // Changes reports whether the plan would change the host.
 func (p Plan) Changes() bool { return len(p.Steps) > 0 }
 
-// Words are the steps for a person to read.
+// Words are the steps, each as a phrase for a person to read.
 func (p Plan) Words() []string {
 	words := make([]string, 0, len(p.Steps))
 	for _, s := range p.Steps {
@@ -89,8 +90,8 @@ const (
 	phaseEnable
 	phaseReload
 	phaseRun
-	phaseTimes       // of a rollback only, see restoreTime
-	phaseReloadAgain // likewise
+	phaseTimes       // only in a rollback, see restoreTime
+	phaseReloadAgain // only in a rollback, too
 )
 
 // inOrder sorts steps by phase and keeps the order within a phase.
@@ -108,8 +109,9 @@ func (p Plan) Verify(ctx context.Context, h Host, installed bool) (Plan, error) 
 	return p, err
 }
 
-// Because gives the reasons of changes of content that do not come of what the
-// user has asked for; why is "" for those that do.
+// Because adds reasons to those changes of content that the user has not asked
+// for. The function why returns the reason, or "" for a change that the user
+// did ask for.
 func (p Plan) Because(why func(was, want File) string) Plan {
 	p.Steps = slices.Clone(p.Steps)
 	for i, s := range p.Steps {
@@ -124,7 +126,7 @@ func (p Plan) Because(why func(was, want File) string) Plan {
 // PutFile installs, replaces or removes a file.
 type PutFile struct {
 	Was, Want File
-	Why       string // for the words: "" or the reason
+	Why       string // the reason, for messages; may be empty
 }
 
 func (s PutFile) String() string {
@@ -141,7 +143,7 @@ func (s PutFile) String() string {
 	return "set the " + s.attributes() + " of " + s.Want.Path
 }
 
-// attributes says what but the content differs.
+// attributes says what differs apart from the content.
 func (s PutFile) attributes() string {
 	var a []string
 	if s.Was.Mode != s.Want.Mode {
@@ -213,8 +215,8 @@ type RunUnit struct {
 	Unit  string
 	Verb  Verb
 	Was   Unit
-	Why   string // for the words: "" or the reason
-	Proof Proof  // of being up
+	Why   string // the reason, for messages; may be empty
+	Proof Proof  // that the unit is up
 }
 
 func (s RunUnit) String() string {
@@ -246,8 +248,8 @@ func (s RunUnit) do(ctx context.Context, h Host) error {
 }
 
 // awaitQuiet waits until the main process says that it is quiet. Until then, a
-// look at it finds a service that is at work. A title that says nothing at all
-// is not waited for.
+// look at it would find a service that is at work. A process whose title says
+// nothing is not waited for.
 func (s RunUnit) awaitQuiet(ctx context.Context, h Host) error {
 	for end := h.Now().Add(s.Proof.QuietTime); ; {
 		p, err := h.Process(ctx, s.Unit)
@@ -263,9 +265,9 @@ func (s RunUnit) awaitQuiet(ctx context.Context, h Host) error {
 	}
 }
 
-// ended explains why a unit did not start. A job that somebody else's job has
-// replaced is not a failure: others restart the service, too, and the proof
-// will tell.
+// ended explains why a unit did not start. A job that was replaced by somebody
+// else's job is not a failure: others restart the service, too, and the proof
+// will show whether it is up.
 func (s RunUnit) ended(ctx context.Context, h Host, err error) error {
 	var job *JobError
 	if !errors.As(err, &job) || s.Verb == Stop || s.Verb == MakeQuiet {

@@ -17,10 +17,10 @@ const lookEvery = 200 * time.Millisecond
 type NotUp struct {
 	Unit     string
 	Why      string        // in words
-	Waited   time.Duration // for it
+	Waited   time.Duration // how long it was waited for
 	TimedOut bool          // it neither came up nor died
 	Process  Process       // the last look
-	Job      *JobError     // where it was the job of the manager that failed
+	Job      *JobError     // set where the manager's job failed
 }
 
 func (e *NotUp) Error() string { return e.Why }
@@ -82,9 +82,8 @@ type watch struct {
 
 // look takes one more look into account.
 //
-// A main process that changes without an automatic restart is somebody else
-// restarting the service, and only means that the watch
-// starts anew.
+// A main process that changes without an automatic restart means that somebody
+// else has restarted the service. Then the watch starts again.
 func (w *watch) look(p Process, now time.Time) (verdict, string) {
 	if !w.seen || p.Restarts < w.restarts {
 		w.restarts = p.Restarts
@@ -116,7 +115,7 @@ func (w *watch) look(p Process, now time.Time) (verdict, string) {
 	return undecided, ""
 }
 
-// judgeActive judges a main process that systemd calls judgeActive.
+// judgeActive judges a main process that systemd calls running.
 func (w *watch) judgeActive(p Process, now time.Time) (verdict, string) {
 	if p.Quiet {
 		return alive, w.unit.Name + " came up, but was told to be quiet by somebody else meanwhile."
@@ -130,8 +129,8 @@ func (w *watch) judgeActive(p Process, now time.Time) (verdict, string) {
 	return undecided, ""
 }
 
-// tells reports whether a service of this Type= is active only once its
-// program is ready: systemd.service(5). A forking one has said so by forking.
+// tells reports whether a service of this Type= becomes active only when its
+// program is ready: systemd.service(5). A forking program says so by forking.
 func tells(kind string) bool {
 	switch kind {
 	case "notify", "notify-reload", "forking":
@@ -140,14 +139,14 @@ func tells(kind string) bool {
 	return false
 }
 
-// Codes of a main process's end: sigaction(2), si_code of SIGCHLD.
+// These codes say how a main process ended: sigaction(2), si_code of SIGCHLD.
 const (
 	exited = 1
 	killed = 2
 	dumped = 3
 )
 
-// Ending says in words how the main process ended, as far as it is known.
+// Ending says in words how the main process ended, as far as that is known.
 func (p Process) Ending() string {
 	switch p.ExitCode {
 	case exited:

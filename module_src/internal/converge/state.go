@@ -25,7 +25,7 @@ import (
 
 // State is what a host has, or should have, of one service.
 //
-// Rows that a wanted State does not mention are none of this run's business.
+// What a wanted State does not mention is left alone.
 type State struct {
 	Files []File
 	Units []Unit
@@ -41,8 +41,8 @@ const (
 	SudoersFile Kind = "sudoers" // judged by visudo
 )
 
-// File is one file of a State. The zero Exists means that the file is absent,
-// and then only Path and Kind say anything.
+// File is one file of a State. Where Exists is false the file is absent, and
+// only Path and Kind mean anything.
 type File struct {
 	Path    string
 	Kind    Kind
@@ -85,7 +85,7 @@ func (f File) Same(g File) bool {
 // Activity is what the process of a unit does, or should do.
 type Activity string
 
-// Activities. Any and Restarted are wanted only and never observed.
+// The activities. Any and Restarted are only ever wanted and never observed.
 const (
 	Any         Activity = ""             // leave it as it is
 	Up          Activity = "up"           // running, ready and at work
@@ -98,8 +98,8 @@ const (
 	Quiet       Activity = "quiet"        // running, but takes no more work
 )
 
-// Switch is a wanted or observed setting; the zero value leaves the host's as
-// it is and is never observed.
+// Switch is a wanted or observed setting. The zero value leaves the host's
+// setting as it is and is never observed.
 type Switch string
 
 // Switch settings.
@@ -132,7 +132,7 @@ type Unit struct {
 	Activity Activity
 
 	// Reload says that the manager has an older version of the unit in memory
-	// than is on disk.
+	// than the one on disk.
 	Reload bool
 
 	// Stale names the files that are newer than the start of the unit's main
@@ -143,15 +143,15 @@ type Unit struct {
 	KeepStale bool
 
 	// Umbrella, in a wanted state, says that the unit only stands for others
-	// and has no process of its own. A changed file of it is known to the
-	// manager after a reload; there is nothing to restart. A main process of
-	// an older file under the same name is replaced.
+	// and has no process of its own. When its file changes, the manager has to
+	// reload it, but there is nothing to restart. A main process that was
+	// started from an older file under the same name is replaced.
 	Umbrella bool
 
 	// Proof, in a wanted state, says how it is shown that the unit is up.
 	Proof Proof
 
-	// What follows is observed only.
+	// The fields below are only ever observed.
 
 	LoadState string   // loaded, not-found, masked, error, …: org.freedesktop.systemd1(5)
 	Fragment  string   // the unit file that the manager uses
@@ -167,29 +167,30 @@ type Proof struct {
 	// Timeout bounds the wait. Zero proves nothing.
 	Timeout time.Duration
 
-	// Titled says that the main process surely shows readiness in its title.
-	// Otherwise the title is taken where it shows, and the same main process
-	// living through Window counts too.
+	// Titled says that a main process which is ready always shows it in its
+	// title. Without Titled the title still counts where it shows readiness,
+	// and it is enough, too, that the same main process lives through Window.
 	Titled bool
 	Window time.Duration
 
-	// QuietTime bounds the wait for a title that says quiet, once the process
-	// was told to be.
+	// QuietTime bounds the wait for a title that says quiet, after the process
+	// was told to become quiet.
 	QuietTime time.Duration
 
-	// Terms are for the messages about the proof and the process.
+	// Terms are used in the messages about the proof and the process.
 	Terms Terms
 }
 
-// Terms are what a user calls things, for messages; each may be empty.
+// Terms are what a user calls things. They are used in messages only, and each
+// may be empty.
 type Terms struct {
 	Timeout  string // the setting that Proof.Timeout comes from
-	NotShown string // what a title does not say that says nothing: "it does not say …"
+	NotShown string // what is missing from a title that says nothing: "it does not say …"
 	Quiet    string // what is wrong with a process that is quiet for long: "it has been …"
 	Quieting string // who may have told it to be quiet: "by …"
 }
 
-// timeout names the setting in parentheses behind its value.
+// timeout names the setting in parentheses, to be put behind its value.
 func (t Terms) timeout() string {
 	if t.Timeout == "" {
 		return ""

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// inverse is the plan that undoes steps, in a plan's order. Each of its steps
-// looks first and leaves alone what is as it was: a file system that refused
-// the change is not asked to take it back, and a process that was never
-// stopped is not restarted.
+// inverse is the plan that undoes steps, in the order of a plan. Each of its
+// steps looks first and leaves alone what is as it was before: a file system
+// that refused the change is not asked to take it back, and a process that was
+// never stopped is not restarted.
 func inverse(done []Step) []Step {
 	var steps []Step
 	for _, s := range slices.Backward(done) {
@@ -36,12 +36,13 @@ func once(s Step) bool {
 	return false
 }
 
-// invert puts the file back. A unit file that was there before is put back in
-// two steps: first as a new file, and only when the manager and the process
-// are back, with its old time. If the rollback itself is killed in between,
-// the file's time shows the next run that the manager has yet to read it and
-// that the process is older than it; with its old time at once, a process of
-// the file that was taken back would look well for ever.
+// invert puts the file back. A unit file that existed before is put back in two
+// steps: first as a new file and, only when the manager and the process are
+// back, with its old time. If the rollback itself is killed in between, the
+// file's time shows the next run that the manager has not read the file yet and
+// that the process is older than the file. If the file got its old time at
+// once, a process of the file that was taken back would look up to date for
+// ever.
 func (s PutFile) invert() []Step {
 	back := PutFile{Was: s.Want, Want: s.Was}
 	if s.Want.Kind != UnitFile {
@@ -50,7 +51,8 @@ func (s PutFile) invert() []Step {
 	if !s.Was.Exists {
 		return []Step{restoreFile{back}, ReloadManager{}}
 	}
-	// Before 240, systemd compared times for being equal, not for being newer.
+	// Before 240, systemd checked whether the times were equal, not whether the
+	// file was newer.
 	return []Step{restoreContent{back}, ReloadManager{}, restoreTime{back}, reloadAgain{}}
 }
 
@@ -75,7 +77,7 @@ func (s restoreFile) do(ctx context.Context, h Host) error {
 	return h.Put(ctx, s.Want)
 }
 
-// restoreContent puts a file back, but for its time.
+// restoreContent puts a file back in everything except its time.
 type restoreContent struct{ PutFile }
 
 func (s restoreContent) String() string { return "restore " + s.Want.Path }
@@ -102,7 +104,7 @@ func (s restoreTime) phase() phase { return phaseTimes }
 
 func (s restoreTime) do(ctx context.Context, h Host) error { return restoreFile(s).do(ctx, h) }
 
-// reloadAgain has the manager see the restored times.
+// reloadAgain makes the manager see the restored times.
 type reloadAgain struct{ ReloadManager }
 
 func (reloadAgain) String() string { return "reload the systemd manager again" }
@@ -137,10 +139,11 @@ func (s RunUnit) invert() []Step {
 	return []Step{restoreUnit{RunUnit{Unit: s.Unit, Verb: verb, Was: s.Was, Proof: s.Proof}}}
 }
 
-// restoreUnit brings back what a unit did before: one that was running, or
-// kept trying to, is started again, and any other is stopped, so that nothing
-// is left that would be restarted for ever. A service that was up before is
-// proven to be up again; what was not up is not waited for.
+// restoreUnit brings back what a unit did before. A unit that was running, or
+// that was being restarted again and again, is started; any other is stopped,
+// so that nothing is left that systemd would restart for ever. A service that
+// was up before is proven to be up again; one that was not up is not waited
+// for.
 type restoreUnit struct{ RunUnit }
 
 func (s restoreUnit) String() string {
@@ -168,8 +171,8 @@ func (s restoreUnit) do(ctx context.Context, h Host) error {
 	return err
 }
 
-// wasUp reports whether the old program was up as far as can be told. One that
-// shows nothing in its title always looks as if it were starting.
+// wasUp reports whether the old program was up, as far as that can be told. A
+// program that shows nothing in its title always looks as if it were starting.
 func (s restoreUnit) wasUp() bool {
 	switch s.Was.Activity {
 	case Up, Quieting, Quiet:
@@ -181,27 +184,28 @@ func (s restoreUnit) wasUp() bool {
 }
 
 // untouchedSince reports whether nothing has happened to the unit since an
-// earlier look: not stopped, not started, not quieted, and no job is on its way.
+// earlier look: it has not been stopped, started or quieted, and no job is
+// queued for it.
 func (p Process) untouchedSince(before Process) bool {
 	return p.ActiveState == before.ActiveState && p.SubState == before.SubState &&
 		p.MainPID == before.MainPID && p.Invocation == before.Invocation &&
 		p.JobPending == before.JobPending && p.Quiet == before.Quiet
 }
 
-// again reports whether the unit is up again after it had been stopped, once
-// the step is done.
+// again reports, once the step is done, whether the unit was stopped and is up
+// again.
 func (s restoreUnit) again(ctx context.Context, h Host) bool {
 	now, err := h.Process(ctx, s.Unit)
 	return err == nil && s.wasUp() && s.Proof.Timeout > 0 && now.Invocation != s.Was.Process.Invocation
 }
 
-// oldTime is at least how long an old program is given to come up again. How
-// long it needs is not known, and the time for the new one may have been what
-// was wrong.
+// oldTime is how long an old program is given, at least, to come up again. How
+// long it needs is not known, and the time given to the new program may have
+// been the very mistake.
 const oldTime = 5 * time.Minute
 
-// proofOfOld is how the old program is proven up: by its title only if it was
-// seen to have one.
+// proofOfOld is how the old program is proven to be up. Its title counts only
+// if it was seen to have one.
 func (s restoreUnit) proofOfOld() Proof {
 	proof := s.Proof
 	proof.Titled = s.Was.Process.Ready || s.Was.Process.Quiet
@@ -218,9 +222,9 @@ func withDeadline(ctx context.Context, do func(context.Context) error) error {
 	return do(ctx)
 }
 
-// notUndone records a step of the rollback that failed. That the old program
-// does not come up is no such thing once its files are as before, and with them
-// what they can do.
+// notUndone records a step of the rollback that failed. It is not counted as
+// such a failure that the old program does not come up, once its files and what
+// they grant are as before.
 func (f *Failure) notUndone(s Step, err error) {
 	var dead *NotUp
 	if errors.As(err, &dead) && len(f.Left) == 0 {
@@ -234,8 +238,8 @@ func (f *Failure) notUndone(s Step, err error) {
 	f.Left = append(f.Left, fmt.Sprintf("cannot %s: %v", s, err))
 }
 
-// ofOld says of an old program that it did not come up in a rollback, and, if
-// it failed like the new one, what that means.
+// ofOld says that the old program did not come up in a rollback and, if it
+// failed like the new one, what that means.
 func (e *NotUp) ofOld(alike bool) string {
 	if e.TimedOut {
 		return fmt.Sprintf("%s was started again with its old files, but is not up yet: %v", e.Unit, e)

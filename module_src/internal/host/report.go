@@ -17,8 +17,7 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
 
-// Inspect finds out all that there is to be told of a service. It changes
-// nothing. What cannot be found out beside the service itself is a warning.
+// Inspect finds out everything that a report tells about a service.
 func (h *Host) Inspect(ctx context.Context, s sidekiq.Service) (sidekiq.Report, error) {
 	var found sidekiq.Report
 	if err := h.inspectFiles(ctx, s, &found); err != nil {
