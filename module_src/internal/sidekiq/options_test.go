@@ -80,10 +80,15 @@ func outcomes(t *testing.T, options map[string]any) []outcome {
 }
 
 func TestEachOptionIsInAnExample(t *testing.T) {
-	for _, o := range Options() {
-		given := func(example string) bool { return task(t, example)[o.Name] != nil }
-		if !slices.ContainsFunc(examples(), given) {
-			t.Errorf("the option %s is in no example: add it to one in %soptions_test.go, or to full in %sgolden_test.go", o.Name, here, here)
+	given := map[string]bool{}
+	for _, example := range examples() {
+		for _, f := range taken(Options(), task(t, example), "") {
+			given[f.path] = true
+		}
+	}
+	for _, d := range all(Options(), "") {
+		if !d.Required && !given[d.path] {
+			t.Errorf("the option %s is in no example: add it to one in %soptions_test.go, or to full in %sgolden_test.go", d.path, here, here)
 		}
 	}
 }
@@ -93,10 +98,10 @@ func TestEachOptionIsInAnExample(t *testing.T) {
 func TestEachOptionDoesSomething(t *testing.T) {
 	for _, example := range examples() {
 		options := task(t, example)
-		with := outcomes(t, options)
-		for option := range options {
-			if cmp.Equal(with, outcomes(t, without(options, option))) {
-				t.Errorf("the option %s does nothing in %s\nuse its field of Service in what Service.Want makes, %sunit.go for the unit file", option, example, here)
+		before := outcomes(t, options)
+		for _, f := range taken(Options(), options, "") {
+			if cmp.Equal(before, outcomes(t, f.options)) {
+				t.Errorf("the option %s does nothing in %s\nuse its field of Service in what Service.Want makes, %sunit.go for the unit file", f.path, example, here)
 			}
 		}
 	}
@@ -105,38 +110,46 @@ func TestEachOptionDoesSomething(t *testing.T) {
 // TestEachChoiceDoesSomethingElse compares the choices of an option with each
 // other.
 func TestEachChoiceDoesSomethingElse(t *testing.T) {
-	for _, o := range Options() {
-		for i, a := range o.Choices {
-			for _, b := range o.Choices[:i] {
-				if cmp.Equal(chosen(t, o, a), chosen(t, o, b)) {
-					t.Errorf("the option %s does the same for %q as for %q: see its field of Service in %s", o.Name, a, b, here)
+	for _, d := range all(Options(), "") {
+		for i, a := range d.Choices {
+			for _, b := range d.Choices[:i] {
+				if cmp.Equal(chosen(t, d, a), chosen(t, d, b)) {
+					t.Errorf("the option %s does the same for %q as for %q: see its field of Service in %s", d.path, a, b, here)
 				}
 			}
 		}
 	}
 }
 
-func chosen(t *testing.T, o ansible.Option, choice string) []outcome {
+func chosen(t *testing.T, d declared, choice string) []outcome {
 	t.Helper()
-	options := map[string]any{"project_name": "p", o.Name: choice}
-	if o.Type == ansible.List {
-		options[o.Name] = []string{choice}
+	if d.Type == ansible.List {
+		return outcomes(t, with(d.path, []string{choice}))
 	}
-	return outcomes(t, options)
+	return outcomes(t, with(d.path, choice))
+}
+
+// with is a task in which the option of a path has a value.
+func with(path string, value any) map[string]any {
+	options := only(Options(), path, value)
+	if path != "project_name" {
+		options["project_name"] = "p"
+	}
+	return options
 }
 
 // TestEachBoundIsKept tries the numbers at both ends of what the documentation
 // allows, and those beyond.
 func TestEachBoundIsKept(t *testing.T) {
-	for _, o := range Options() {
-		if o.Type != ansible.Int {
+	for _, d := range all(Options(), "") {
+		if d.Type != ansible.Int {
 			continue
 		}
-		for n, good := range map[int]bool{o.Least: true, o.Most: true, o.Least - 1: false, o.Most + 1: false} {
-			_, err := parse(fmt.Sprintf(`{"project_name": "p", %q: %d}`, o.Name, n))
-			refused := err != nil && strings.HasPrefix(err.Error(), fmt.Sprintf("option %q: must be from %d to %d", o.Name, o.Least, o.Most))
+		for n, good := range map[int]bool{d.Least: true, d.Most: true, d.Least - 1: false, d.Most + 1: false} {
+			_, err := parse(quoteJSON(with(d.path, n)))
+			refused := err != nil && strings.Contains(err.Error(), fmt.Sprintf("option %q: must be from %d to %d", d.Name, d.Least, d.Most))
 			if good != (err == nil) || !good && !refused {
-				t.Errorf("%s, where %d to %d are allowed, is %d: got %v; see %s and %sservice.go", o.Name, o.Least, o.Most, n, err, modulePath, here)
+				t.Errorf("%s, where %d to %d are allowed, is %d: got %v; see %s and %sservice.go", d.path, d.Least, d.Most, n, err, modulePath, here)
 			}
 		}
 	}
@@ -191,22 +204,29 @@ func TestEachBoundOfTextIsKept(t *testing.T) {
 		option, _, _ := strings.Cut(way, ",")
 		bounded[option] = true
 		accept := func(value any) error {
-			_, err := parse(quoteJSON(map[string]any{"project_name": "p", "sudo_users": []string{"deploy"}, option: value}))
+			options := with(option, value)
+			if option == "user" {
+				options["sudo"] = false // whose names are shorter
+			}
+			_, err := parse(quoteJSON(options))
 			return err
 		}
 		if err := accept(b.longest); err != nil {
 			t.Errorf("%s: %v", way, err)
 		}
-		if err := accept(b.tooLong); err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("option %q: ", option)) {
+		if err := accept(b.tooLong); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("option %q: ", lastName(option))) {
 			t.Errorf("%s: what is too long is not refused: %v; see %scheck.go", way, err, here)
 		}
 	}
-	for _, o := range Options() {
-		if o.Type != ansible.Bool && o.Type != ansible.Int && o.Choices == nil && !bounded[o.Name] {
-			t.Errorf("the option %s takes text of any length: bound it in %scheck.go, and try that in bounds in %soptions_test.go", o.Name, here, here)
+	for _, d := range all(Options(), "") {
+		if d.takesText() && !bounded[d.path] {
+			t.Errorf("the option %s takes text of any length: bound it in %scheck.go, and try that in bounds in %soptions_test.go", d.path, here, here)
 		}
 	}
 }
+
+// lastName is the name of the option that a path leads to.
+func lastName(path string) string { return path[strings.LastIndex(path, ".")+1:] }
 
 // TestEachOptionOfTextIsFuzzed has hostile values go through each option that
 // takes more than a number, yes or no, or one of a few words.
@@ -219,10 +239,10 @@ func TestEachOptionOfTextIsFuzzed(t *testing.T) {
 	for option := range reachingSudoers("x") {
 		fuzzed[option] = true
 	}
-	for _, o := range Options() {
-		if o.Type != ansible.Bool && o.Type != ansible.Int && o.Choices == nil && !fuzzed[o.Name] {
+	for _, d := range all(Options(), "") {
+		if d.takesText() && !fuzzed[d.path] {
 			t.Errorf("the option %s takes text and is not fuzzed: add it to reachingUnit in %sunit_test.go, or reachingSudoers in %ssudoers_test.go",
-				o.Name, here, here)
+				d.path, here, here)
 		}
 	}
 }

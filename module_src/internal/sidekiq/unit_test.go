@@ -25,7 +25,7 @@ func FuzzUnit(f *testing.F) {
 			option, _, _ := strings.Cut(way, ",")
 			s, err := parse(options)
 			if err != nil {
-				if !strings.Contains(err.Error(), `option "`+option+`"`) && !strings.Contains(err.Error(), "arguments") {
+				if !strings.Contains(err.Error(), `option "`+lastName(option)+`"`) && !strings.Contains(err.Error(), "arguments") {
 					t.Fatalf("%s is refused without its name: %v", option, err)
 				}
 				continue
@@ -41,7 +41,9 @@ func reachingUnit(v string) map[string]string {
 	tasks := map[string]string{}
 	task := func(way string, value any) {
 		option, more, _ := strings.Cut(way, ", ")
-		tasks[way] = quoteJSON(map[string]any{"project_name": "p", "sudo": false, option: value, "login_shell": more == "in a shell"})
+		options := with(option, value)
+		options["sudo"], options["login_shell"] = false, more == "in a shell"
+		tasks[way] = quoteJSON(options)
 	}
 	for _, option := range []string{
 		"name", "project_name", "user", "group", "umask", "app_env", "config_file", "bundle", "exec_start", "log_file", "redis_unit", "unit_dir",
