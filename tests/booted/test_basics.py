@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import SUDOERS, UNIT, Host
+from conftest import APP, SUDOERS, UNIT, Host
 
 
 def test_from_nothing_to_running_and_then_unchanged(host: Host) -> None:
