@@ -4,6 +4,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -52,7 +53,7 @@ func fromJournal(ctx context.Context, unit string, since time.Time, p properties
 	_, _ = program{path: path, args: []string{"--sync"}}.run(ctx)
 	var words []string
 	if p != nil {
-		if id := p.process().Invocation; id != "" {
+		if id := p.invocation(); id != "" {
 			// What the process said, or what the manager said of it:
 			// systemd.journal-fields(7).
 			words = lastLines(ctx, path, "_SYSTEMD_INVOCATION_ID="+id, "+", "INVOCATION_ID="+id)
@@ -120,27 +121,37 @@ func dropIns(paths []string) []converge.File {
 // was told to be quiet since then. The manager knows only of the quieting that
 // went through it: capistrano-sidekiq sends the signal past it. A Sidekiq that
 // logs elsewhere says nothing here.
-func (h *Host) quietedSince(ctx context.Context, p converge.Process, since time.Time) bool {
+func quietedSince(ctx context.Context, p converge.Process, since time.Time) (bool, error) {
 	path, err := find(journalPaths[:])
 	if err != nil || path == "" || p.Invocation == "" {
-		return false
+		return false, err
 	}
-	said := lastLines(ctx, path, fmt.Sprintf("--since=@%d", since.Unix()), "_SYSTEMD_INVOCATION_ID="+p.Invocation)
-	return slices.ContainsFunc(said, func(line string) bool { return strings.Contains(line, "no longer accepting new work") })
+	said, err := matching(ctx, path, fmt.Sprintf("--since=@%d", since.Unix()), "_SYSTEMD_INVOCATION_ID="+p.Invocation)
+	return slices.ContainsFunc(said, func(line string) bool { return strings.Contains(line, "no longer accepting new work") }), err
 }
 
-// lastLines are the last lines of the journal that match.
+// lastLines are the last lines of the journal that match, or one that says why
+// there are none.
 func lastLines(ctx context.Context, journalctl string, match ...string) []string {
+	last, err := matching(ctx, journalctl, match...)
+	if err != nil {
+		return []string{"(no log: " + err.Error() + ")"}
+	}
+	return last
+}
+
+// matching are the last lines of the journal that match.
+func matching(ctx context.Context, journalctl string, match ...string) ([]string, error) {
 	kept := &tail{}
 	args := append([]string{"--output=cat", "--no-pager", "--quiet", fmt.Sprintf("--lines=%d", maxLines)}, match...)
 	out, err := program{path: journalctl, args: args, to: kept}.run(ctx)
 	if err != nil {
-		return []string{"(no log: " + err.Error() + ")"}
+		return nil, err
 	}
 	if out.status != 0 && !strings.Contains(out.stderr, "No journal files were found") {
-		return []string{"(no log: journalctl says: " + clip(out.all(), maxWord) + ")"}
+		return nil, errors.New("journalctl says: " + clip(out.all(), maxWord))
 	}
-	return kept.last()
+	return kept.last(), nil
 }
 
 // lines are the lines of text that are not empty, each bounded and printable.

@@ -39,7 +39,9 @@ func (h *Host) unit(ctx context.Context, name string, p properties) (u converge.
 		Fragment:  p.text("FragmentPath"),
 		DropIns:   p.texts("DropInPaths"),
 		Reload:    p.yes("NeedDaemonReload"),
-		Process:   p.process(),
+	}
+	if u.Process, err = p.process(); err != nil {
+		return converge.Unit{}, err
 	}
 	if u.Links, err = h.links(name); err != nil {
 		return converge.Unit{}, err
@@ -50,8 +52,14 @@ func (h *Host) unit(ctx context.Context, name string, p properties) (u converge.
 		u.Enabled = converge.On
 	}
 	u.Activity = activity(u.Process, now, p)
-	if u.Activity == converge.Quiet && h.quietedSince(ctx, u.Process, now.Add(-p.span("TimeoutStopUSec"))) {
-		u.Activity = converge.Quieting
+	if u.Activity == converge.Quiet {
+		recently, err := quietedSince(ctx, u.Process, now.Add(-p.span("TimeoutStopUSec")))
+		if err != nil {
+			return converge.Unit{}, err
+		}
+		if recently {
+			u.Activity = converge.Quieting
+		}
 	}
 	if u.Process.MainPID != 0 {
 		u.Age = now.Sub(u.Process.Started)
@@ -68,7 +76,7 @@ func (h *Host) Process(ctx context.Context, unit string) (converge.Process, erro
 	if err != nil {
 		return converge.Process{}, err
 	}
-	return p.process(), nil
+	return p.process()
 }
 
 // activity sums up what a unit does. A service of Type=notify that is active
@@ -349,25 +357,30 @@ func (p properties) jobPending() bool {
 	return id != 0
 }
 
-func (p properties) process() converge.Process {
-	invocation, _ := p["InvocationID"].([]byte)
-	proc := converge.Process{
+func (p properties) invocation() string {
+	id, _ := p["InvocationID"].([]byte)
+	return hex.EncodeToString(id)
+}
+
+func (p properties) process() (proc converge.Process, err error) {
+	proc = converge.Process{
 		ActiveState: p.text("ActiveState"),
 		SubState:    p.text("SubState"),
 		Result:      p.text("Result"),
 		Type:        p.text("Type"),
 		MainPID:     int(p.number("MainPID")),
-		Invocation:  hex.EncodeToString(invocation),
+		Invocation:  p.invocation(),
 		Started:     p.when("ExecMainStartTimestamp"),
 		Restarts:    int(p.number("NRestarts")),
 		JobPending:  p.jobPending(),
 		ExitCode:    int(p.number("ExecMainCode")),
 		ExitStatus:  int(p.number("ExecMainStatus")),
 	}
-	if proc.MainPID != 0 {
-		proc.Title = title(proc.MainPID)
-		said := sidekiq.ReadTitle(proc.Title)
-		proc.Ready, proc.Quiet = said.Ready, said.Quiet
+	if proc.MainPID == 0 {
+		return proc, nil
 	}
-	return proc
+	proc.Title, err = title(proc.MainPID)
+	said := sidekiq.ReadTitle(proc.Title)
+	proc.Ready, proc.Quiet = said.Ready, said.Quiet
+	return proc, err
 }
