@@ -179,7 +179,7 @@ func printable(s string) string {
 	}, strings.ToValidUTF8(s, "?"))
 }
 
-// clip cuts a text off after so many bytes.
+// clip cuts a text after so many bytes.
 func clip(s string, most int) string {
 	if len(s) <= most {
 		return s

@@ -14,11 +14,11 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
-// maxSeconds bounds every duration: a week.
+// maxSeconds is the longest duration that an option may have: a week.
 const maxSeconds = 7 * 24 * 60 * 60
 
-// pathName says why s cannot be the value of a directive that is a path, or
-// one that the kernel can hold: NAME_MAX.
+// pathName says why s cannot be the value of a directive that is a path, or why
+// the kernel cannot hold such a path (NAME_MAX).
 func pathName(s string) error {
 	if len(s) > 1024 {
 		return errors.New("is longer than 1024 bytes")
@@ -31,8 +31,8 @@ func pathName(s string) error {
 	return systemd.CheckValue(s)
 }
 
-// onlyRunes reports whether s is made of letters and digits of ASCII and of
-// the characters in more, and is not empty.
+// onlyRunes reports whether s is not empty and consists of ASCII letters,
+// digits, and the characters in more.
 func onlyRunes(s, more string) bool {
 	for _, r := range s {
 		if !isAlnum(r) && !strings.ContainsRune(more, r) {
@@ -48,12 +48,12 @@ func isAlnum(r rune) bool {
 
 func isDigit(r rune) bool { return '0' <= r && r <= '9' }
 
-// isNumber reports whether s is nothing but digits.
+// isNumber reports whether s consists of digits only.
 func isNumber(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// unitStem is a unit's name without .service.
+// unitStem is the name of a unit without .service.
 func (p *parser) unitStem(option string) string {
 	name := p.String(option)
 	switch {
@@ -71,7 +71,7 @@ func (p *parser) unitStem(option string) string {
 	return p.fallback(option)
 }
 
-// fallback stands in for a value that is refused, so that one mistake is not
+// fallback stands in for a value that was refused, so that one mistake is not
 // reported twice.
 func (p *parser) fallback(option string) string {
 	for _, o := range Options() {
@@ -123,9 +123,9 @@ func (p *parser) projectName(option string) string {
 	return name
 }
 
-// absolute is an absolute path, cleaned, or "" where none is given. What is
-// checked is what will be written: cleaning may take away what stood behind a
-// blank or a backslash.
+// absolute is an absolute path, cleaned, or "" where none is given. The cleaned
+// path is checked, since that is what will be written: cleaning may take away
+// what stood behind a blank or a backslash.
 func (p *parser) absolute(option string) string {
 	s := p.String(option)
 	if s == "" {
@@ -146,7 +146,8 @@ func (p *parser) absolute(option string) string {
 	return p.fallback(option)
 }
 
-// path is an absolute path, or one below the working directory, cleaned.
+// path is a path, cleaned, that is absolute or relative to the working
+// directory.
 func (p *parser) path(option string) string {
 	s := p.String(option)
 	if s == "" {
@@ -167,7 +168,7 @@ func (p *parser) path(option string) string {
 	return p.fallback(option)
 }
 
-// word is one word of a command line that must not be taken for a flag.
+// word is one word of a command line that cannot be mistaken for a flag.
 func (p *parser) word(option string) string {
 	s := p.String(option)
 	if !onlyRunes(s, "_.-") || s[0] == '-' {
@@ -190,9 +191,9 @@ func (p *parser) bundle(option string, loginShell bool) string {
 	return p.program(option, p.absolute(option))
 }
 
-// program is an absolute path that systemd runs as it stands. systemd reads a
-// dollar sign there one way in the path and another in argv[0], and takes no
-// program whose path it would have to quote.
+// program is an absolute path that systemd runs as it stands. In such a path
+// systemd reads a dollar sign differently than in argv[0], and it takes no path
+// that would have to be quoted.
 func (p *parser) program(option, s string) string {
 	if strings.ContainsAny(s, "$\\\"'") {
 		p.Add(option, "the path of a program must not hold a dollar sign, a quote or a backslash: %q", s)
@@ -246,8 +247,8 @@ func (p *parser) sudoNames(option string) []string {
 	return unique(names)
 }
 
-// sudoersFile is a file that sudo does read. It skips those with a dot or a
-// tilde at the end in their name: sudoers(5), "Including other files".
+// sudoersFile is a file that sudo really reads. sudo skips files with a dot in
+// their name or a tilde at its end: sudoers(5), "Including other files".
 func (p *parser) sudoersFile(option, stem string) string {
 	file, named := p.absolute(option), option
 	if file == "" {
@@ -279,7 +280,8 @@ func (p *parser) umask(option string) string {
 	return p.fallback(option)
 }
 
-// queues are names with an optional weight, as Sidekiq's -q takes them.
+// queues are names of queues, each with an optional weight, as Sidekiq's -q
+// takes them.
 func (p *parser) queues(option string) []string {
 	queues := p.Strings(option)
 	for _, q := range queues {
@@ -296,7 +298,8 @@ func (p *parser) queues(option string) []string {
 	return queues
 }
 
-// variables are the environment, sorted by name. No message holds a value.
+// variables are the variables of the environment, sorted by name. No message
+// holds a value.
 func (p *parser) variables(option string) []Variable {
 	var list []Variable
 	members := p.Dict(option)
@@ -322,8 +325,8 @@ func variableName(s string) bool {
 	return onlyRunes(s, "_") && !isDigit(rune(s[0]))
 }
 
-// scalar is the text of a member of a dict. Unlike an option, a boolean there
-// is in the words given: YAML's true is no Python's True.
+// scalar is the text of a member of a dict. Unlike in an option, a boolean
+// becomes one of the words given, since YAML's true is not Python's True here.
 func scalar(v any, yes, no string) (string, error) {
 	if b, ok := v.(bool); ok {
 		if b {

@@ -12,9 +12,9 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
-// commandLine reads the option exec_start, a command line of the user's own.
-// It is split as a POSIX shell splits it, and nothing in it is expanded,
-// neither by a shell nor by systemd.
+// commandLine reads the option exec_start, a command line that the user has
+// written. It is split as a POSIX shell would split it, and nothing in it is
+// expanded, neither by a shell nor by systemd.
 func (p *parser) commandLine(option string) []string {
 	line := p.String(option)
 	if line == "" {
@@ -43,8 +43,8 @@ func (p *parser) commandLine(option string) []string {
 // words are the command line of the service's main process.
 func (s Service) words() []string {
 	if s.LoginShell && s.ExecStart == nil {
-		// exec, so that the main process is Sidekiq and not a shell that
-		// signals do not get through: sidekiq/sidekiq#4401.
+		// With exec, the main process is Sidekiq and not a shell, which signals
+		// do not get through: sidekiq/sidekiq#4401.
 		script := "exec " + shell.Join(s.sidekiqWords())
 		if s.LogFile != "" {
 			script += " >>" + shell.Word(s.LogFile) + " 2>&1"
@@ -63,7 +63,8 @@ func (s Service) words() []string {
 	return append([]string{"/bin/sh", "-c", `exec "$@" >>"$0" 2>&1`, s.LogFile}, words...)
 }
 
-// sidekiqWords are Sidekiq's own command line. Sidekiq 6 has no -L, -d and -P.
+// sidekiqWords are the words of Sidekiq's own command line. Sidekiq 6 no longer
+// has -L, -d and -P.
 func (s Service) sidekiqWords() []string {
 	words := []string{s.Bundle, "exec", "sidekiq", "-e", s.AppEnv}
 	if s.ConfigFile != "" {
@@ -79,7 +80,7 @@ func (s Service) sidekiqWords() []string {
 }
 
 // runsSidekiq reports whether the command line starts Sidekiq's own program,
-// which is what speaks to systemd. Other launchers may not.
+// which tells systemd when it is up. Other launchers may not tell.
 func (s Service) runsSidekiq() bool {
 	if s.ExecStart == nil {
 		return true
@@ -87,7 +88,8 @@ func (s Service) runsSidekiq() bool {
 	return slices.ContainsFunc(allWords(s.ExecStart), func(w string) bool { return path.Base(w) == "sidekiq" })
 }
 
-// allWords are the words of a command line and those of the scripts in it.
+// allWords are the words of a command line, including those of the scripts in
+// it.
 func allWords(words []string) []string {
 	var all []string
 	for _, w := range words {

@@ -59,8 +59,8 @@ func (w *wanting) configure() {
 	}
 }
 
-// stopSec is TimeoutStopSec. A Sidekiq that is killed before its own timeout
-// is over cannot give its unfinished jobs back to Redis.
+// stopSec is the value of TimeoutStopSec. A Sidekiq that is killed before its
+// own timeout is over cannot give its unfinished jobs back to Redis.
 func (w *wanting) stopSec() int {
 	least := w.timeout() + 5
 	if w.StopSec == 0 {
@@ -73,8 +73,8 @@ func (w *wanting) stopSec() int {
 	return w.StopSec
 }
 
-// timeout is how many seconds Sidekiq gives running jobs when it stops. Its
-// default, 25, is what counts where nothing says otherwise.
+// timeout is how many seconds Sidekiq gives running jobs when it stops. Where
+// nothing says otherwise, that is Sidekiq's default, 25.
 func (w *wanting) timeout() int {
 	if value, ok := flagValue(w.ExecStart, "-t", "--timeout"); ok {
 		if n, err := strconv.Atoi(value); err == nil && n > 0 && n < maxSeconds {
@@ -98,16 +98,16 @@ func (w *wanting) env() string {
 	return w.AppEnv
 }
 
-// maxConfig bounds a sidekiq.yml that is parsed, in bytes. Real ones have some
-// hundred. The file is the deploy user's, and a megabyte of "a: b" takes the
-// parser more than a second.
+// maxConfig is the size in bytes up to which a sidekiq.yml is parsed. Real ones
+// have some hundred bytes. The file belongs to the deploy user, and a megabyte
+// of "a: b" keeps the parser busy for more than a second.
 const maxConfig = 1 << 16
 
-// configTimeout reads the timeout in a sidekiq.yml, 0 where there is none. The
-// section of the environment goes before the top level.
+// configTimeout reads the timeout in a sidekiq.yml; it is 0 where there is
+// none. The section of the environment takes precedence over the top level.
 //
-// Sidekiq itself runs the file through ERB, which is code of the deploy user.
-// Here nothing is run: a file with ERB is an error.
+// Sidekiq itself runs the file through ERB, which is code of the deploy user's.
+// Nothing is run here, so a file with ERB is an error.
 func configTimeout(config Text, env string) (int, error) {
 	if config.Problem != "" {
 		return 0, errors.New(config.Problem)
@@ -128,8 +128,8 @@ func configTimeout(config Text, env string) (int, error) {
 	return seconds(member(root, "timeout", 0))
 }
 
-// parseYAML reads a document into nodes. Aliases stay what they are, so that a
-// document is never larger in memory than a multiple of its text.
+// parseYAML reads a document into nodes. Aliases are not expanded, so a
+// document in memory is never larger than a multiple of its text.
 func parseYAML(text string) (root *yaml.Node, err error) {
 	defer func() {
 		if recover() != nil {
@@ -146,9 +146,9 @@ func parseYAML(text string) (root *yaml.Node, err error) {
 	return document.Content[0], nil
 }
 
-// member is the value of a key of a mapping, which Ruby people write as name
-// or as :name, or nil. Merged mappings (<<) count, the mapping's own keys
-// first. depth ends chains of aliases.
+// member is the value of a key of a mapping, or nil. Ruby people write such a
+// key as name or as :name. Merged mappings (<<) count, too, after the mapping's
+// own keys. depth ends chains of aliases.
 func member(n *yaml.Node, name string, depth int) *yaml.Node {
 	n = target(n)
 	if n == nil || n.Kind != yaml.MappingNode || depth > 8 {

@@ -13,8 +13,8 @@ import (
 )
 
 // Conflicts says what on the host stands in the way of the service. The error
-// names each path and what can be done about it; the warnings are about what
-// has its effect beside the service's own files.
+// names each path and what can be done about it. The warnings are about what
+// has an effect in addition to the service's own files.
 func (s Service) Conflicts(have converge.State) (warnings []string, err error) {
 	var wrong []string
 	for _, file := range []struct{ option, path string }{
@@ -38,7 +38,7 @@ func (s Service) Conflicts(have converge.State) (warnings []string, err error) {
 	return warnings, nil
 }
 
-// taken says whether a file at one of our paths is not ours to write.
+// taken says why a file at one of our paths is not ours to write, or nil.
 func (s Service) taken(f converge.File, option string) error {
 	verb := "write"
 	if s.State == Absent {
@@ -65,14 +65,15 @@ func (s Service) taken(f converge.File, option string) error {
 		"or replace: true to take it over", verb, f.Path, project)
 }
 
-// isOf reports whether a file of project is this service's. A file that was
-// written before the project had a name is known by the directory.
+// isOf reports whether a file of project belongs to this service. A file that
+// was written before the project had a name is recognised by its directory.
 func (s Service) isOf(project string) bool {
 	return project == s.Project || s.Dir != "" && (project == s.Dir || project == projectOf(s.Dir))
 }
 
-// checkFragment says whether the manager uses something else than our unit file. Where
-// it has yet to look again, the files on disk tell; see uncovered.
+// checkFragment says why the manager uses something other than our unit file,
+// or nil. Where the manager has not yet read the files again, the files on disk
+// decide; see refuseIfOverridden.
 func (s Service) checkFragment(u converge.Unit) error {
 	if u.Reload && s.State != Absent {
 		return nil
@@ -83,8 +84,9 @@ func (s Service) checkFragment(u converge.Unit) error {
 		}
 		return errors.New(masked(u.Name, "unmask"))
 	}
-	// Where /lib is no link to /usr/lib, the manager reads both, and names the
-	// one that it uses; then the difference is found when our file is there.
+	// Where /lib is not a link to /usr/lib, the manager reads both directories
+	// and names the file that it uses. The difference shows when our file is
+	// there.
 	if u.Fragment == "" || systemd.SamePath(u.Fragment, s.UnitPath()) {
 		return nil
 	}
@@ -98,11 +100,11 @@ func (s Service) checkFragment(u converge.Unit) error {
 	return nil
 }
 
-// foreignDropIns warns of what changes the service and is not ours.
+// foreignDropIns warns of drop-ins that change the service and are not ours.
 func (s Service) foreignDropIns(u converge.Unit) []string {
 	var own []string
 	for _, d := range u.DropIns {
-		if path.Base(path.Dir(d)) == s.Unit()+".d" { // not those for all services
+		if path.Base(path.Dir(d)) == s.Unit()+".d" { // drop-ins for all services do not count
 			own = append(own, d)
 		}
 	}

@@ -10,8 +10,9 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
-// forbidden says why a directive must be neither set nor removed: the service
-// would run, or do something, as another user than the option user says.
+// forbidden says why a directive must be neither set nor removed: it would make
+// the service run, or do something, as another user than the one in the option
+// user.
 func forbidden(section, name string) string {
 	switch section + "." + name {
 	case "Service.User", "Service.DynamicUser":
@@ -31,9 +32,9 @@ func forbidden(section, name string) string {
 }
 
 // directives reads the option of that name: section -> name -> value, list of
-// values, or null. A value is systemd's own syntax and goes into the unit file
-// as it stands, specifiers and all. It may be a secret (SetCredential), so no
-// message holds one.
+// values, or null. A value is in systemd's own syntax and goes into the unit
+// file as it stands, with its specifiers. It may be a secret (SetCredential),
+// so no message holds a value.
 func (p *parser) directives(option string) []Directive {
 	var list []Directive
 	sections := p.Dict(option)
@@ -84,7 +85,8 @@ func newDirective(section, name string, value any) (Directive, error) {
 	return d, nil
 }
 
-// directiveValue is one value. An empty one is systemd's way to reset a list.
+// directiveValue is one value of a directive. With an empty value systemd
+// resets a list.
 func directiveValue(section, name string, v any) (string, error) {
 	s, err := scalar(v, "yes", "no")
 	switch {
@@ -108,9 +110,9 @@ func directiveValue(section, name string, v any) (string, error) {
 	return s, rootsPower(name, s)
 }
 
-// rootsPower refuses what would make root of the service's user in all but
-// name: numbers for groups, since 0 has many spellings, and capabilities that
-// the service's program could turn into any other.
+// rootsPower refuses what would give root's power to the service's user:
+// numbers for groups, since 0 can be written in many ways, and capabilities
+// that the service's program could turn into any other capability.
 func rootsPower(name, s string) error {
 	for word := range strings.FieldsSeq(s) {
 		switch {
@@ -123,12 +125,13 @@ func rootsPower(name, s string) error {
 	return nil
 }
 
-// harmlessCapabilities are those by which nobody becomes root:
+// harmlessCapabilities are capabilities by which nobody can become root:
 // capabilities(7).
 var harmlessCapabilities = [...]string{"CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SYS_NICE", "CAP_IPC_LOCK", "CAP_WAKE_ALARM"}
 
-// installedBy is a value of the [Install] section, a list of units. The links
-// that it asks for are made by us, so it is understood and not just passed on.
+// installedBy is a value of the [Install] section, a list of units. This
+// program makes the links that such a value asks for, so the value has to be
+// understood and not just passed on.
 func installedBy(name, s string) (string, error) {
 	if !contains([]string{"WantedBy", "RequiredBy", "UpheldBy", "Alias"}, name) {
 		return "", errors.New("want WantedBy, RequiredBy, UpheldBy or Alias in this section")

@@ -12,20 +12,21 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
-// Explain says in a sentence why the service probably did not come up, from
-// how it ended and what it left behind, or "" where that does not tell. It is
-// a guess: the words are those of Ruby, Sidekiq, Bundler, Redis clients and
+// Explain says in a sentence why the service probably did not come up, from how
+// it ended and what it left behind, or "" where that does not tell. It is a
+// guess: the words are those of Ruby, Sidekiq, Bundler, Redis clients and
 // shells, which may change.
 //
-// What ended the process decides, and nothing that it had survived before: an
-// exception, else the last lines.
+// Only what ended the process decides: an exception or, without one, the last
+// lines. What the process had survived before does not count.
 func (s Service) Explain(f Facts, left converge.Traces, p converge.Process) string {
 	if len(left.Unmet) > 0 {
 		return fmt.Sprintf("systemd did not start it, since %s is not met: see directives%s",
 			strings.Join(left.Unmet, " and "), setBy(left.DropIns, conditionNames(left.Unmet)...))
 	}
 	if p.ExitCode == exited && p.ExitStatus >= 200 {
-		// The program did not even start; whatever the log says is systemd's.
+		// The program did not even start, so whatever the log says is
+		// systemd's.
 		if why := s.startFailure(f, left, p.ExitStatus); why != "" {
 			return why
 		}
@@ -47,8 +48,8 @@ const (
 	killed = 2 // CLD_KILLED
 )
 
-// isUp reports whether the process is still there: what is in its log then,
-// it has survived.
+// isUp reports whether the process is still there. What its log holds then, it
+// has survived.
 func isUp(p converge.Process) bool { return p.MainPID != 0 && p.ActiveState == "active" }
 
 // sign finds the sign of what ended the process in its log.
@@ -75,8 +76,8 @@ func (s Service) sign(log []string) (name, means string) {
 }
 
 // SameFailure reports whether two logs tell of the same failure: of the same
-// exception or, without any, of the same last line. Numbers may differ, such as
-// those of processes and releases.
+// exception or, without any, of the same last line. Numbers, such as those of
+// processes and releases, may differ.
 func SameFailure(a, b []string) bool { return gist(a) == gist(b) }
 
 func gist(log []string) string {
@@ -102,12 +103,14 @@ func gist(log []string) string {
 	}, strings.Join(gist, "\n"))
 }
 
-// maxAlone is how many of the last lines are looked at for what tells the
-// cause outside an exception: Bundler may list the gems that it knows.
+// maxAlone is how many of the last lines are searched for a cause that is told
+// outside an exception. There are many because Bundler may list the gems that
+// it knows.
 const maxAlone = 15
 
-// text is an exception as signs know it. Neither Sidekiq 7 nor the system says
-// whose connection was refused, but the frames do.
+// text is an exception in the form in which signs know it. Neither Sidekiq 7
+// nor the operating system says whose connection was refused, but the frames
+// show it.
 func (e exception) text(log []string) string {
 	text := e.message
 	if e.class != "" {

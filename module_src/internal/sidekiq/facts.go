@@ -6,19 +6,19 @@ import (
 	"path"
 )
 
-// Questions are what [Service.Want] must know about a host.
+// Questions are what [Service.Want] has to know about a host.
 type Questions struct {
 	Users  []string // looked up by name
 	Groups []string
-	Units  []string // installed? enabled?
+	Units  []string // whether they are installed and enabled
 
-	Paths []string // files which may belong to a package of the distribution
+	Paths []string // files that may belong to a package of the distribution
 
 	// Template is the path of the unit file of several processes.
 	Template string
 
-	// Dir is the working directory: the application is deployed when it is
-	// there. Empty: nothing is asked about the application.
+	// Dir is the working directory; if it exists, the application is deployed.
+	// Where it is empty, nothing is asked about the application.
 	Dir string
 
 	// Bundles and Configs are where the application's gems and Sidekiq's
@@ -29,39 +29,41 @@ type Questions struct {
 	Configs []string
 	Reader  string
 
-	// Programs are what systemd starts: are they there?
+	// Programs are the programs that systemd starts; the question is whether
+	// they exist.
 	Programs []string
 
-	// Log is the file that the service logs to, absolute; empty: the journal.
-	// It is Reader's, too, and read where the service does not come up.
+	// Log is the file that the service logs to, absolute, or empty where it
+	// logs to the journal. It belongs to Reader, too, and is read only where
+	// the service does not come up.
 	Log string
 
-	// Overriding are paths at which a file would take precedence over the
-	// service's own.
+	// Overriding are paths at which a file would take precedence over one of
+	// the service's own.
 	Overriding []string
 
-	// Overridden are paths at which a unit file of ours may be left from another
-	// unit_dir, of which the service's own takes precedence.
+	// Overridden are paths at which a unit file of ours may be left from
+	// another unit_dir, and over which the service's own file takes precedence.
 	Overridden []string
 
 	// RootFiles are files that systemd reads as root for the service.
 	RootFiles []string
 }
 
-// Facts are the answers. A map without an entry says that there is no such
-// user, group, unit or package.
+// Facts are the answers to Questions. Where a map has no entry, there is no
+// such user, group, unit or package.
 type Facts struct {
 	Systemd   int    // version
 	Systemctl string // absolute path
 	Sudo      Sudo
 
-	// SELinux says that it is there and enforces its policy.
+	// SELinux says that SELinux is there and enforces its policy.
 	SELinux bool
 
 	Users    map[string]User
 	Groups   map[string]Group
 	Units    map[string]Installed
-	Packaged map[string]string // path to the name of the package that owns the file
+	Packaged map[string]string // by path, the name of the package that the file belongs to
 
 	// OurTemplate says that there is a template and that it is this
 	// collection's; Instances are the numbers of its instances that the
@@ -89,13 +91,13 @@ type Facts struct {
 	Overriding  []OverridingFile // the files that there are
 	Overridden  []string         // those that are this collection's
 	ReadOnly    []string         // those of Questions.Paths that are on a file system mounted read-only
-	NoDirectory []string         // those of Questions.Paths that are in a directory which is not there
+	NoDirectory []string         // those of Questions.Paths whose directory does not exist
 }
 
 // OverridingFile is a file that takes precedence.
 type OverridingFile struct {
 	Path string
-	Link string // where it leads, if it is a symbolic link
+	Link string // its target, if it is a symbolic link
 }
 
 // Sudo is the sudo of a host.
@@ -122,7 +124,7 @@ type Installed struct {
 	Enabled bool // at boot, in any way
 }
 
-// OtherUnit is a service unit that did not come with the distribution.
+// OtherUnit is a service unit that does not come from the distribution.
 type OtherUnit struct {
 	Path    string
 	User    string // whose own manager runs it; empty: the host's
@@ -140,17 +142,17 @@ type Text struct {
 	Path    string // empty: it was not asked for
 	Content string
 	Found   bool
-	Problem string // why it could not be read, although there is something; empty: it could
+	Problem string // why the file exists but could not be read; empty: it could be
 }
 
 // RootFile is a file that systemd reads as root for the service.
 type RootFile struct {
 	Public      bool   // every user can read it
-	Replaceable string // why somebody else than root can put another file in its place; empty: nobody can
+	Replaceable string // why somebody other than root can put another file in its place; empty: nobody can
 }
 
-// Questions says what [Service.Want] must know about the host. The answers of
-// another service's questions do not do.
+// Questions says what [Service.Want] must know about the host. Facts that
+// answer the questions of another service are of no use to this one.
 func (s Service) Questions() Questions {
 	q := Questions{Paths: []string{s.UnitPath(), s.TemplatePath(), s.SudoersFile}, Template: s.TemplatePath()}
 	q.Overridden = s.overridden()
@@ -196,7 +198,7 @@ func (s Service) inDir(name string) string {
 	return path.Join(s.Dir, name)
 }
 
-// appendNew appends what list does not have yet.
+// appendNew appends what list does not hold yet.
 func appendNew(list []string, more ...string) []string {
 	for _, m := range more {
 		if !contains(list, m) {

@@ -9,8 +9,8 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
-// measure is one directive of a preset, known to systemd since a version. Of
-// two with the same name the later one counts.
+// measure is one directive of a preset and the systemd version that introduced
+// it. Of two measures with the same name the later one counts.
 type measure struct {
 	since       int
 	name, value string
@@ -35,10 +35,10 @@ func (w *wanting) harden(u *systemd.File) {
 	}
 }
 
-// basic has only what leaves NoNewPrivileges off for a service with a User=,
+// basic holds only what leaves NoNewPrivileges off for a service with a User=,
 // so that jobs can still use sudo and sendmail. /tmp is shared, since uploads
 // are handed over there, and home directories are readable. systemd.exec(5)
-// lists what implies NoNewPrivileges=; nothing of that list is here.
+// lists what implies NoNewPrivileges=; nothing on that list is in this preset.
 func basic() []measure {
 	return []measure{
 		{214, "ProtectSystem", "full"},
@@ -46,9 +46,9 @@ func basic() []measure {
 	}
 }
 
-// strict is what a Ruby application with ImageMagick and the like can bear.
-// Not in it: MemoryDenyWriteExecute (breaks YJIT and libffi), ProcSubset (hides
-// /proc/meminfo and the CPU count), PrivateUsers, RemoveIPC.
+// strict is what a Ruby application with ImageMagick and the like can bear. It
+// leaves out MemoryDenyWriteExecute (which breaks YJIT and libffi), ProcSubset
+// (which hides /proc/meminfo and the CPU count), PrivateUsers, and RemoveIPC.
 func strict() []measure {
 	return []measure{
 		{187, "NoNewPrivileges", "yes"},
@@ -77,16 +77,16 @@ func strict() []measure {
 }
 
 // writable names what stays writable under ProtectSystem=strict: the
-// application with what Capistrano keeps beside current, and the log's
-// directory. Each may be missing still.
+// application, with what Capistrano keeps beside current, and the directory of
+// the log. Each of them may not exist yet.
 func (w *wanting) writable(u *systemd.File) {
 	paths := []string{strings.TrimSuffix(w.Dir, "/current")}
 	if path.IsAbs(w.LogFile) {
 		paths = appendNew(paths, path.Dir(w.LogFile))
 	}
 	for _, p := range paths {
-		// systemd keeps backslashes in these words, so quotes in them cannot
-		// be written: config_parse_namespace_path_strv.
+		// systemd keeps backslashes in these words, so quotes cannot be written
+		// there: config_parse_namespace_path_strv.
 		if strings.ContainsAny(p, `"'\`) {
 			w.fail("hardening", "strict cannot keep %q writable, because of its quotes or backslashes", p)
 			continue

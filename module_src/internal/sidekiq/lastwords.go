@@ -17,11 +17,12 @@ const (
 
 // LastWords are the lines of a log that a message shows: what the exception
 // said that ended the process, with its causes, and the last lines. Frames are
-// left out but for the place in the application itself, and no line is said
-// twice.
+// left out, except for the place in the application itself, and no line is
+// shown twice.
 //
-// What is written at a process's end, by gems that report or measure, may have
-// come after its error and be longer; the error is shown before it then.
+// Gems that report or measure may write at the end of a process, after its
+// error and more than fits. In that case the error is shown before the last
+// lines.
 func LastWords(log []string) []string {
 	g := newGrammar()
 	said, manager := g.split(log)
@@ -47,15 +48,16 @@ func LastWords(log []string) []string {
 	return words
 }
 
-// withoutFrames are the lines that hold neither a frame nor nothing.
+// withoutFrames are the lines that are neither frames nor empty.
 func (g grammar) withoutFrames(log []string) []string {
 	return slices.DeleteFunc(slices.Clone(log), func(line string) bool { return strings.TrimSpace(line) == "" || g.isFrame(line) })
 }
 
-// last are the last so many lines.
+// last are the last lines, as many as asked for.
 func last(lines []string, most int) []string { return lines[max(0, len(lines)-max(most, 0)):] }
 
-// start is the line that a chain of exceptions starts in, 0 without any.
+// start is the line in which a chain of exceptions starts, or 0 where there is
+// none.
 func start(list []exception) int {
 	if len(list) == 0 {
 		return 0
@@ -63,8 +65,8 @@ func start(list []exception) int {
 	return list[0].start
 }
 
-// words are the lines of the message of an exception, and the place in the
-// application that it comes from where its first line does not say it.
+// words are the lines of an exception's message and, where its first line does
+// not name it, the place in the application that the exception comes from.
 func (e exception) words(log []string) []string {
 	lines := slices.DeleteFunc(slices.Clone(log[e.start:e.frames]), func(line string) bool { return strings.TrimSpace(line) == "" })
 	if len(lines) > maxOfError {
@@ -76,7 +78,7 @@ func (e exception) words(log []string) []string {
 	return lines
 }
 
-// clip cuts a text off after so many bytes.
+// clip cuts a text after so many bytes.
 func clip(s string, most int) string {
 	if len(s) <= most {
 		return s

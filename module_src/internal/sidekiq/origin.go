@@ -8,10 +8,10 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
-// Origin says whose a file is by its content.
+// Origin says who wrote a file, as its content shows.
 type Origin string
 
-// Forms.
+// Origins.
 const (
 	Ours    Origin = "ours"     // this collection wrote it
 	OldRole Origin = "old role" // the role sidekiq of ansible-samvera wrote it, or somebody by hand after the same guide
@@ -26,8 +26,9 @@ const (
 // marker is the first line of each of our files, as a comment.
 func marker(project string) string { return markerStart + project + markerEnd }
 
-// OriginOf says who wrote a unit file or a sudoers file, and for which project. A
-// sudoers file of the old role does not say for which; then project is empty.
+// OriginOf says who wrote a unit file or a sudoers file, and for which project.
+// A sudoers file of the old role does not name its project; then project is
+// empty.
 func OriginOf(content string) (project string, origin Origin) {
 	first, _, _ := strings.Cut(content, "\n")
 	if rest, ok := strings.CutPrefix(first, "# "+markerStart); ok {
@@ -44,8 +45,8 @@ func OriginOf(content string) (project string, origin Origin) {
 	return "", Foreign
 }
 
-// oldUnit recognises the old role's unit by its directives: none but those
-// that it had, and a Sidekiq that they run.
+// oldUnit recognises the old role's unit by its directives: it has none but
+// those that the role wrote, and they run a Sidekiq.
 func oldUnit(content string) (project string, ok bool) {
 	var dir, command string
 	for l := range systemd.Lines(content) {
@@ -65,8 +66,8 @@ func oldUnit(content string) (project string, ok bool) {
 	return projectOf(dir), dir != "" && strings.Contains(command, "sidekiq")
 }
 
-// oldSudoers recognises the old role's sudoers file, or one that somebody made
-// by the same guide: nothing but systemctl's verbs for one unit.
+// oldSudoers recognises the old role's sudoers file, or one that somebody wrote
+// by the same guide: it grants nothing but systemctl's verbs for one unit.
 func oldSudoers(content string) bool {
 	found := false
 	for line := range strings.Lines(content) {

@@ -37,8 +37,9 @@ func (s Service) overridden() []string {
 	return paths
 }
 
-// warnOfOverridden tells of unit files that another unit_dir has left. They are not
-// removed: systemd would go by them if the service's own were lost.
+// warnOfOverridden warns of unit files that are left from another unit_dir.
+// They are not removed, since systemd would use them if the service's own file
+// were lost.
 func (w *wanting) warnOfOverridden() {
 	for _, file := range w.facts.Overridden {
 		if w.State == Absent {
@@ -49,9 +50,9 @@ func (w *wanting) warnOfOverridden() {
 	}
 }
 
-// refuseIfOverridden refuses to write unit files that systemd would not use. It goes by
-// the files on disk: the manager may have looked before they came, and would
-// find them at the next reload.
+// refuseIfOverridden refuses to write unit files that systemd would not use. It
+// goes by the files on disk: the manager may have read its files before these
+// were there, and would find them at the next reload.
 func (w *wanting) refuseIfOverridden() {
 	for _, a := range w.facts.Overriding {
 		name, dir := path.Base(a.Path), path.Dir(a.Path)
@@ -71,10 +72,10 @@ func masked(name, verb string) string {
 	return fmt.Sprintf("cannot manage %s: it is masked; unmask it with: systemctl %s %s", name, verb, name)
 }
 
-// CheckWritable says which files of the plan cannot be written or removed, because
-// their file system is mounted read-only or their directory is not there, and
-// what to do about it. The error is an [*UnmetError] where it is only that a
-// directory is yet to be made.
+// CheckWritable says which files of the plan cannot be written or removed,
+// because their file system is mounted read-only or their directory does not
+// exist, and what to do about it. The error is an [*UnmetError] where the only
+// thing wrong is that a directory has yet to be made.
 func (s Service) CheckWritable(p converge.Plan, f Facts) error {
 	var unmet []string
 	for _, step := range p.FileSteps() {

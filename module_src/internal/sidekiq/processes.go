@@ -23,7 +23,7 @@ import (
 // Template is the name of the instances' unit file.
 func (s Service) Template() string { return s.Name + "@.service" }
 
-// TemplatePath is where it is.
+// TemplatePath is where that file is.
 func (s Service) TemplatePath() string { return path.Join(s.UnitDir, s.Template()) }
 
 // instance is the name of the i-th process, from 1 on.
@@ -43,7 +43,7 @@ func (s Service) instances() []string {
 }
 
 // surplus are the instances that the manager knows and that are no longer
-// wanted. Those of somebody else's template are none of our business.
+// wanted. Instances of somebody else's template are left alone.
 func (w *wanting) surplus() []string {
 	if !w.facts.OurTemplate {
 		return nil
@@ -87,9 +87,9 @@ func (w *wanting) template(u systemd.File) systemd.File {
 	return u
 }
 
-// umbrella is the unit that stands for all processes. Its time limits are not
-// shorter than theirs. It has their way to stop, too, for the moment in which
-// it takes the place of a unit that had a process of its own.
+// umbrella is the unit that stands for all processes. Its time limits are at
+// least as long as theirs. It stops as they do, too, for the moment in which it
+// takes the place of a unit that had a process of its own.
 func (w *wanting) umbrella(one systemd.File) systemd.File {
 	var u systemd.File
 	carry := func(section, name string) {
@@ -117,8 +117,8 @@ func (w *wanting) umbrella(one systemd.File) systemd.File {
 }
 
 // processUnits are the rows of the instances. What is wanted of the service is
-// wanted of each of them; a restart goes from one to the next, so that the
-// others work on meanwhile.
+// wanted of each of them. They are restarted one after the other, so that the
+// others go on working meanwhile.
 func (w *wanting) processUnits(service converge.Unit) []converge.Unit {
 	var units []converge.Unit
 	for _, name := range w.instances() {
@@ -132,7 +132,8 @@ func (w *wanting) processUnits(service converge.Unit) []converge.Unit {
 	return units
 }
 
-// umbrellaRow is the service's own row where it is an umbrella.
+// umbrellaRow is the row of the service itself; where there are several
+// processes, the service is an umbrella.
 func (w *wanting) umbrellaRow(service converge.Unit) converge.Unit {
 	if w.Processes == 1 {
 		return service

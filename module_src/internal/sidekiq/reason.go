@@ -9,9 +9,10 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
-// Reason says why a unit file changes although no option has, or "" where that
-// is not so: with type auto, the first deploy, or another Sidekiq in a later
-// one, changes how systemd knows that it is up.
+// Reason says why a unit file changes although no option has changed, or ""
+// where that is not so. With type auto, how systemd knows that Sidekiq is up
+// changes at the first deploy, and when a later deploy brings another version
+// of Sidekiq.
 func (s Service) Reason(f Facts, was, want converge.File) string {
 	before, after := typeIn(was.Content), typeIn(want.Content)
 	if s.Type != "auto" || before == "" || before == after {

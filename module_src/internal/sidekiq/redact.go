@@ -9,15 +9,15 @@ import (
 )
 
 // RedactUnit hides the values of environment variables in a unit file before
-// and after a change, as a diff shows it: the names stay, and a line of a
+// and after a change, as a diff shows it. The names stay, and the line of a
 // variable that changes still differs.
 func RedactUnit(before, after string) (string, string) {
 	was, is := environment(before), environment(after)
 	return redact(before, is, "(hidden, before)"), redact(after, was, "(hidden, after)")
 }
 
-// redact rewrites each Environment= line. A value that the other file does not
-// have alike is shown as changed.
+// redact rewrites each Environment= line. A value that is not the same in the
+// other file is shown as changed.
 func redact(content string, other map[string]string, changed string) string {
 	var b strings.Builder
 	for l := range systemd.Lines(content) {
@@ -39,8 +39,8 @@ func redact(content string, other map[string]string, changed string) string {
 	return b.String()
 }
 
-// safeName is the name of a variable, or a stand-in where a file that is not
-// ours has something there that may be a part of a value.
+// safeName is the name of a variable. It is a stand-in where a file that is not
+// ours has something in that place that may be part of a value.
 func safeName(name string) string {
 	if variableName(name) {
 		return name
@@ -48,8 +48,8 @@ func safeName(name string) string {
 	return "(unreadable)"
 }
 
-// environment are the variables of a unit file by name, the last one counting,
-// each with its value as systemd reads it.
+// environment are the variables of a unit file by name, each with its value as
+// systemd reads it. Of several with the same name the last one counts.
 func environment(content string) map[string]string {
 	vars := map[string]string{}
 	for l := range systemd.Lines(content) {
@@ -64,8 +64,8 @@ func environment(content string) map[string]string {
 }
 
 // assignments splits the value of Environment= into its assignments. Where
-// quotes are not closed systemd takes nothing of the line, but all of it may be
-// secret: what cannot be read is one assignment without a name.
+// quotes are not closed, systemd ignores the line, but all of it may be secret.
+// So what cannot be read counts as one assignment without a name.
 func assignments(value string) []string {
 	words, err := systemd.Words(value)
 	if err != nil {
@@ -74,7 +74,7 @@ func assignments(value string) []string {
 	return words
 }
 
-// secrets warns of variables that look as if nobody else should read them.
+// secrets warns of variables that look as if nobody else should read them:
 // systemd shows the environment of a service to every user of the host.
 func (w *wanting) secrets() {
 	var names []string
@@ -89,7 +89,8 @@ func (w *wanting) secrets() {
 	}
 }
 
-// secret judges a variable by its name and, for a URL, by a password in it.
+// secret judges a variable by its name and by whether its value is a URL with a
+// password in it.
 func secret(v Variable) bool {
 	if v.Value == "" {
 		return false

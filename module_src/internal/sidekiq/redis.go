@@ -8,13 +8,13 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 )
 
-// redisUnits are the names that distributions give to a Redis, the likelier
-// one first. On Debian the second is an alias of the first.
+// redisUnits are the names that distributions give to Redis's unit, the more
+// likely one first. On Debian the second is an alias of the first.
 func redisUnits() []string { return []string{"redis-server.service", "redis.service"} }
 
-// redisOrder says what the service is ordered after and starts with it. A
-// Redis that is installed may not be the one in use; only one that is enabled
-// is worth starting.
+// redisOrder says which unit the service is ordered after, and which is started
+// with it. A Redis that is installed may not be the one in use; only one that
+// is enabled is worth starting.
 func (w *wanting) redisOrder() (after, wants []string) {
 	switch w.RedisUnit {
 	case "none":
@@ -34,8 +34,8 @@ func (w *wanting) redisOrder() (after, wants []string) {
 	return []string{w.RedisUnit}, []string{w.RedisUnit}
 }
 
-// redis is the row of a Redis that the user named: it starts at boot and is
-// up. It comes before the service's own.
+// redis is the row of a Redis unit that the user has named: it starts at boot
+// and is up. It comes before the service's own row.
 func (w *wanting) redis() []converge.Unit {
 	if w.RedisUnit == "auto" || w.RedisUnit == "none" {
 		return nil

@@ -29,10 +29,11 @@ func ParseInfo(r ansible.Request) (Service, error) {
 	return s, p.Err()
 }
 
-// Report is what was found of a service on a host, in no particular plan.
+// Report is what was found out about a service on a host, whatever was or was
+// not planned there.
 type Report struct {
-	// UnitFiles are the files of the service's name in systemd's load path,
-	// the one that it goes by first. Content is that one's.
+	// UnitFiles are the files of the service's name in systemd's load path; the
+	// first is the one that systemd uses, and Content is its content.
 	UnitFiles []string
 	Content   string
 
@@ -44,13 +45,13 @@ type Report struct {
 	Processes []UnitReport // what runs Sidekiq: the service itself, or its instances
 
 	Dir      string   // the working directory; empty: not known
-	Release  string   // where it really is; empty: the application is not deployed
+	Release  string   // where that directory really is; empty: the application is not deployed
 	Facts    Facts    // of the application and its user
 	User     string   // who runs it
-	Asked    bool     // sudo has told what he may do
-	Rules    []string // all of sudo's for him
-	Commands []string // those of sudo_commands that he may run without a password
-	All      bool     // he may run every command so
+	Asked    bool     // whether sudo has told what that user may do
+	Rules    []string // all that sudo has for that user
+	Commands []string // those of sudo_commands that the user may run without a password
+	All      bool     // the user may run every command without a password
 
 	Redis        string // the unit of the host's Redis; empty: none
 	RedisState   string // its ActiveState
@@ -59,7 +60,7 @@ type Report struct {
 	Warnings []string
 }
 
-// UnitReport is a unit with what only a report needs.
+// UnitReport is a unit with some more that only a report needs.
 type UnitReport struct {
 	converge.Unit
 	Memory  int64     // resident memory of the main process, in bytes; 0: none, or not known
@@ -67,8 +68,8 @@ type UnitReport struct {
 	Release string    // the directory that the main process runs in; empty: not known
 }
 
-// UnitPaths are the paths at which systemd looks for a unit's file, the one
-// that wins first.
+// UnitPaths are the paths at which systemd looks for a unit's file, in the
+// order of their precedence.
 func (s Service) UnitPaths(unit string) []string {
 	dirs := systemd.LoadPath()
 	paths := make([]string, len(dirs))
@@ -82,8 +83,8 @@ func (s Service) UnitPaths(unit string) []string {
 }
 
 // Started are the numbers of the instances that the unit file of an umbrella
-// starts; none for any other unit file. The manager forgets an
-// instance that is stopped.
+// starts; no other unit file starts any. The manager does not help here, since
+// it forgets an instance that is stopped.
 func (s Service) Started(unitFile string) []int {
 	var list []int
 	for l := range systemd.Lines(unitFile) {
@@ -107,8 +108,7 @@ func (s Service) Instance(n int) string { return s.instance(n) }
 // RedisUnits are the names of units that a host's Redis may have.
 func RedisUnits() []string { return redisUnits() }
 
-// Rivals warns of other units of somebody else's that run the same
-// application.
+// Rivals warns of other people's units that run the same application.
 func (s Service) Rivals(f Facts) []string {
 	w := wanting{Service: s, facts: f}
 	w.facts.OtherUnits = nil
@@ -121,8 +121,8 @@ func (s Service) Rivals(f Facts) []string {
 	return w.warnings
 }
 
-// RestartReasons say why the process of p should be restarted; none: it is
-// what a restart would bring, or there is no process.
+// RestartReasons say why the process of p should be restarted. There are none
+// where a restart would change nothing, or where there is no process.
 func (s Report) RestartReasons(p UnitReport) []string {
 	if p.Process.MainPID == 0 {
 		return nil

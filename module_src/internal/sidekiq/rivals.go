@@ -9,12 +9,12 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
-// A rival is a unit of somebody else's that runs the Sidekiq of the same
-// application, as capistrano-sidekiq sets one up. Beside ours, it means twice
-// the processes of which only half restart at a deploy.
+// A rival is somebody else's unit that runs the Sidekiq of the same
+// application, as capistrano-sidekiq sets one up. Beside ours, it doubles the
+// number of processes, of which only half restart at a deploy.
 
-// rivals warns of them. Units of this collection are none: somebody may want a
-// second service, for other queues.
+// rivals warns of such units. Units of this collection do not count, since
+// somebody may want a second service for other queues.
 func (w *wanting) rivals() {
 	for _, u := range w.facts.OtherUnits {
 		name := path.Base(u.Path)
@@ -27,9 +27,9 @@ func (w *wanting) rivals() {
 	}
 }
 
-// removal is the command that ends the unit for good, and who is to run it.
-// Unlike stop, systemctl's disable takes no pattern, and says 0 to one; for a
-// template it disables all instances.
+// removal is the command that ends the unit for good, and who has to run it.
+// Unlike systemctl stop, systemctl disable takes no pattern, and its status for
+// one is 0 all the same; for a template it disables all instances.
 func (u OtherUnit) removal() string {
 	name, ctl, who := path.Base(u.Path), "systemctl ", ""
 	if u.User != "" {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// rootFile is a file that systemd reads as root to hand its content to the
-// service: whoever can put a link in its place reads files of root's.
+// rootFile is a file that systemd reads as root and whose content it hands to
+// the service. Whoever can put a link in its place can read root's files.
 type rootFile struct {
 	option, path string
 }
@@ -31,7 +31,7 @@ func (s Service) rootFiles() []rootFile {
 	return files
 }
 
-// checkRootFiles refuses those that somebody else could replace, and warns of
+// checkRootFiles refuses files that somebody else could replace, and warns of
 // those that everybody can read.
 func (w *wanting) checkRootFiles() {
 	for _, f := range w.rootFiles() {
@@ -46,7 +46,7 @@ func (w *wanting) checkRootFiles() {
 	}
 }
 
-// supplementary are the groups that directives give the service besides its own.
+// supplementary are the groups that directives add to the service's own group.
 func (s Service) supplementary() []string {
 	var groups []string
 	for _, d := range s.Directives {

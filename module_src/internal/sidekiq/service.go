@@ -3,11 +3,11 @@
 // Package sidekiq knows what a Sidekiq in production needs of a host.
 //
 // [Parse] makes a [Service] of a task's options; a Service is always valid, so
-// nothing is checked twice. [Service.Questions] says what must be known of the
-// host, [Facts] are the answers, and [Service.Want] works out from both, to
-// the byte, which files and units the host should have. [Service.Conflicts]
-// says what stands in the way there, and [Explain] makes sense of a Sidekiq
-// that did not come up.
+// nothing is checked twice. [Service.Questions] says what has to be known about
+// the host, [Facts] are the answers, and [Service.Want] works out from both,
+// byte for byte, which files and units the host should have.
+// [Service.Conflicts] says what stands in the way there, and [Service.Explain]
+// makes sense of a Sidekiq that did not come up.
 //
 // Each grammar that a value ends up in is a package of its own: systemd for
 // unit files, sudo for sudoers files, shell for the words of a command line. A
@@ -28,7 +28,7 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
 
-// State is what the option of that name asks for.
+// State is the value of the option of that name.
 type State string
 
 // States.
@@ -37,12 +37,13 @@ const (
 	Stopped   State = "stopped"
 	Restarted State = "restarted"
 	Quiet     State = "quiet"
-	Present   State = "present" // leave it running or not
+	Present   State = "present" // leave it running or not running
 	Absent    State = "absent"
 )
 
-// Service is one Sidekiq service as a task asks for it. Only [Parse] makes
-// one. Fields are as in the module's documentation where nothing else is said.
+// Service is one Sidekiq service as a task asks for it. Only [Parse] makes one.
+// A field without a comment means what the module's documentation says about
+// the option of that name.
 type Service struct {
 	Name    string // of the unit, without .service
 	Project string // whose files these are: project_name, else the directory; empty only for Absent
@@ -95,8 +96,8 @@ type Service struct {
 	Replace         bool
 }
 
-// Parse makes a Service of a task's options. All that is wrong with them is in
-// one error, an [*ansible.ArgumentError].
+// Parse makes a Service of a task's options. One error, an
+// [*ansible.ArgumentError], holds everything that is wrong with them.
 func Parse(r ansible.Request) (Service, error) {
 	p := &parser{}
 	p.Values = Options().Decode(r, &p.Problems)
@@ -156,7 +157,8 @@ func (p *parser) service() Service {
 	return s
 }
 
-// application reads where the application is and whose files these are.
+// application reads where the application is and which project the service
+// belongs to.
 func (p *parser) application(s *Service) {
 	project := p.projectName("project_name")
 	s.Dir = p.absolute("working_directory")
@@ -173,8 +175,8 @@ func (p *parser) application(s *Service) {
 	}
 }
 
-// projectOf names the application that runs in dir where no other name was
-// given to it: laevigata for /opt/laevigata/current, else dir itself.
+// projectOf names the application that runs in dir, for want of another name:
+// it is laevigata for /opt/laevigata/current, and dir itself otherwise.
 func projectOf(dir string) string {
 	name, ok := strings.CutPrefix(dir, "/opt/")
 	if name, ok2 := strings.CutSuffix(name, "/current"); ok && ok2 && name != "" && !strings.Contains(name, "/") {
@@ -219,7 +221,7 @@ func (p *parser) sudo(s *Service) {
 	}
 }
 
-// together checks what single options cannot.
+// together checks what can only be seen of several options together.
 func (p *parser) together(s Service) {
 	if s.Enabled && len(s.WantedBy) == 0 && s.State != Absent && !s.installs() {
 		p.Add("wanted_by", "empty, so nothing would start the service at boot; set enabled: false if that is meant")
@@ -254,7 +256,7 @@ func (s Service) UnitPath() string { return path.Join(s.UnitDir, s.Unit()) }
 
 func contains(list []string, s string) bool { return slices.Contains(list, s) }
 
-// unique is list without repetitions, in its order.
+// unique is list without repetitions, in the same order.
 func unique(list []string) []string { return appendNew(nil, list...) }
 
 // sortedKeys are the keys of m, sorted.

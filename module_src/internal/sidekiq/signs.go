@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// sign is a failure that is known by its words.
+// sign is a kind of failure that is recognised by its words.
 type sign struct {
 	name string // of its samples in testdata/failures
 
@@ -16,8 +16,8 @@ type sign struct {
 	// brackets only where they are known; see [exception.text].
 	pattern string
 
-	// alone says that the words tell the cause also in a line that belongs to
-	// no exception, as those of Bundler, OptionParser and shells.
+	// alone says that the words also tell the cause in a line that belongs to
+	// no exception, as the words of Bundler, OptionParser and shells do.
 	alone bool
 
 	// means is the cause and what to do. $1 is what the pattern's first group
@@ -25,8 +25,8 @@ type sign struct {
 	means string
 }
 
-// signs are in the order of how much they say: a connection that is refused
-// may be that of Redis or of anything else, a missing password is Redis's.
+// signs are ordered by how much they tell: a refused connection may be Redis's
+// or anything else's, while a missing password is Redis's.
 func signs() []sign {
 	return append(append(append(commandSigns(), gemSigns()...), serverSigns()...), append(railsSigns(), systemSigns()...)...)
 }
@@ -174,8 +174,8 @@ func systemSigns() []sign {
 	}
 }
 
-// find is the first sign that one of the texts bears, and what it means. only:
-// only those that tell the cause alone.
+// find is the first sign that one of the texts shows, and what it means. With
+// only, just those signs count that tell the cause alone.
 func find(texts []string, only bool) (name, means string) {
 	for _, sign := range signs() {
 		if only && !sign.alone {

@@ -10,8 +10,8 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
 
-// sudoersFile is the sudoers file's row. Without the option sudo the file is
-// not there.
+// sudoersFile is the row of the sudoers file. Without the option sudo there is
+// no such file.
 func (w *wanting) sudoersFile() converge.File {
 	f := converge.File{Path: w.SudoersFile, Kind: converge.SudoersFile}
 	if !w.Sudo {
@@ -35,7 +35,8 @@ func (w *wanting) sudoersFile() converge.File {
 	return f
 }
 
-// rules are the lines, by user or group, then command.
+// rules are the lines of the sudoers file, ordered by user or group and then by
+// command.
 func (w *wanting) rules() []sudo.Rule {
 	var rules []sudo.Rule
 	for _, name := range w.SudoUsers {
@@ -57,11 +58,12 @@ func (w *wanting) rulesFor(who sudo.Rule) []sudo.Rule {
 	return rules
 }
 
-// rule grants a verb for both spellings of the unit, since sudo compares word
-// by word: Capistrano says sidekiq, capistrano-sidekiq sidekiq.service.
+// rule grants a verb for both spellings of the unit's name, since sudo compares
+// word by word: Capistrano says sidekiq, and capistrano-sidekiq says
+// sidekiq.service.
 //
-// The pager of `systemctl status` would give a root shell on systemd before
-// 247 (CVE-2023-26604); NOEXEC keeps systemctl from starting one.
+// The pager of `systemctl status` would give a root shell on systemd before 247
+// (CVE-2023-26604); NOEXEC keeps systemctl from starting one.
 func (w *wanting) rule(verb string, r sudo.Rule) sudo.Rule {
 	r.NoExec = verb == "status" && w.facts.Sudo.noExec()
 	words := SudoWords(w.facts.Systemctl, verb)
@@ -91,10 +93,11 @@ func SudoWords(systemctl, verb string) []string {
 	return []string{systemctl, verb}
 }
 
-// noExec reports whether the host's sudo surely knows NOEXEC. sudo-rs does
-// since 0.2.7 and skips the whole line before, with an error at each call;
-// which one it is, only another process would tell. It has never been shipped
-// with a systemd before 257, whose pager is safe by itself.
+// noExec reports whether it is certain that the host's sudo knows NOEXEC.
+// sudo-rs knows it since 0.2.7; before that, it skips the whole line and prints
+// an error at each call. Which version it is could only be found out by running
+// it. sudo-rs has never been shipped with a systemd before 257, whose pager is
+// safe by itself.
 func (s Sudo) noExec() bool {
 	return !s.RS
 }

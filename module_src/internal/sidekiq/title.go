@@ -9,23 +9,23 @@ import (
 )
 
 // Title is what a Sidekiq says of itself in the title of its process, such as
-// "sidekiq 7.3.2 laevigata [0 of 5 busy]", with "stopping" behind it once it
-// takes no more jobs. Sidekiq sets it from its heartbeat, so only after it has
-// booted and reached Redis; before that the title is the command line that it
-// was started with.
+// "sidekiq 7.3.2 laevigata [0 of 5 busy]", followed by "stopping" once it takes
+// no more jobs. Sidekiq sets the title from its heartbeat, and so only after it
+// has booted and reached Redis; until then the title is the command line that
+// it was started with.
 type Title struct {
 	Version string // empty: not said
 	Ready   bool   // takes jobs
 	Quiet   bool   // takes no more jobs
 }
 
-// quietTime bounds the wait for a title that says quiet, after the signal:
-// Sidekiq renews its title every 5 seconds, from 7.0 on every 10.
+// quietTime bounds the wait for a title that says quiet, after the signal was
+// sent. Sidekiq renews its title every 5 seconds, and from 7.0 on every 10.
 const quietTime = 15 * time.Second
 
-// ReadTitle reads the title of a process. Whatever is not Sidekiq's own says
-// nothing. The process belongs to the deploy user, who may write there what he
-// likes.
+// ReadTitle reads the title of a process. A title that is not Sidekiq's own
+// says nothing. The process belongs to the deploy user, who may write whatever
+// he likes there.
 func ReadTitle(title string) Title {
 	words := strings.Fields(title)
 	if !strings.HasPrefix(title, "sidekiq ") || len(words) < 3 {

@@ -11,7 +11,8 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
-// unitFile is the row of a unit file, which describes the process of units.
+// unitFile is the row of a unit file; the file describes the processes of
+// units.
 func (w *wanting) unitFile(path string, u systemd.File, units ...string) converge.File {
 	if n, limit := u.LongestLine(), systemd.LineLimit(w.facts.Systemd); n >= limit {
 		w.fail("unit_dir", "a line of the unit file would be %d bytes long, and systemd %d reads less than %d; "+
@@ -42,12 +43,13 @@ func (w *wanting) build() systemd.File {
 func (w *wanting) unitSection(u *systemd.File) {
 	after, wants := w.redisOrder()
 	u.Add("Unit", "Description", w.Name)
-	// Not only for the start: units stop in the reverse order, and a Sidekiq
-	// that stops gives its unfinished jobs back to Redis.
+	// This is not only for the start: units stop in the reverse order, and a
+	// Sidekiq that stops gives its unfinished jobs back to Redis.
 	u.AddList("Unit", "After", appendNew(append([]string{"network.target"}, after...), w.After...))
 	u.AddList("Unit", "Wants", appendNew(wants, w.Wants...))
-	// No start limit: five failures in ten seconds, as with Redis down, would
-	// end all attempts for good. It moved to [Unit] with systemd 230.
+	// There is no start limit: five failures in ten seconds, as with Redis
+	// down, would end all attempts for good. The setting moved to [Unit] with
+	// systemd 230.
 	if w.facts.Systemd >= 230 {
 		u.Add("Unit", "StartLimitIntervalSec", "0")
 	}
@@ -62,7 +64,7 @@ func (w *wanting) serviceSection(u *systemd.File) {
 	}
 	set("WorkingDirectory", systemd.Literal(w.Dir))
 	set("ExecStart", systemd.Command(w.words()))
-	set("ExecReload", "/bin/kill -TSTP $MAINPID") // quiet
+	set("ExecReload", "/bin/kill -TSTP $MAINPID") // become quiet
 	w.identity(u)
 	w.restarts(u)
 	w.timeouts(u, kind)
@@ -74,7 +76,8 @@ func (w *wanting) serviceSection(u *systemd.File) {
 	w.harden(u)
 }
 
-// identity is who runs it, and in which environment.
+// identity is the user and the group that run the service, and their
+// environment.
 func (w *wanting) identity(u *systemd.File) {
 	u.Add("Service", "User", systemd.Literal(w.User))
 	if group := cmp.Or(w.Group, w.facts.Users[w.User].Group); group != "" {
@@ -89,7 +92,7 @@ func (w *wanting) identity(u *systemd.File) {
 	}
 }
 
-// restarts says when systemd starts Sidekiq again by itself.
+// restarts says when systemd restarts Sidekiq by itself.
 func (w *wanting) restarts(u *systemd.File) {
 	if w.facts.Systemd < 230 {
 		u.Add("Service", "StartLimitInterval", "0")
@@ -118,7 +121,7 @@ func (w *wanting) timeouts(u *systemd.File, kind string) {
 	if kind != "notify" || w.WatchdogSec == 0 {
 		return
 	}
-	// The default signal, SIGABRT, would lose all running jobs.
+	// With the default signal, SIGABRT, all running jobs would be lost.
 	if w.facts.Systemd < 240 {
 		if w.WatchdogSec != 60 {
 			w.warn("watchdog_sec has no effect on systemd %d: a watchdog that does not lose jobs needs 240 or newer", w.facts.Systemd)
@@ -166,8 +169,8 @@ func (w *wanting) links(u systemd.File) []converge.Link {
 	return links
 }
 
-// optionFor says which option a directive belongs to. Setting it by directives
-// would be a second way to say the same; removing it is allowed, except for
+// optionFor says which option a directive belongs to. Setting the directive
+// would be a second way to say the same. Removing it is allowed, except for
 // those in forbidden.
 func optionFor(section, name string) string {
 	switch section + "." + name {

@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// bundles are where Bundler looks for the application's gems.
+// bundles are the files in which Bundler looks for the names of the
+// application's gems.
 func (s Service) bundles() []Bundle {
 	for _, v := range s.Env {
 		if v.Name == "BUNDLE_GEMFILE" && v.Value != "" {
@@ -32,12 +33,12 @@ func bundleOf(gemfile string) Bundle {
 	return Bundle{gemfile, gemfile + ".lock"}
 }
 
-// bundlePaths are where Bundler's program is on hosts that have it as a
-// package, or from gem install.
+// bundlePaths are where the program bundle is on hosts that have it from a
+// package or from gem install.
 func bundlePaths() []string { return []string{"/usr/local/bin/bundle", "/usr/bin/bundle"} }
 
-// program makes sure that the program which systemd starts is there, and names
-// the one that is. Before the first deploy, it may come with that.
+// program makes sure that the program which systemd starts exists, and names
+// it. Before the first deploy it may be missing, since the deploy may bring it.
 func (w *wanting) program() {
 	if !w.facts.Deployed || !contains(w.facts.Missing, w.Bundle) || w.ExecStart != nil || w.LoginShell || w.isolated() {
 		return
@@ -51,8 +52,8 @@ func (w *wanting) program() {
 	w.miss("bundle", "there is no %s%s; with rbenv, rvm or asdf set login_shell: true", w.Bundle, elsewhere)
 }
 
-// isolated reports whether the service has a root directory of its own, in
-// which its program is.
+// isolated reports whether the service has a root directory of its own, which
+// then holds its program.
 func (s Service) isolated() bool {
 	return slices.ContainsFunc(s.Directives, func(d Directive) bool { return d.Name == "RootDirectory" || d.Name == "RootImage" })
 }
@@ -63,8 +64,8 @@ func (f Facts) SidekiqVersion() string {
 	return lockedVersion(f.Lock.Content)
 }
 
-// lockedVersion finds Sidekiq among the specs of a Gemfile.lock or gems.locked: those stand
-// four spaces deep, what they depend on six.
+// lockedVersion finds Sidekiq among the specs of a Gemfile.lock or gems.locked.
+// The specs are indented by four spaces, and their dependencies by six.
 func lockedVersion(lock string) string {
 	for line := range strings.Lines(lock) {
 		line = strings.TrimRight(line, "\r\n")
@@ -77,8 +78,8 @@ func lockedVersion(lock string) string {
 	return ""
 }
 
-// notifies reports whether a Sidekiq tells systemd that it is up. Those from
-// 6.0.6 do: Changes.md of Sidekiq.
+// notifies reports whether this version of Sidekiq tells systemd when it is up.
+// Versions from 6.0.6 on do: Changes.md of Sidekiq.
 func notifies(version string) bool {
 	return version != "" && slices.Compare(numbers(version), []int{6, 0, 6}) >= 0
 }

@@ -12,17 +12,18 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
-// UnmetError says that the host lacks what an earlier task of the same play
-// may be about to make: a user, a group, sudo, a Redis. In check mode that is
-// no mistake; the wanted State that comes with the error is complete.
+// UnmetError says that the host lacks something that an earlier task of the
+// same play may be going to make: a user, a group, sudo, or a Redis. In check
+// mode that is not a mistake; the wanted State that comes with the error is
+// complete.
 type UnmetError struct {
 	Reasons []string
 }
 
 func (e *UnmetError) Error() string { return strings.Join(e.Reasons, "; ") }
 
-// Want is what the host should have, and what the user should know about it.
-// f are the answers to [Service.Questions]. The error is an [*UnmetError]
+// Want is what the host should have, and what the user should know about it. f
+// has to hold the answers to [Service.Questions]. The error is an [*UnmetError]
 // where nothing else is wrong.
 func (s Service) Want(f Facts) (want converge.State, warnings []string, err error) {
 	w := wanting{Service: s, facts: f}
@@ -48,7 +49,7 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 	return want, w.warnings, w.err()
 }
 
-// wanting is a Service on a certain host, and what is to be said about it.
+// wanting is a Service on a certain host, with what has to be said about it.
 type wanting struct {
 	Service
 	facts    Facts
@@ -92,7 +93,7 @@ func (w *wanting) packages() {
 	}
 }
 
-// accounts are the users and groups that must be there.
+// accounts checks the users and groups that have to exist.
 func (w *wanting) accounts() {
 	if u, ok := w.facts.Users[w.User]; !ok {
 		w.miss("user", "there is no user %q on the host", w.User)
@@ -128,8 +129,9 @@ func (w *wanting) accounts() {
 	}
 }
 
-// absent is a host without the service. What else is there is left: Redis, the
-// application, and what the files replaced when they were first written.
+// absent is a host without the service. Other things are left as they are:
+// Redis, the application, and what the files replaced when they were first
+// written.
 func (w *wanting) absent() converge.State {
 	gone := converge.State{
 		Files: []converge.File{
@@ -137,7 +139,8 @@ func (w *wanting) absent() converge.State {
 			{Path: w.SudoersFile, Kind: converge.SudoersFile},
 		},
 		Units: []converge.Unit{
-			// The proof is for a rollback, which may have to start it again.
+			// The proof is needed for a rollback, which may have to start the
+			// service again.
 			{Name: w.Unit(), Enabled: converge.Off, Links: []converge.Link{}, Activity: converge.Down, Proof: w.proof()},
 		},
 	}
@@ -150,14 +153,14 @@ func (w *wanting) absent() converge.State {
 	return gone
 }
 
-// unit is the service's own row, where file is the unit of one process.
+// unit is the row of the service itself, given the unit file of one process.
 func (w *wanting) unit(file systemd.File) converge.Unit {
 	u := converge.Unit{
 		Name:      w.Unit(),
 		Enabled:   converge.Off,
 		Links:     []converge.Link{},
 		Activity:  w.activity(),
-		KeepStale: !w.RestartOnChange || !w.facts.Deployed, // without its application it would not come back
+		KeepStale: !w.RestartOnChange || !w.facts.Deployed, // without its application the service would not come back
 		Proof:     w.proof(),
 	}
 	if w.Enabled {
@@ -169,7 +172,8 @@ func (w *wanting) unit(file systemd.File) converge.Unit {
 	return u
 }
 
-// quietForLong is said of a Sidekiq that no deploy has restarted.
+// quietForLong is said of a Sidekiq that was quieted and that no deploy has
+// restarted.
 const quietForLong = "it has been quiet for long and takes no jobs"
 
 // proof is how a process of the service is shown to be up.
@@ -183,7 +187,7 @@ func (w *wanting) proof() converge.Proof {
 	}
 }
 
-// terms are for the messages of package converge.
+// terms are the words that package converge uses in its messages.
 func terms() converge.Terms {
 	return converge.Terms{
 		Timeout:  "start_timeout",
@@ -193,8 +197,8 @@ func terms() converge.Terms {
 	}
 }
 
-// activity is what the main process should do. Before the first deploy there
-// is nothing to start.
+// activity is what the main process should do. Before the first deploy there is
+// nothing that could be started.
 func (w *wanting) activity() converge.Activity {
 	if w.State == Stopped {
 		return converge.Down
