@@ -21,12 +21,12 @@ func (p program) info(ctx context.Context, req ansible.Request) (results.Info, e
 	}
 	h, err := p.open(ctx, host.Options{UnitDir: service.UnitDir, Check: true})
 	if err != nil {
-		return results.Info{}, err
+		return results.Info{}, interruption(ctx, err)
 	}
 	defer h.Close()
 	found, err := h.Inspect(ctx, service)
 	if err != nil {
-		return results.Info{}, err
+		return results.Info{}, interruption(ctx, err)
 	}
 	return infoOf(service, found), nil
 }

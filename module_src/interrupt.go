@@ -35,6 +35,16 @@ func interruptible() (ctx context.Context, stop func()) {
 	return ctx, func() { cancel(nil) }
 }
 
+// interruption is the error of a run, which says so where it was interrupted:
+// what fails for that reason often says no more than that a context was
+// cancelled.
+func interruption(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil || errors.Is(err, context.Cause(ctx)) {
+		return err
+	}
+	return fmt.Errorf("%w (%w)", context.Cause(ctx), err)
+}
+
 // untilDone is a reader that nobody waits for once ctx has ended. A read that
 // is under way then is left to a goroutine, since the program is about to end.
 type untilDone struct {

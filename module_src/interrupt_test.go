@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -63,5 +64,24 @@ func TestASignalEndsTheRunAndSaysWhich(t *testing.T) {
 	}
 	if got := context.Cause(ctx).Error(); got != "interrupted by signal 1 (hangup)" {
 		t.Errorf("got %s", got)
+	}
+}
+
+func TestAnErrorOfARunThatWasInterruptedSaysSo(t *testing.T) {
+	signal, failed := errors.New("interrupted by a signal"), errors.New("cannot ask systemd: context canceled")
+	running, interrupt := context.WithCancelCause(context.Background())
+	defer interrupt(nil)
+	if got := interruption(running, failed); !errors.Is(got, failed) || got.Error() != failed.Error() {
+		t.Errorf("before that: got %v", got)
+	}
+	interrupt(signal)
+	if got := interruption(running, failed); !errors.Is(got, signal) || !errors.Is(got, failed) {
+		t.Errorf("got %v", got)
+	}
+	if got := interruption(running, fmt.Errorf("cannot lock: %w", signal)); got.Error() != "cannot lock: interrupted by a signal" {
+		t.Errorf("what says so itself: got %v", got)
+	}
+	if got := interruption(running, nil); got != nil {
+		t.Errorf("a run that ended well: got %v", got)
 	}
 }

@@ -91,7 +91,7 @@ func (p program) manage(ctx context.Context, req ansible.Request) results.Result
 	}
 	h, err := p.open(ctx, host.Options{UnitDir: service.UnitDir, Check: req.Check})
 	if err != nil {
-		return failure(err)
+		return failure(interruption(ctx, err))
 	}
 	defer h.Close()
 	if !req.Check {
@@ -102,7 +102,7 @@ func (p program) manage(ctx context.Context, req ansible.Request) results.Result
 		defer release()
 	}
 	r := progress{request: req, service: service}
-	r.failed = r.converge(ctx, h)
+	r.failed = interruption(ctx, r.converge(ctx, h))
 	return r.result()
 }
 
