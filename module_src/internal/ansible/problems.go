@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Problems is what is wrong with the arguments, all of it at once. Each is a
-// sentence that names its option. The zero value is ready to use.
+// Problems are all the mistakes in the arguments. Each is a sentence that names
+// its option. The zero value is ready to use.
 type Problems struct {
 	list  []string
 	outer *Problems // where the suboptions of an option stand; nil: here
@@ -28,9 +28,9 @@ func (p *Problems) note(text string) {
 	p.list = append(p.list, text)
 }
 
-// Within is for the problems of an option's suboptions. They are noted in p,
-// and name the option, too. item counts from 1 in a list of dicts; 0: it is
-// no list.
+// Within returns the Problems of an option's suboptions. They are noted in p,
+// and name the option, too. item counts the dicts of a list from 1 and is 0
+// where there is no list.
 func (p *Problems) Within(option string, item int) *Problems {
 	place := fmt.Sprintf("option %q: ", option)
 	if item > 0 {
@@ -39,7 +39,8 @@ func (p *Problems) Within(option string, item int) *Problems {
 	return &Problems{outer: p, place: place}
 }
 
-// Err is nil where there are no problems, and else one error that lists all.
+// Err is nil where there are no problems, and otherwise one error that lists
+// all of them.
 func (p *Problems) Err() error {
 	if len(p.list) == 0 {
 		return nil

@@ -20,7 +20,7 @@ import (
 	"strings"
 )
 
-// maxRequest bounds the arguments of one run, in bytes.
+// maxRequest is the largest size of the arguments of one run, in bytes.
 const maxRequest = 4 << 20
 
 // Request is what Ansible asks of one run.
@@ -78,8 +78,8 @@ func readBounded(r io.Reader) ([]byte, error) {
 	return text, err
 }
 
-// newRequest takes Ansible's own keys out of object. New ones come with new
-// versions of ansible-core, so an unknown one is no error.
+// newRequest takes Ansible's own keys out of object. New versions of
+// ansible-core bring new ones, so an unknown key is no error.
 func newRequest(object map[string]any) Request {
 	r := Request{Args: object}
 	r.Check, _ = object["_ansible_check_mode"].(bool)

@@ -11,7 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// WriteFailure prints, as [Write] does, that a run failed, and nothing else.
+// WriteFailure prints, as [Write] does, that a run failed and why, and nothing
+// else.
 func WriteFailure(w io.Writer, msg string) error {
 	return Write(w, struct {
 		Changed bool   `json:"changed"`
@@ -22,7 +23,7 @@ func WriteFailure(w io.Writer, msg string) error {
 
 // Write prints a result as one line of JSON.
 //
-// The line is plain ASCII: ansible-core looks for it with splitlines, which
+// The line is plain ASCII: ansible-core finds it by means of splitlines, which
 // also breaks lines at characters such as U+0085.
 func Write(w io.Writer, result any) error {
 	var line bytes.Buffer
@@ -37,8 +38,8 @@ func Write(w io.Writer, result any) error {
 	return nil
 }
 
-// ascii escapes what is not ASCII in a JSON text, where it can only stand in
-// strings.
+// ascii escapes the characters of a JSON text that are not ASCII. Such
+// characters can only stand in strings.
 func ascii(text []byte) []byte {
 	out := make([]byte, 0, len(text))
 	for len(text) > 0 {

@@ -11,8 +11,8 @@ import (
 // Type is the type of an option, in the words of a module's DOCUMENTATION.
 type Type string
 
-// Types of options. A Path is a string here: unlike AnsibleModule the program
-// expands neither ~ nor variables in it, since root's are seldom meant.
+// The types of options. A Path is a string here. Unlike AnsibleModule, the
+// program expands neither ~ nor variables in it, since root's are seldom meant.
 const (
 	Str  Type = "str"
 	Path Type = "path"
@@ -22,8 +22,8 @@ const (
 	Dict Type = "dict"
 )
 
-// Option declares one option of a module. Its fields are those of the
-// DOCUMENTATION, or of a sentence there.
+// Option declares one option of a module. Its fields are keys of the
+// DOCUMENTATION, or come from sentences there.
 type Option struct {
 	Name     string
 	Type     Type
@@ -78,7 +78,8 @@ func (s Schema) decode(args map[string]any, problems *Problems) Values {
 	return v
 }
 
-// decode is coerce, with what is wrong with suboptions noted in problems.
+// decode coerces a value and notes in problems what is wrong with its
+// suboptions.
 func (o Option) decode(arg any, problems *Problems) (any, error) {
 	switch {
 	case o.Options == nil:
@@ -134,7 +135,7 @@ func (s Schema) rejectUnknown(args map[string]any, problems *Problems) {
 	}
 }
 
-// nearest is the option that name was probably meant to be, or "".
+// nearest is the option that was probably meant by name, or "".
 func (s Schema) nearest(name string) string {
 	best, least := "", max(2, len(name)/3)+1
 	for _, o := range s {
@@ -228,6 +229,6 @@ func (v Values) Members(name string) Values { return v.values[name].(Values) }
 // Items are the suboptions of each dict in a List option that declares them.
 func (v Values) Items(name string) []Values { return v.values[name].([]Values) }
 
-// Dict is the value of a Dict option without suboptions, its members as they were sent: string,
-// bool, json.Number, nil, []any or map[string]any.
+// Dict is the value of a Dict option without suboptions. Its members are as
+// they were sent: string, bool, json.Number, nil, []any or map[string]any.
 func (v Values) Dict(name string) map[string]any { return v.values[name].(map[string]any) }

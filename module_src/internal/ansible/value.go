@@ -18,14 +18,16 @@ import (
 // The way of a value: from the text of a request to what encoding/json has for
 // it, and from there to the type of its option.
 
-// maxDepth bounds how deep lists and dicts are nested. Options need three.
+// maxDepth is how deep lists and dicts may be nested. Options need three
+// levels.
 const maxDepth = 32
 
 // decodeObject reads text, which holds one JSON object and nothing else.
 //
-// It is stricter than encoding/json: a key given twice, which would silently
-// lose the first, and bytes that are not UTF-8, which would silently change,
-// are errors. Ansible sends neither; a person at a shell may.
+// It is stricter than encoding/json. A key that is given twice is an error,
+// since the first value would silently be lost, and so are bytes that are not
+// UTF-8, which would silently change. Ansible sends neither; a person at a
+// shell may.
 func decodeObject(text []byte) (map[string]any, error) {
 	if !utf8.Valid(text) {
 		return nil, errors.New("not valid UTF-8")
@@ -47,7 +49,7 @@ func decodeObject(text []byte) (map[string]any, error) {
 	return object, nil
 }
 
-// describe says in a person's words what encoding/json found.
+// describe says in plain words what encoding/json has found.
 func describe(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("the JSON object is incomplete")
@@ -108,8 +110,8 @@ func decodeElements(d *json.Decoder, depth int) (any, error) {
 	return list, err
 }
 
-// mismatch says what a value must be, and what it is. The second part holds
-// the value and is left out where that is a secret.
+// mismatch says what a value has to be, and what it is. The second part holds
+// the value, and is left out where the value is secret.
 type mismatch struct{ want, got string }
 
 func (m mismatch) Error() string { return m.want + m.got }
@@ -190,7 +192,7 @@ func Text(v any) (string, error) {
 		"that look like one, which the filter | string prevents", kind(v))
 }
 
-// toBool knows the words of module_utils/parsing/convert_bool.py.
+// toBool knows the same words as module_utils/parsing/convert_bool.py.
 func toBool(v any) (bool, error) {
 	s := ""
 	switch v := v.(type) {

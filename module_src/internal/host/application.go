@@ -68,8 +68,8 @@ func deployed(f *sidekiq.Facts, q sidekiq.Questions, who Identity) (err error) {
 	return nil
 }
 
-// lockOf reads the lock file of the first of the bundles that there is, or of
-// the last.
+// lockOf reads the lock file of the first of the bundles that exists, or of the
+// last one.
 func lockOf(who Identity, bundles []sidekiq.Bundle) (sidekiq.Text, error) {
 	for i, b := range bundles {
 		_, ok, err := statAs(who, b.Gemfile)

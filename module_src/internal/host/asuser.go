@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Identity is who reads a file.
+// Identity is the user and the groups with whose rights a file is read.
 type Identity struct {
 	UID    int
 	GID    int
@@ -19,9 +19,9 @@ type Identity struct {
 }
 
 // readAs reads a regular file of at most maxFile bytes with the file-system
-// identity of somebody else, so that a link he has planted leads nowhere that
-// he could not read himself. Links on the way are followed: Capistrano's
-// "current" and its linked files are absolute links.
+// identity of somebody else, so that a link of that user's leads nowhere that
+// the user could not read without it. Links on the way are followed:
+// Capistrano's "current" and its linked files are absolute links.
 func readAs(who Identity, path string) (content []byte, err error) {
 	err = as(who, func() error {
 		content, err = readUntrusted(path)
@@ -30,9 +30,9 @@ func readAs(who Identity, path string) (content []byte, err error) {
 	return content, err
 }
 
-// as does something with the file-system identity of somebody else. It is
-// that of one thread, which is given up afterwards: Go ends a thread whose
-// goroutine returns without unlocking it, and with it the identity.
+// as does something with the file-system identity of somebody else. The
+// identity belongs to one thread and is given up with it: Go ends a thread
+// whose goroutine returns without unlocking it.
 func as(who Identity, do func() error) error {
 	done := make(chan error, 1)
 	go func() {
@@ -46,16 +46,16 @@ func as(who Identity, do func() error) error {
 	return <-done
 }
 
-// become takes on the file-system identity of who, for this thread only: by
-// package unix, since the functions of package syscall change all threads.
+// become takes on the file-system identity of who, for this thread only. It
+// uses package unix, since the functions of package syscall change all threads:
 // credentials(7), setfsuid(2). Leaving uid 0 drops the capabilities that
 // override permissions.
 func become(who Identity) error {
 	if err := unix.Setgroups(append([]int{who.GID}, who.Groups...)); err != nil {
 		return fmt.Errorf("cannot take on the groups of uid %d: %w", who.UID, err)
 	}
-	// Neither call reports errors; asking again for an impossible id returns
-	// the one in force.
+	// Neither call reports errors. Asking once more, for an impossible id,
+	// returns the id that is in force.
 	const impossible = -1
 	_ = unix.Setfsgid(who.GID)
 	_ = unix.Setfsuid(who.UID)
@@ -67,10 +67,9 @@ func become(who Identity) error {
 	return nil
 }
 
-// readUntrusted reads a file that somebody else may have put there, or have
-// put anything else there in its place: it neither waits for a FIFO, nor
-// touches a device, nor follows the links below /proc that lead to our own
-// open files.
+// readUntrusted reads a file that somebody else may have put there, or may have
+// replaced with anything else. It neither waits for a FIFO, nor touches a
+// device, nor follows the links below /proc that lead to our own open files.
 func readUntrusted(path string) ([]byte, error) {
 	f, err := openUntrusted(path)
 	if err != nil {
@@ -87,9 +86,9 @@ func openUntrusted(path string) (*os.File, error) {
 	case err == nil:
 		return os.NewFile(uintptr(fd), path), nil
 	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EPERM):
-		// A kernel before 5.6, or a container that filters the call. What is
-		// opened is still opened with the reader's identity and has to be a
-		// regular file.
+		// This is a kernel before 5.6, or a container that filters the call.
+		// The file is still opened with the reader's identity and still has to
+		// be a regular one.
 		return os.OpenFile(path, flags, 0)
 	}
 	return nil, err

@@ -15,8 +15,8 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 )
 
-// connect connects to systemd by its private socket, which root may use and
-// which is there without a D-Bus daemon, else by the system bus.
+// connect connects to systemd: by its private socket, which root may use and
+// which is there without a D-Bus daemon, or else by the system bus.
 func connect(ctx context.Context) (*dbus.Conn, error) {
 	conn, err := dbus.NewSystemdConnectionContext(context.WithoutCancel(ctx))
 	if err == nil {
@@ -35,10 +35,10 @@ const (
 	reconnectEvery = 200 * time.Millisecond
 )
 
-// ask calls systemd, and again where systemd was gone meanwhile: it drops its
-// private connections when it is executed anew, as an upgrade of its package
-// has it do, and is not to be found on the system bus for a moment. So call may
-// be made twice, and has to be one that does no harm then.
+// ask calls systemd, and calls it again where systemd was gone meanwhile. When
+// systemd is executed anew, as an upgrade of its package does, it drops its
+// private connections, and for a moment it cannot be found on the system bus.
+// So call may be made twice, and must do no harm then.
 func (h *Host) ask(ctx context.Context, call func(*dbus.Conn) error) error {
 	for end := h.Now().Add(reconnectTime); ; {
 		err := call(h.conn)
@@ -54,8 +54,8 @@ func (h *Host) ask(ctx context.Context, call func(*dbus.Conn) error) error {
 	}
 }
 
-// answered reports whether an error is an answer of systemd, and not of the
-// connection or of the D-Bus daemon that did not find it.
+// answered reports whether an error is an answer of systemd's, rather than one
+// of the connection or of a D-Bus daemon that did not find systemd.
 func answered(err error) bool {
 	var answer godbus.Error
 	if !errors.As(err, &answer) {
@@ -69,8 +69,8 @@ func answered(err error) bool {
 	return !strings.HasPrefix(answer.Name, "org.freedesktop.DBus.Error.Spawn.") // the daemon tries to start it
 }
 
-// reconnect makes a new connection in place of the old one, which may be well:
-// what is at its other end was not.
+// reconnect makes a new connection in place of the old one. The old one may
+// still look well when systemd at its other end was gone.
 func (h *Host) reconnect(ctx context.Context, end time.Time) error {
 	h.Close()
 	for {
@@ -88,8 +88,8 @@ func (h *Host) reconnect(ctx context.Context, end time.Time) error {
 	}
 }
 
-// subscribe has systemd tell of the ends of jobs, once for each connection: on
-// the system bus it refuses to be told so twice.
+// subscribe asks systemd to tell of the ends of jobs, once for each connection:
+// on the system bus it refuses a second request.
 func (h *Host) subscribe() error {
 	if h.subscribed {
 		return nil
@@ -101,9 +101,9 @@ func (h *Host) subscribe() error {
 	return nil
 }
 
-// outlived says how a job went whose end systemd did not tell of, for it was
+// outlived says how a job went whose end systemd did not tell of because it was
 // executed anew meanwhile. What has become of the unit can be seen; whether a
-// program that was started is up is for the proof to say.
+// program that was started is up is left to the proof.
 func outlived(unit string, v converge.Verb, p converge.Process) error {
 	if v == converge.Stop && p.MainPID != 0 {
 		return fmt.Errorf("cannot stop %s: it runs on after systemd was executed anew", unit)

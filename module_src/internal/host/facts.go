@@ -18,8 +18,8 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
 
-// Facts answers a service's questions about this host. Nothing is run for it
-// but getent, and that only for users and groups that are in no file.
+// Facts answers a service's questions about this host. The only program that it
+// runs is getent, and that only for users and groups that are in no file.
 func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, error) {
 	var f sidekiq.Facts
 	for _, look := range []func() error{
@@ -62,7 +62,7 @@ func enforcing() (bool, error) {
 	return strings.TrimSpace(string(mode)) == "1", err
 }
 
-// overriding are those of the paths at which there is anything.
+// overriding are those of the paths at which something exists.
 func overriding(paths []string) (found []sidekiq.OverridingFile, err error) {
 	for _, path := range paths {
 		ok, err := there(path)
@@ -144,8 +144,8 @@ func (h *Host) systemdVersion(ctx context.Context) (int, error) {
 }
 
 // findSudo finds sudo and tells the two implementations apart by where the
-// links of the distribution lead, without running either. sudo-rs has a visudo
-// of its own beside it, which is the one that knows what it takes.
+// distribution's links lead, without running either. sudo-rs comes with a
+// visudo of its own, which is the one that knows what sudo-rs accepts.
 func findSudo() (sidekiq.Sudo, error) {
 	path, err := find(sudoPaths[:])
 	if path == "" {
@@ -204,8 +204,9 @@ func (h *Host) groups(ctx context.Context, names []string) (map[string]sidekiq.G
 func (h *Host) installed(ctx context.Context, names []string) (map[string]sidekiq.Installed, error) {
 	units := map[string]sidekiq.Installed{}
 	for _, name := range names {
-		// Those of the unit alone: reading a service's own properties, which
-		// count its processes and memory, takes systemd ten times as long.
+		// These are the properties of the unit only. Reading those of the
+		// service as well, which count its processes and memory, takes systemd
+		// ten times as long.
 		var p properties
 		err := h.ask(ctx, func(c *dbus.Conn) (err error) {
 			p, err = c.GetUnitPropertiesContext(ctx, name)
@@ -225,8 +226,9 @@ func (h *Host) installed(ctx context.Context, names []string) (map[string]sideki
 // dpkgInfo holds one list of files for each installed package: dpkg(1).
 const dpkgInfo = "/var/lib/dpkg/info"
 
-// packaged finds which packages own the files at paths. Our own files belong
-// to none, and that spares reading dpkg's lists in every run but the first.
+// packaged finds the packages to which the files at paths belong. Our own files
+// belong to none; not asking about them saves reading dpkg's lists in every run
+// but the first.
 func packaged(paths []string) (map[string]string, error) {
 	owners := map[string]string{}
 	for _, path := range paths {

@@ -19,13 +19,13 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 )
 
-// maxFile bounds what is read of any one file, in bytes. Unit and sudoers
-// files are some hundred bytes; what is larger is not one of ours.
+// maxFile is how much is read of any one file, in bytes. Unit and sudoers files
+// have some hundred bytes; what is larger is not one of ours.
 const maxFile = 1 << 20
 
 // File looks at the file at path without following a link at its end. It is an
-// error if others than root could have put it there: what it is could then
-// change at any moment, and what is read could be a file of root's.
+// error if anybody but root could have put the file there: it could then change
+// at any moment, and what is read could be a file of root's.
 func (h *Host) File(_ context.Context, path string) (converge.File, error) {
 	f := converge.File{Path: path}
 	dir := filepath.Dir(path)
@@ -54,7 +54,7 @@ func (h *Host) File(_ context.Context, path string) (converge.File, error) {
 	return f, nil
 }
 
-// describe says what a file that is not a regular one is.
+// describe says what a file is that is not a regular one.
 func describe(path string, info fs.FileInfo) string {
 	switch {
 	case info.IsDir():
@@ -69,8 +69,8 @@ func describe(path string, info fs.FileInfo) string {
 	return "neither a file nor a directory"
 }
 
-// readRegular reads a regular file of at most maxFile bytes, and does not hang
-// on anything else that may have taken its place.
+// readRegular reads a regular file of at most maxFile bytes. It does not hang
+// if something else has taken the file's place.
 func readRegular(path string) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -99,9 +99,10 @@ func readBounded(f *os.File) ([]byte, error) {
 	return content, nil
 }
 
-// Put installs or removes one file: temporary file in the same directory,
-// mode, owner and time, fsync, rename, fsync of the directory. A reader sees
-// the old file or the new one and nothing between them.
+// Put installs or removes one file: it writes a temporary file in the same
+// directory, sets mode, owner and time, syncs the file, renames it, and syncs
+// the directory. A reader sees the old file or the new one and nothing in
+// between.
 func (h *Host) Put(_ context.Context, f converge.File) error {
 	dir := filepath.Dir(f.Path)
 	if err := trusted(dir); err != nil {
@@ -128,10 +129,10 @@ func remove(f converge.File) error {
 }
 
 func install(f converge.File) error {
-	// With its own directory given, renameio puts the temporary file there
-	// and does not try $TMPDIR first. Its name starts with a dot and ends in
-	// digits: systemd does not take it for a unit, nor sudo for a sudoers
-	// file, since sudo skips names with a dot.
+	// Since it is given the target's own directory, renameio puts the temporary
+	// file there and does not try $TMPDIR first. The name starts with a dot and
+	// ends in digits. So systemd does not take the file for a unit, nor sudo
+	// for a sudoers file, since sudo skips names with a dot.
 	p, err := renameio.NewPendingFile(f.Path, renameio.WithTempDir(filepath.Dir(f.Path)), renameio.WithStaticPermissions(0o600))
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", f.Path, withoutPath(err))
@@ -147,8 +148,8 @@ func install(f converge.File) error {
 }
 
 // fill gives a pending file its content, owner, mode and time. The mode comes
-// after the owner, since chown clears set-id bits and a mode that lets others
-// read must not come before the owner is right.
+// after the owner, since chown clears set-id bits, and since others must not be
+// able to read the file before it has the right owner.
 func fill(p *renameio.PendingFile, f converge.File) error {
 	if _, err := io.WriteString(p, f.Content); err != nil {
 		return err
@@ -165,8 +166,8 @@ func fill(p *renameio.PendingFile, f converge.File) error {
 	return os.Chtimes(p.Name(), time.Time{}, f.ModTime)
 }
 
-// syncDir makes a rename or removal in dir survive a power cut. What cannot
-// be synced (EINVAL on some file systems) is as good as it gets.
+// syncDir makes a rename or removal in dir survive a power cut. Some file
+// systems cannot sync a directory (EINVAL); there, nothing better can be done.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -179,10 +180,10 @@ func syncDir(dir string) error {
 	return nil
 }
 
-// trusted makes sure that nobody but root can change what is in dir or swap a
-// directory on the way to it: each one is owned by root and not writable by
-// others. What others can write, they could replace right
-// after it has been judged.
+// trusted makes sure that nobody but root can change what is in dir or replace
+// a directory on the way to it: each directory belongs to root and is not
+// writable by others. What others can write they could replace right after it
+// has been judged.
 func trusted(dir string) error {
 	resolved, err := filepath.EvalSymlinks(dir)
 	if err != nil {
@@ -217,7 +218,8 @@ func trustedWay(dir string) error {
 	}
 }
 
-// withoutPath takes the path out of an error whose message names it anyway.
+// withoutPath takes the path out of an error whose message names the path
+// anyway.
 func withoutPath(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {

@@ -14,8 +14,8 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
 
-// policy is what visudo has against the whole policy; nothing, when it is in
-// order.
+// policy is what visudo has to say against the whole policy, or nothing where
+// the policy is in order.
 func policy(ctx context.Context, visudo string) ([]string, error) {
 	out, err := program{path: visudo, args: []string{"-c"}}.run(ctx)
 	if err != nil || out.status == 0 {
@@ -65,7 +65,7 @@ func (h *Host) ProveGrants(ctx context.Context, grants []sudo.Grant, before conv
 	return nil
 }
 
-// byWho groups grants by the user or %group that they are for.
+// byWho groups grants by the user or the %group that they are for.
 func byWho(grants []sudo.Grant) map[string][]sudo.Grant {
 	by := map[string][]sudo.Grant{}
 	for _, g := range grants {
@@ -78,8 +78,8 @@ func byWho(grants []sudo.Grant) map[string][]sudo.Grant {
 	return by
 }
 
-// proveFor proves the grants of one user, or those of a group by one of its
-// members. A group that nobody is in yet grants nothing yet.
+// proveFor proves the grants of one user, or proves those of a group by one of
+// its members. A group without members grants nothing yet.
 func (h *Host) proveFor(ctx context.Context, path, who string, grants []sudo.Grant) error {
 	user, found, err := member(ctx, who)
 	if err != nil || !found {
@@ -91,8 +91,8 @@ func (h *Host) proveFor(ctx context.Context, path, who string, grants []sudo.Gra
 	return tryStatus(ctx, path, user, grants)
 }
 
-// member is the user that a rule is for, or somebody in its %group: one whom
-// the group lists, or one whose own group it is.
+// member is the user that a rule is for, or a member of its %group: a user whom
+// the group lists, or one whose primary group it is.
 func member(ctx context.Context, who string) (user account, found bool, err error) {
 	name, isGroup := strings.CutPrefix(who, "%")
 	if !isGroup {
@@ -114,8 +114,8 @@ func member(ctx context.Context, who string) (user account, found bool, err erro
 	return lookupUser(ctx, name)
 }
 
-// proveRules asks sudo for the user's rules and finds the one that decides
-// over each command. "sudo -l COMMAND" would not do: it also succeeds where a
+// proveRules asks sudo for the user's rules and finds the rule that decides
+// over each command. "sudo -l COMMAND" is no proof: it also succeeds where a
 // password is asked for.
 func proveRules(ctx context.Context, path, user string, grants []sudo.Grant) error {
 	rules, err := sudoRules(ctx, path, user)
@@ -139,7 +139,7 @@ func proveRules(ctx context.Context, path, user string, grants []sudo.Grant) err
 	return nil
 }
 
-// includedQuestion is the usual reason where sudo knows nothing of a rule.
+// includedQuestion asks for the usual reason why sudo does not know a rule.
 const includedQuestion = `is the directory of the sudoers file (option "sudoers_file") included by /etc/sudoers ("@includedir /etc/sudoers.d")?`
 
 // sudoRules are the rules that sudo has for a user.
@@ -162,9 +162,9 @@ func sameFile(a, b string) bool {
 	return aErr == nil && bErr == nil && a == b
 }
 
-// rootAlready warns of users whom some other rule makes root without a
-// password: no rule of ours can keep them from anything. Where sudo does not
-// tell, the proof of the grants will say why.
+// rootAlready warns of users whom another rule makes root without a password,
+// so that no rule of ours restricts them. Where sudo does not list the rules,
+// the proof of the grants will say why.
 func rootAlready(ctx context.Context, grants []sudo.Grant) []string {
 	var warnings []string
 	path, err := find(sudoPaths[:])
@@ -189,9 +189,10 @@ func rootAlready(ctx context.Context, grants []sudo.Grant) []string {
 	return warnings
 }
 
-// tryStatus runs the status command as the user, without a terminal, as a deploy
-// does: it changes nothing. sudo ends with 1 when it refuses, and may complain
-// of other things (a host name that does not resolve) when it does not.
+// tryStatus runs the status command as the user and without a terminal, as a
+// deploy does; the command changes nothing. sudo exits with 1 when it refuses.
+// When it does not refuse, it may complain of other things, such as a host name
+// that does not resolve.
 func tryStatus(ctx context.Context, path string, user account, grants []sudo.Grant) error {
 	for _, g := range grants {
 		if len(g.Args) < 2 || g.Args[1] != "status" {

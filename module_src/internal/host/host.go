@@ -6,8 +6,8 @@
 // [converge.Host].
 //
 // It decides nothing. What should be there, and in which order it gets there,
-// is the business of the packages that import it; the words it gives back are
-// those of systemd and sudo themselves.
+// is decided by the packages that import it, and what it says of the host is in
+// the words of systemd and sudo themselves.
 package host
 
 import (
@@ -53,8 +53,8 @@ var _ converge.Host = (*Host)(nil)
 
 // New connects to systemd.
 //
-// The error is [ErrNoSystemd] where systemd does not run, and one that
-// os.ErrPermission matches for anyone but root.
+// The error is [ErrNoSystemd] where systemd does not run. For anyone but root,
+// it is an error that os.ErrPermission matches.
 func New(ctx context.Context, o Options) (*Host, error) {
 	if os.Geteuid() != 0 {
 		return nil, fmt.Errorf("this must run as root (in a play: become: true): %w", os.ErrPermission)

@@ -17,10 +17,10 @@ import (
 const maxWord = 500
 
 // Traces are what a unit that did not come up has left behind: the lines about
-// its present process, or the one that ended last. Where there are none, as
-// with a manager that does not number its processes yet (before 232), they are
-// the unit's since the given time, with which those of its process before may
-// be mixed.
+// its present process, or about the last one that ended. Where there are none,
+// as with a manager that does not number its processes yet (before 232), they
+// are the unit's lines since the given time, which may include those of an
+// earlier process.
 func (h *Host) Traces(ctx context.Context, unit string, since time.Time) converge.Traces {
 	var left converge.Traces
 	p, err := h.properties(ctx, unit)
@@ -48,14 +48,15 @@ func fromJournal(ctx context.Context, unit string, since time.Time, p properties
 	if path == "" {
 		return []string{"(no log: journalctl is not there)"}
 	}
-	// The process may have ended a moment ago: the journal is to take in first
-	// what it said last. Where that fails, there is only less to read.
+	// The process may have ended a moment ago, so the journal is made to take
+	// in what the process said last. Where that fails, there is only less to
+	// read.
 	_, _ = program{path: path, args: []string{"--sync"}}.run(ctx)
 	var words []string
 	if p != nil {
 		if id := p.invocation(); id != "" {
-			// What the process said, or what the manager said of it:
-			// systemd.journal-fields(7).
+			// These are the lines of the process, and those of the manager
+			// about it: systemd.journal-fields(7).
 			words = lastLines(ctx, path, "_SYSTEMD_INVOCATION_ID="+id, "+", "INVOCATION_ID="+id)
 		}
 	}
@@ -76,7 +77,7 @@ func fromJournal(ctx context.Context, unit string, since time.Time, p properties
 // killed is CLD_KILLED of siginfo_t: sigaction(2).
 const killed = 2
 
-// whyNoLog says where else the words of a unit may be.
+// whyNoLog says where else the output of a unit may be found.
 func whyNoLog(ctx context.Context, unit string, p properties) string {
 	if to := p.text("StandardOutput"); to != "" && to != "journal" && to != "inherit" && !strings.HasPrefix(to, "journal+") {
 		return unit + " writes to " + to + " (StandardOutput=)"
@@ -117,10 +118,10 @@ func dropIns(paths []string) []converge.File {
 	return files
 }
 
-// quietedSince reports whether the journal has it from Sidekiq itself that it
-// was told to be quiet since then. The manager knows only of the quieting that
-// went through it: capistrano-sidekiq sends the signal past it. A Sidekiq that
-// logs elsewhere says nothing here.
+// quietedSince reports whether Sidekiq itself has written to the journal since
+// then that it was told to be quiet. The manager knows only of a quieting that
+// went through it, and capistrano-sidekiq sends the signal directly. A Sidekiq
+// that logs elsewhere says nothing here.
 func quietedSince(ctx context.Context, p converge.Process, since time.Time) (bool, error) {
 	path, err := find(journalPaths[:])
 	if err != nil || path == "" || p.Invocation == "" {
@@ -154,7 +155,8 @@ func matching(ctx context.Context, journalctl string, match ...string) ([]string
 	return kept.last(), nil
 }
 
-// lines are the lines of text that are not empty, each bounded and printable.
+// lines are the lines of text that are not empty, each one bounded and
+// printable.
 func lines(text string) []string {
 	var lines []string
 	for line := range strings.Lines(text) {
@@ -165,8 +167,8 @@ func lines(text string) []string {
 	return lines
 }
 
-// printable drops control characters: the deploy user's program wrote them,
-// and a terminal will show them.
+// printable drops control characters: the deploy user's program wrote them, and
+// a terminal will show them.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\t' {

@@ -50,7 +50,7 @@ func (h *Host) links(unit string) ([]converge.Link, error) {
 }
 
 // linkTo returns the link by which an entry of a unit directory enables the
-// unit, if it does.
+// unit, if there is one.
 func (h *Host) linkTo(unit, dir string, e fs.DirEntry) (link converge.Link, ok bool, err error) {
 	path := filepath.Join(dir, e.Name())
 	switch {
@@ -72,8 +72,9 @@ func (h *Host) linkTo(unit, dir string, e fs.DirEntry) (link converge.Link, ok b
 	return converge.Link{Path: path, Target: target}, true, err
 }
 
-// spelled gives a link's target in the spelling of Options.UnitDir when it is
-// the unit file there. systemd writes /lib or /usr/lib, by its version.
+// spelled gives the target of a link in the spelling of Options.UnitDir, where
+// the target is the unit file in that directory. systemd writes /lib or
+// /usr/lib, depending on its version.
 func (h *Host) spelled(link, target, unit string) (string, error) {
 	if !filepath.IsAbs(target) {
 		target = filepath.Join(filepath.Dir(link), target)
@@ -89,8 +90,8 @@ func (h *Host) spelled(link, target, unit string) (string, error) {
 	return filepath.Join(h.UnitDir, unit), nil
 }
 
-// Enable has systemd enable or disable the unit. Where the links are given it
-// then sees to it that there are exactly these: a rollback may have to restore
+// Enable makes systemd enable or disable the unit. Where links are given, it
+// then makes sure that exactly these exist: a rollback may have to restore
 // links that the unit's [Install] section does not ask for.
 func (h *Host) Enable(ctx context.Context, u converge.Unit) error {
 	have, err := h.links(u.Name)
@@ -135,8 +136,8 @@ func (h *Host) disable(ctx context.Context, unit string, have []converge.Link) e
 	return nil
 }
 
-// disableIn does nothing for a unit whose file is gone; links that it has left
-// behind are not systemd's business any more.
+// disableIn does nothing for a unit whose file is gone: systemd no longer cares
+// about links that such a unit has left behind.
 func (h *Host) disableIn(ctx context.Context, unit string, runtime bool) error {
 	err := h.ask(ctx, func(c *dbus.Conn) error {
 		_, err := c.DisableUnitFilesContext(context.WithoutCancel(ctx), []string{unit}, runtime)
@@ -148,7 +149,7 @@ func (h *Host) disableIn(ctx context.Context, unit string, runtime bool) error {
 	return err
 }
 
-// setLinks removes and makes links until they are those of u.
+// setLinks removes and makes links until they are exactly those of u.
 func (h *Host) setLinks(u converge.Unit) error {
 	have, err := h.links(u.Name)
 	if err != nil {

@@ -14,12 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// RunDir is the program's own directory, gone after a reboot: its lock, and
-// files while they are judged.
+// RunDir is the program's own directory, which is gone after a reboot. It holds
+// the lock, and files while they are judged.
 const RunDir = "/run/curationexperts.sidekiq"
 
-// lockTime bounds how long one run waits for another. A run may itself wait
-// for an application that takes minutes to boot.
+// lockTime is how long one run waits for another. The other run may itself be
+// waiting for an application that takes minutes to boot.
 const lockTime = 15 * time.Minute
 
 // Lock waits until no other run of this program is at work on the host, and
@@ -74,7 +74,8 @@ func holder(f *os.File) string {
 	return fmt.Sprintf(" (process %d; to end it and have it undo what it did: kill %d)", pid, pid)
 }
 
-// makeRunDir makes RunDir, or makes sure that the one there is root's alone.
+// makeRunDir makes RunDir. If the directory exists already, makeRunDir makes
+// sure that it is root's alone.
 func makeRunDir() error {
 	if err := os.Mkdir(RunDir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("cannot make %s: %w", RunDir, withoutPath(err))

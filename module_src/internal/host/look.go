@@ -62,8 +62,8 @@ func regular(path string) (content string, ok bool, err error) {
 	return string(text), err == nil, nil
 }
 
-// resolved is a directory without links on the way, or as it is where it does
-// not exist.
+// resolved is a directory without links on the way to it. A directory that does
+// not exist stays as it is.
 func resolved(dir string) (string, error) {
 	target, err := filepath.EvalSymlinks(dir)
 	if ok, err := seen(dir, err); !ok {
@@ -72,7 +72,7 @@ func resolved(dir string) (string, error) {
 	return target, nil
 }
 
-// existing is dir, or the nearest directory above it that is there.
+// existing is dir itself, or the nearest directory above it that exists.
 func existing(dir string) (string, error) {
 	for {
 		if ok, err := there(dir); ok || err != nil || dir == "/" {

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// The programs that are run as children, each at the places where
-// distributions have it, best first.
+// These are the programs that are run as children, each with the places where
+// distributions have it, the best place first.
 var (
 	visudoPaths    = [...]string{"/usr/sbin/visudo", "/usr/bin/visudo", "/usr/local/sbin/visudo"}
 	sudoPaths      = [...]string{"/usr/bin/sudo", "/usr/local/bin/sudo"}
@@ -47,13 +47,13 @@ func find(paths []string) (string, error) {
 	return "", nil
 }
 
-// output is what a program that has ended left behind.
+// output is what a program has left behind when it ends.
 type output struct {
 	stdout, stderr string
 	status         int // exit status, or 128 and the signal
 }
 
-// all is both outputs, for a message.
+// all is both outputs together, for a message.
 func (o output) all() string { return strings.TrimSpace(o.stderr + o.stdout) }
 
 // program is a child process: an absolute path, its arguments, the identity

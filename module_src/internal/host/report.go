@@ -63,7 +63,7 @@ func (h *Host) inspectFiles(ctx context.Context, s sidekiq.Service, found *sidek
 	if found.Sudoers.Content, found.Sudoers.Found, err = regular(s.SudoersFile); err != nil {
 		return err
 	}
-	// Unlike the property UnitFileState this looks at the disk.
+	// Unlike the property UnitFileState, this call looks at the disk.
 	var files []dbus.UnitFile
 	err = h.ask(ctx, func(c *dbus.Conn) (err error) {
 		files, err = c.ListUnitFilesByPatternsContext(ctx, nil, []string{s.Unit()})
@@ -79,7 +79,7 @@ func (h *Host) inspectFiles(ctx context.Context, s sidekiq.Service, found *sidek
 	return nil
 }
 
-// unitReport looks at a unit as a report shows it.
+// unitReport looks at a unit for a report.
 func (h *Host) unitReport(ctx context.Context, name string) (sidekiq.UnitReport, properties, error) {
 	p, err := h.properties(ctx, name)
 	if err != nil {
@@ -98,9 +98,9 @@ func (h *Host) unitReport(ctx context.Context, name string) (sidekiq.UnitReport,
 	return seen, p, nil
 }
 
-// residentMemory is that of a process, in bytes; 0 where it is gone. systemd's
-// own count is of the whole unit with its share of the page cache, and not
-// taken on every host.
+// residentMemory is the resident memory of a process in bytes, or 0 where the
+// process is gone. systemd's own figure covers the whole unit, includes its
+// share of the page cache, and is not taken on every host.
 func residentMemory(pid int) int64 {
 	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid)) // proc(5): size resident …
 	words := strings.Fields(string(statm))
@@ -111,9 +111,9 @@ func residentMemory(pid int) int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// instanceReports looks at the instances of a service with several processes, and
-// returns the properties of one in place of the service's own: those that it
-// is to start, and those that the manager knows besides.
+// instanceReports looks at the instances of a service with several processes:
+// those that the service is to start, and others that the manager knows. It
+// returns the properties of one of them in place of the service's own.
 func (h *Host) instanceReports(ctx context.Context, s sidekiq.Service, found sidekiq.Report, own properties) ([]sidekiq.UnitReport, properties, error) {
 	numbers := s.Started(found.Content)
 	_, known, err := h.instances(ctx, found.Template)
@@ -136,11 +136,12 @@ func (h *Host) instanceReports(ctx context.Context, s sidekiq.Service, found sid
 	return units, own, nil
 }
 
-// inspectApplication finds what is deployed, with p of a unit that runs it.
+// inspectApplication finds out what is deployed. p are the properties of a unit
+// that runs the application.
 func (h *Host) inspectApplication(ctx context.Context, s sidekiq.Service, p properties, found *sidekiq.Report) {
 	found.Dir, found.User = s.Dir, s.User
 	if found.Dir == "" {
-		found.Dir = strings.TrimLeft(p.text("WorkingDirectory"), "!-") // marks of one that may be missing
+		found.Dir = strings.TrimLeft(p.text("WorkingDirectory"), "!-") // these mark a directory that may be missing
 	}
 	if !path.IsAbs(found.Dir) {
 		found.Dir = "" // "~": somebody else's unit
@@ -189,7 +190,7 @@ func (h *Host) inspectRedis(ctx context.Context, found *sidekiq.Report) error {
 	if server == "" {
 		return err
 	}
-	nobody := &syscall.Credential{Uid: 65534, Gid: 65534} // others than root may write in /usr/local
+	nobody := &syscall.Credential{Uid: 65534, Gid: 65534} // people other than root may write in /usr/local
 	out, err := program{path: server, args: []string{"--version"}, as: nobody}.run(ctx)
 	if err != nil {
 		found.Warnings = append(found.Warnings, err.Error())
@@ -199,7 +200,7 @@ func (h *Host) inspectRedis(ctx context.Context, found *sidekiq.Report) error {
 	return nil
 }
 
-// inspectSudo finds what the user may do by sudo.
+// inspectSudo finds out what the user may do by sudo.
 func (h *Host) inspectSudo(ctx context.Context, service string, found *sidekiq.Report) error {
 	path, err := find(sudoPaths[:])
 	if err != nil {

@@ -19,28 +19,30 @@ import (
 
 const (
 	requestSuffix = ".request"
-	maxRequests   = 32 // a host has few applications, and each few ways to be asked for: check mode, diff, info
+	maxRequests   = 32 // a host has few applications, and there are few ways to ask for each: check mode, diff, info
 	requestTime   = 30 * 24 * time.Hour
 )
 
-// CachedRequest is the place of one request in the request cache, a directory
-// that holds those of earlier runs, each named after a digest of its bytes.
+// CachedRequest is the place of one request in the request cache. The cache is
+// a directory that holds the requests of earlier runs, each named after a
+// digest of its bytes.
 //
-// What is at stake is a round trip: over ssh, standard input arrives one round
-// trip after the command (see docs/adr/0010-request-cache.md). The directory
-// is one that nobody else can write, and the name is trusted, as that of the
-// program beside it is. That a request cannot be stored is no error: the next
-// run waits for it. No digest is computed here; the caller names it.
+// The cache saves a round trip: over ssh, standard input arrives one round trip
+// after the command (see docs/adr/0010-request-cache.md). Nobody but root can
+// write the directory, so the names in it are trusted, as that of the program
+// beside them is. It is no error if a request cannot be stored; the next run
+// waits for it then. No digest is computed here; the caller gives it.
 type CachedRequest struct {
 	dir, digest string
 	text        []byte // what was read from standard input; nil: the cache had it
 }
 
-// ReadRequest reads the arguments of one run from the request cache in dir, if
-// it has them under that digest, and only if not from stdin.
+// ReadRequest reads the arguments of one run: from the request cache in dir, if
+// it holds them under that digest, and from stdin only if it does not.
 func ReadRequest(dir, digest string, stdin io.Reader) (ansible.Request, *CachedRequest, error) {
 	c := &CachedRequest{dir: dir, digest: digest}
-	// What is not the arguments, as after a power cut, counts as nothing.
+	// A file that does not hold arguments, as after a power cut, counts as
+	// missing.
 	if r, err := ansible.ReadRequest(c.path(), nil); err == nil {
 		return r, c, nil
 	}
@@ -55,8 +57,8 @@ func ReadRequest(dir, digest string, stdin io.Reader) (ansible.Request, *CachedR
 
 func (c *CachedRequest) path() string { return filepath.Join(c.dir, c.digest+requestSuffix) }
 
-// Store has the next run find the request. Those that no run has asked for in
-// 30 days go, and the oldest of too many.
+// Store makes sure that the next run finds the request. It removes requests
+// that no run has asked for in 30 days and, of too many, the oldest.
 func (c *CachedRequest) Store() {
 	if c.text == nil {
 		_ = os.Chtimes(c.path(), time.Time{}, time.Now())
@@ -67,10 +69,10 @@ func (c *CachedRequest) Store() {
 	}
 }
 
-// write replaces what may be there in one step. The arguments may hold what is
-// only root's to read.
+// write replaces in one step what may be there. The arguments may hold what
+// only root may read.
 func (c *CachedRequest) write() error {
-	// Not WriteFile, which takes over the mode of a file that is there.
+	// This is not done by WriteFile, which keeps the mode of an existing file.
 	p, err := renameio.NewPendingFile(c.path(), renameio.WithTempDir(c.dir), renameio.WithStaticPermissions(0o600))
 	if err != nil {
 		return err
@@ -82,12 +84,13 @@ func (c *CachedRequest) write() error {
 	return p.CloseAtomicallyReplace()
 }
 
-// prune leaves the last used of the requests.
+// prune removes all but the requests that were used last.
 func (c *CachedRequest) prune() {
 	entries, _ := os.ReadDir(c.dir)
 	var files []fs.FileInfo
 	for _, entry := range entries {
-		// With what is left of a write that was cut short, ".DIGEST.request123".
+		// This includes what is left of a write that was cut short, such as
+		// ".DIGEST.request123".
 		if info, err := entry.Info(); err == nil && strings.Contains(entry.Name(), requestSuffix) {
 			files = append(files, info)
 		}

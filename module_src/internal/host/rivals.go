@@ -11,14 +11,14 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
-// maxOthers bounds how many unit files of one directory are read. An
-// administrator's directory has a few; the rest of it are links.
+// maxOthers is how many unit files of one directory are read. An
+// administrator's directory holds a few; the rest of its entries are links.
 const maxOthers = 100
 
-// otherUnits are the service units that people or their tools have put beside
-// the distribution's: those of the administrator, those among the
-// distribution's that are named for Sidekiq, and those of the user who runs
-// the application. What cannot be looked at is named: this is for a warning.
+// otherUnits are the service units that people or their tools have added to the
+// distribution's: the administrator's units, units among the distribution's
+// that are named for Sidekiq, and the units of the user who runs the
+// application. They are for a warning only, so what cannot be read is left out.
 func otherUnits(user, home string, who Identity) (o others) {
 	for _, path := range append(o.serviceFiles(systemd.EtcUnits, ""), o.serviceFiles(systemd.LibUnits, "sidekiq")...) {
 		content, ok, err := regular(path)

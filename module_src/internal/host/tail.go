@@ -68,9 +68,9 @@ type logFile struct {
 	began int64    // how long it was when the run began
 }
 
-// follow has the last lines of this file shown where the service does not come
-// up, as far as they are newer than this call. It is read as the service's
-// user, whose file it is.
+// follow makes the last lines of this file appear where the service does not
+// come up, as far as they are newer than this call. The file is read as the
+// service's user, to whom it belongs.
 func (h *Host) follow(path string, who Identity) {
 	h.log = logFile{path: path, who: who}
 	h.log.began, _ = sizeAs(who, path) // one that is not there yet is all new
@@ -119,7 +119,7 @@ func (l logFile) copyTo(w io.Writer) error {
 	return err
 }
 
-// sizeAs is the size of a regular file, as somebody else sees it.
+// sizeAs is the size of a regular file, seen with somebody else's rights.
 func sizeAs(who Identity, path string) (size int64, err error) {
 	err = as(who, func() error {
 		f, err := openUntrusted(path)

@@ -12,12 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tidy removes what runs that were killed have left behind: files beside the
-// given paths that were never renamed to them, and copies that were made to be
-// judged. It is for the holder of the lock, since a file of that kind is dead
-// only as long as no other run is at work.
+// tidy removes what killed runs have left behind: files beside the given paths
+// that were never renamed to them, and copies that were made to be judged. Only
+// the holder of the lock may call it, since such a file is certain to be dead
+// only while no other run is at work.
 //
-// systemd and sudo overlook these files, so one that cannot be removed does no
+// systemd and sudo ignore such files, so a file that cannot be removed does no
 // harm, and nothing is said about it.
 func tidy(paths []string) {
 	for _, p := range paths {
@@ -27,8 +27,9 @@ func tidy(paths []string) {
 	removeFrom(RunDir, abandoned)
 }
 
-// temporaryFor reports whether temporary is a name that install gives to a
-// file before it renames it to name: with a dot before and a number after it.
+// temporaryFor reports whether temporary is a name that Put gives to a file
+// before it renames the file to name: the name with a dot before and a number
+// after it.
 func temporaryFor(name, temporary string) bool {
 	number, ok := strings.CutPrefix(temporary, "."+name)
 	return ok && number != "" && strings.Trim(number, "0123456789") == ""
@@ -46,13 +47,13 @@ func removeFrom(dir string, dead func(os.DirEntry) bool) {
 	}
 }
 
-// verifyPrefix begins the name of a directory of copies; it ends in the id of
-// the process that made it. Runs in check mode hold no lock, so that there may
-// be more than one.
+// verifyPrefix begins the name of a directory of copies, which ends in the id
+// of the process that made it. Runs in check mode hold no lock, so there may be
+// several such directories.
 const verifyPrefix = "verify-"
 
 // abandoned reports whether an entry of RunDir is the directory of copies of a
-// process that is no more.
+// process that no longer exists.
 func abandoned(e os.DirEntry) bool {
 	id, ok := strings.CutPrefix(e.Name(), verifyPrefix)
 	if !ok {

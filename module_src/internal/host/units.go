@@ -47,7 +47,7 @@ func (h *Host) unit(ctx context.Context, name string, p properties) (u converge.
 		return converge.Unit{}, err
 	}
 	// UnitFileState says what was found when the manager last read its files,
-	// and a run may have been killed since.
+	// and a run may have been killed after that.
 	if slices.ContainsFunc(u.Links, persistent) {
 		u.Enabled = converge.On
 	}
@@ -80,8 +80,8 @@ func (h *Host) Process(ctx context.Context, unit string) (converge.Process, erro
 }
 
 // activity sums up what a unit does. A service of Type=notify that is active
-// has said itself that it is ready; of any other, "active" says no more than
-// that it was started.
+// has itself said that it is ready; for any other, "active" only means that it
+// was started.
 func activity(p converge.Process, now time.Time, props properties) converge.Activity {
 	switch p.ActiveState {
 	case "activating":
@@ -112,10 +112,10 @@ func activityWhileActive(p converge.Process, now time.Time, props properties) co
 	return converge.Starting
 }
 
-// stale are the files of a unit that are newer than its main process. One
-// whose time lies in the future is left out, since no restart would cure that.
-// A unit that the manager has yet to read again is stale whatever its times:
-// its process cannot have been started from what is on the disk now.
+// stale are the files of a unit that are newer than its main process. A file
+// whose time lies in the future is left out, since no restart would help. A
+// unit that the manager has not read again yet is stale whatever the times are:
+// its process cannot have been started from what is on disk now.
 func stale(u converge.Unit, envFiles []string, now time.Time) (newer []string, err error) {
 	for _, path := range slices.Concat([]string{u.Fragment}, u.DropIns, envFiles) {
 		info, err := os.Stat(path)
@@ -144,8 +144,8 @@ func (h *Host) Reload(ctx context.Context) error {
 	return nil
 }
 
-// Run queues a job for the unit and waits for its end. The job itself is never
-// taken back: when ctx is done, only the waiting ends.
+// Run queues a job for the unit and waits for its end. The job is never taken
+// back: when ctx is done, only the waiting ends.
 func (h *Host) Run(ctx context.Context, unit string, v converge.Verb) error {
 	var result chan string
 	err := h.ask(ctx, func(c *dbus.Conn) error {
@@ -163,9 +163,9 @@ func (h *Host) Run(ctx context.Context, unit string, v converge.Verb) error {
 	return h.await(ctx, unit, v, result)
 }
 
-// queue queues a job. To queue it twice does no harm: a job that is there
-// already is joined, and one that is done leaves nothing to do, or is done
-// again.
+// queue queues a job. Queueing it twice does no harm: a job that is still there
+// is joined, and after one that is done there is nothing left to do, or it is
+// done again.
 func (h *Host) queue(ctx context.Context, c *dbus.Conn, unit string, v converge.Verb, result chan<- string) error {
 	if err := h.subscribe(); err != nil {
 		return err
@@ -186,9 +186,10 @@ func (h *Host) queue(ctx context.Context, c *dbus.Conn, unit string, v converge.
 	return err
 }
 
-// await waits for the result of a job. If systemd is executed anew meanwhile,
-// it may never tell of it; so now and then it is looked at whether there is
-// still a job. One that has just ended gets until the next look to be told of.
+// await waits for the result of a job. A systemd that is executed anew
+// meanwhile may never tell the result, so await looks now and then whether the
+// job still exists. A job that has just ended has until the next look to be
+// told of.
 func (h *Host) await(ctx context.Context, unit string, v converge.Verb, result <-chan string) error {
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
@@ -214,15 +215,15 @@ func (h *Host) await(ctx context.Context, unit string, v converge.Verb, result <
 	}
 }
 
-// forgetFailures takes a unit out of a start limit that it has hit; until
-// then, systemd refuses to start it by hand too. Where there is nothing to
-// forget it does nothing, and where the unit is not known the start will say.
+// forgetFailures releases a unit from a start limit that it has hit; until
+// then, systemd refuses to start it by hand, too. It does nothing where there
+// is nothing to forget, and where the unit is not known, the start will say so.
 func forgetFailures(ctx context.Context, c *dbus.Conn, unit string) {
 	_ = c.ResetFailedUnitContext(ctx, unit)
 }
 
-// quietBySignal quiets a service whose unit knows no reload, as the units that people
-// wrote by hand do not.
+// quietBySignal quiets a service whose unit cannot be reloaded, as is the case
+// with units that people have written by hand.
 func (h *Host) quietBySignal(ctx context.Context, unit string) error {
 	p, err := h.Process(ctx, unit)
 	if err != nil {
@@ -248,7 +249,7 @@ func isDBus(err error, name string) bool {
 	return errors.As(err, &e) && e.Name == name
 }
 
-// properties are those of one unit, of all its interfaces:
+// properties are the properties of one unit, from all its interfaces:
 // org.freedesktop.systemd1(5).
 type properties map[string]any
 
@@ -279,7 +280,7 @@ func (p properties) yes(name string) bool {
 	return b
 }
 
-// number reads any of the integer types that properties come in.
+// number reads a property of any of the integer types that systemd uses.
 func (p properties) number(name string) int64 {
 	switch n := p[name].(type) {
 	case uint64:
@@ -297,7 +298,7 @@ func (p properties) number(name string) int64 {
 // when reads a timestamp in microseconds of wall-clock time.
 func (p properties) when(name string) time.Time { return time.UnixMicro(p.number(name)) }
 
-// span reads a duration in microseconds; infinity is a very long one.
+// span reads a duration in microseconds. Infinity is read as a very long one.
 func (p properties) span(name string) time.Duration {
 	usec := p.number(name)
 	if usec < 0 || usec > int64(1<<62)/1000 {
@@ -319,8 +320,8 @@ func (p properties) envFiles() []string {
 }
 
 // unmet are the conditions of the unit that kept the manager from starting it
-// when it last tried: Conditions and Asserts, a(sbbsi), of which the last field
-// says how that went.
+// at the last attempt. Conditions and Asserts have the type a(sbbsi); the last
+// field says how each one turned out.
 func (p properties) unmet() []string {
 	var unmet []string
 	for _, kind := range []string{"Condition", "Assert"} {
@@ -347,7 +348,7 @@ func (p properties) unmet() []string {
 	return unmet
 }
 
-// jobPending reads the Job property, (uo), whose id is 0 when there is none.
+// jobPending reads the property Job, (uo); its id is 0 where there is no job.
 func (p properties) jobPending() bool {
 	job, _ := p["Job"].([]any)
 	if len(job) == 0 {

@@ -24,9 +24,10 @@ type group struct {
 	members []string
 }
 
-// nameLookup finds a row of a name database by one of its fields: in the file
-// first, then by getent, since users of LDAP or SSSD are in no file and a
-// statically linked program has no NSS. No row is no error.
+// nameLookup finds a row of a name database by one of its fields. It looks in
+// the file first and then asks getent, since users of LDAP or SSSD are in no
+// file and a statically linked program has no NSS. It is no error if there is
+// no row.
 func nameLookup(ctx context.Context, database string, field int, key string) (row []string, err error) {
 	content, err := readDatabase(database)
 	if row := findRow(content, field, key); row != nil || err != nil {
@@ -40,7 +41,7 @@ func nameLookup(ctx context.Context, database string, field int, key string) (ro
 	if err != nil {
 		return nil, err
 	}
-	// getent(1): 2 means that the key was not found.
+	// A status of 2 means that the key was not found: getent(1).
 	if out.status != 0 && out.status != 2 {
 		return nil, fmt.Errorf("cannot look up %q in %s: getent exits with status %d: %s", key, database, out.status, clip(out.all(), maxWord))
 	}
@@ -105,8 +106,8 @@ func groupBy(ctx context.Context, field int, key string) (group, bool, error) {
 }
 
 // groupsOf are the ids of the groups in /etc/group that list the user. Groups
-// of other sources are left out, so that reading with them may be refused
-// where the user himself would be allowed; never the other way round.
+// from other sources are left out, so reading with these groups may be refused
+// where the user would be allowed to read, and never the other way round.
 func groupsOf(user string) (gids []int, err error) {
 	content, err := readDatabase("group")
 	if err != nil {

@@ -46,8 +46,8 @@ type copied struct {
 	at string
 }
 
-// lay copies files into dir, each under its own name, which systemd-analyze
-// needs to know what it looks at.
+// lay copies files into dir. Each copy has the name of its file, which
+// systemd-analyze needs in order to know what it looks at.
 func lay(dir string, files []converge.File) (units, sudoers []copied, err error) {
 	for _, f := range files {
 		c := copied{File: f, at: filepath.Join(dir, filepath.Base(f.Path))}
@@ -63,10 +63,10 @@ func lay(dir string, files []converge.File) (units, sudoers []copied, err error)
 	return units, sudoers, nil
 }
 
-// analyze judges unit files by what systemd-analyze says of them and not by
-// its exit status, which up to systemd 247 is 0 for an unknown key, and 1 for
-// a program that is yet to be deployed in all versions. What it says of other
-// units is none of our business.
+// analyze judges unit files by what systemd-analyze says of them and not by its
+// exit status. Up to systemd 247 that status is 0 for an unknown key, and in
+// all versions it is 1 for a program that is yet to be deployed. What
+// systemd-analyze says of other units does not count.
 func analyze(ctx context.Context, units []copied, deployed bool, v *converge.Verdict) error {
 	if len(units) == 0 {
 		return nil
@@ -104,9 +104,9 @@ func analyze(ctx context.Context, units []copied, deployed bool, v *converge.Ver
 	return errors.Join(bad...)
 }
 
-// named adds to a complaint about a line of the unit which directive stands
-// there: "Failed to parse resource value" does not tell, and the file with that
-// line is not on the host.
+// named adds to a complaint about a line of the unit which directive stands in
+// that line: "Failed to parse resource value" does not tell, and the file with
+// that line is not on the host.
 func named(complaint string, u copied) string {
 	_, rest, _ := strings.Cut(complaint, u.Path+":")
 	number, _, _ := strings.Cut(rest, ":")
@@ -122,8 +122,8 @@ func named(complaint string, u copied) string {
 	return complaint + " (in " + name + "=)"
 }
 
-// about returns the unit that a line of systemd-analyze speaks of. An instance
-// of a template is spoken of by the instance's name.
+// about returns the unit that a line of systemd-analyze is about. For a
+// template, the line names an instance.
 func about(units []copied, line string) (copied, bool) {
 	for _, u := range units {
 		name := filepath.Base(u.at)
@@ -159,8 +159,8 @@ func severityOf(line string, deployed bool) severity {
 }
 
 // visudo judges sudoers files, each on its own, and notes what is wrong with
-// the whole policy before they are installed. A foreign file of a wrong mode is
-// enough for that, and is none of our making.
+// the whole policy before they are installed. A foreign file with a wrong mode
+// is enough for such a fault, which is none of our making.
 func (h *Host) visudo(ctx context.Context, sudoers []copied, v *converge.Verdict) error {
 	if len(sudoers) == 0 {
 		return nil
@@ -192,7 +192,7 @@ func (h *Host) visudo(ctx context.Context, sudoers []copied, v *converge.Verdict
 }
 
 // rejected are those of the sudoers files that visudo rejects, with its words;
-// nil: none.
+// nil where there are none.
 func rejected(ctx context.Context, visudo string, sudoers []copied) error {
 	var bad []error
 	for _, s := range sudoers {
@@ -207,8 +207,9 @@ func rejected(ctx context.Context, visudo string, sudoers []copied) error {
 	return errors.Join(bad...)
 }
 
-// unverified is a warning in check mode, where an earlier task of the same
-// play may be going to install what is missing, and an error otherwise.
+// unverified says why something could not be verified: as a warning in check
+// mode, where an earlier task of the same play may be going to install what is
+// missing, and as an error otherwise.
 func (h *Host) unverified(why string, v *converge.Verdict) error {
 	if !h.Check {
 		return errors.New(why)

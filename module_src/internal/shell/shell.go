@@ -3,17 +3,17 @@
 // Package shell writes and reads the words of a POSIX shell's command line.
 //
 // [Word] and [Join] write words so that a shell reads exactly these words
-// again, whatever is in them. [Split] reads a command line of a person's as a
-// shell would, under one restriction: nothing is ever expanded. A character
-// that a shell would act on has to be quoted, or the line is refused with the
-// character named. So every line that Split accepts means to a shell exactly
-// what it means here, and a person who writes $HOME is told that nothing will
+// again, whatever is in them. [Split] reads a command line that a person has
+// written, as a shell would, with one restriction: nothing is ever expanded. A
+// character that a shell would act on has to be quoted, or the line is refused
+// and the character named. So every line that Split accepts means exactly the
+// same to a shell, and a person who writes $HOME is told that nothing will
 // replace it.
 //
-// The package runs no shell, and it knows no more of the language than
-// quoting: no variables, no redirections, no compound commands. A word that
-// holds a NUL byte cannot be passed to any program; keeping it out is the
-// caller's business.
+// The package runs no shell, and it knows no more of the language than quoting:
+// no variables, no redirections, no compound commands. A word that holds a NUL
+// byte cannot be passed to any program; keeping it out is the caller's
+// business.
 package shell
 
 import (
@@ -42,8 +42,8 @@ func Join(words []string) string {
 	return strings.Join(out, " ")
 }
 
-// Split reads a command line. What a shell would expand, or take for anything
-// but a word, is an error unless it is quoted.
+// Split reads a command line. An unquoted character is an error where a shell
+// would expand something, or would take it for anything but a part of a word.
 func Split(line string) ([]string, error) {
 	var s splitter
 	for _, r := range line {

@@ -19,7 +19,7 @@ type List struct {
 	SameFile func(a, b string) bool
 }
 
-// Entry is one entry of "sudo -ll -U USER".
+// Entry is one entry of the list that "sudo -ll -U USER" prints.
 type Entry struct {
 	Source   string // the sudoers file, as sudo 1.9.14 and newer say; else ""
 	RunAs    []string
@@ -92,8 +92,8 @@ func (d Decision) Text() string {
 	return text + d.Command
 }
 
-// asRoot reports whether the entry is for commands run as root. The last of
-// the names that matches root counts. An alias, which sudo-rs does not spell
+// asRoot reports whether the entry is for commands run as root. Of the names
+// that match root the last one counts. An alias, which sudo-rs does not spell
 // out, may stand for root; a group does not.
 func (e Entry) asRoot() bool {
 	for _, name := range slices.Backward(e.RunAs) {
@@ -137,16 +137,16 @@ func (l List) Decides(args []string) (rule Decision, found bool) {
 	return Decision{}, false
 }
 
-// Has reports whether a grant is among the rules, whatever wins.
+// Has reports whether a grant is among the rules, whichever rule wins.
 func (l List) Has(g Grant) bool {
 	return slices.ContainsFunc(l.Entries, func(e Entry) bool {
 		return slices.Contains(e.Options, "!authenticate") && slices.Contains(e.Commands, strings.Join(g.Args, " "))
 	})
 }
 
-// Lacks says what the rule lacks to give the grant; "" means nothing. A rule
-// that makes the user root anyway lacks nothing: NOEXEC would keep him from
-// nothing.
+// Lacks says what the rule lacks to give the grant, or "" where it lacks
+// nothing. A rule that makes the user root anyway lacks nothing, since NOEXEC
+// would not keep that user from anything.
 func (d Decision) Lacks(g Grant) string {
 	switch {
 	case strings.HasPrefix(d.Command, "!"):

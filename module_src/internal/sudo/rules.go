@@ -103,8 +103,9 @@ func command(words []string) string {
 
 var escaper = strings.NewReplacer(`\`, `\\`, `,`, `\,`, `:`, `\:`, `=`, `\=`)
 
-// words are sudoers' own, which cannot be names, quoted or not: sudo-rs 0.2.5
-// also reads "Defaults" in quotes as the word of its own (tried).
+// words are words of sudoers' own, which cannot be names, with or without
+// quotes: sudo-rs 0.2.5 reads even "Defaults" in quotes as its own word
+// (tried).
 var words = []string{"", "ALL", "Defaults", "User_Alias", "Runas_Alias", "Host_Alias", "Cmnd_Alias", "Cmd_Alias"}
 
 // CheckName says why sudo and sudo-rs would not read a name alike, in quotes

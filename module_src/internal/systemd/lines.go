@@ -19,15 +19,15 @@ type Line struct {
 	Section, Name, Value string
 }
 
-// Lines are the logical lines of a unit file: systemd.syntax(7). A line ends
-// at a line feed, and since systemd 245 at a carriage return or a NUL byte,
-// too. A backslash at its end joins the next line to it, with a blank in its
-// place; comments in between are skipped. The Raw of all lines together is the
-// text itself.
+// Lines are the logical lines of a unit file: systemd.syntax(7). A line ends at
+// a line feed, and since systemd 245 at a carriage return or a NUL byte, too. A
+// backslash at its end joins the next line to it, with a blank in its place;
+// comments in between are skipped. The Raw of all lines together is the text
+// itself.
 //
-// The work is linear in the length of the text and needs no memory but for the
-// line at hand. Lines is for judging files that systemd may not accept: it
-// takes every text, and what is no directive has no Name.
+// The work is linear in the length of the text, and only the line at hand needs
+// memory. Lines is for judging files that systemd may not accept: it takes
+// every text, and a line that is no directive has no Name.
 func Lines(text string) iter.Seq[Line] {
 	return func(yield func(Line) bool) {
 		r := lineReader{rest: text}
@@ -45,7 +45,7 @@ type lineReader struct {
 	begun   bool
 }
 
-// next reads one logical line, of which there is one as long as there is rest.
+// next reads one logical line. There is one as long as rest is not empty.
 func (r *lineReader) next() Line {
 	start, length := r.rest, 0
 	var joined strings.Builder
@@ -68,7 +68,7 @@ func (r *lineReader) next() Line {
 	return r.line(start[:length], joined.String())
 }
 
-// lineEnd is the length of the first line, its end included. The two
+// lineEnd is the length of the first line, including its end. The two
 // characters of a CRLF are one end.
 func lineEnd(text string) int {
 	at := strings.IndexAny(text, "\n\r\x00")

@@ -50,8 +50,8 @@ func (f *File) AddList(section, name string, list []string) {
 	}
 }
 
-// Set gives a directive exactly these values, in the place of those that it
-// has, or at the end of its section. No values remove it.
+// Set gives a directive exactly these values. They stand where its present
+// values are, or else at the end. Without values, the directive is removed.
 func (f *File) Set(section, name string, values []string) {
 	is := func(e Entry) bool { return e.Section == section && e.Name == name }
 	at := slices.IndexFunc(*f, is)
@@ -120,9 +120,9 @@ func (f File) LongestLine() int {
 	return n
 }
 
-// LineLimit is the length, in bytes, from which on a systemd of that version
-// does not read a line of a unit file as one. Before 240 it read LINE_MAX at a
-// time and took what followed for a new line; since then LONG_LINE_MAX counts.
+// LineLimit is the length in bytes from which on a systemd of that version does
+// not read a line of a unit file as one line. Before 240, systemd read LINE_MAX
+// at a time and took the rest for a new line; since then, LONG_LINE_MAX counts.
 func LineLimit(version int) int {
 	if version < 240 {
 		return 2000

@@ -73,7 +73,7 @@ func skipBlanks(s string) string { return strings.TrimLeft(s, blanks) }
 
 // Words splits a value into words and takes quotes and escapes away. The error
 // says that a quote is not closed; systemd ignores such a line. The words
-// before the faulty one are returned with it.
+// before the faulty one are returned with the error.
 func Words(value string) ([]string, error) {
 	var words []string
 	for rest := skipBlanks(value); rest != ""; rest = skipBlanks(rest) {
@@ -116,7 +116,7 @@ func nextWord(s string) (word, rest string, err error) {
 }
 
 // unescape reads the escape at the start of s and says how long it is. What is
-// no escape stands for itself: systemd warns of it and reads on
+// no valid escape stands for itself: systemd warns of it and reads on
 // (EXTRACT_CUNESCAPE_RELAX).
 func unescape(s string) (text string, length int) {
 	if len(s) == 1 {
@@ -156,9 +156,9 @@ func unescapeNumber(s string, from, to, base int) (text string, length int) {
 	return string(rune(n)), to
 }
 
-// Unspecified is the text that a value stands for, whose only specifier may be
-// %%. It is not ok where there is any other: what that stands for depends on
-// the host.
+// Unspecified is the text that a value stands for. The only specifier that it
+// resolves is %%; with any other, ok is false, since what that stands for
+// depends on the host.
 func Unspecified(value string) (text string, ok bool) {
 	rest := strings.ReplaceAll(value, "%%", "")
 	return strings.ReplaceAll(value, "%%", "%"), !strings.Contains(rest, "%")

@@ -20,10 +20,10 @@ type Behaviour struct {
 	Mute     bool          // never tells the manager that it is ready
 }
 
-// Behave reads a behaviour from the X-Fake= line of a unit: the words of it
-// are boot=3s, life=2s, exit=1, exec=203, stop=5s, untitled and mute. systemd
-// ignores keys that start with X-. Without it, a program is ready after a
-// second and lives for ever.
+// Behave reads a behaviour from the X-Fake= line of a unit. The words of that
+// line are boot=3s, life=2s, exit=1, exec=203, stop=5s, untitled and mute.
+// systemd ignores keys that start with X-. Without the line, a program is ready
+// after a second and lives for ever.
 func Behave(content string) Behaviour {
 	b := Behaviour{Boot: time.Second, Exit: 1}
 	for _, word := range strings.Fields(setting(content, "X-Fake", "")) {
@@ -72,8 +72,8 @@ func settings(content, key string) []string {
 	return words
 }
 
-// span reads a time span as systemd does, as far as units here have them:
-// seconds without a unit, "infinity", or what Go reads too.
+// span reads a time span as systemd does, as far as units in tests have them:
+// seconds without a unit, "infinity", and what Go can read.
 func span(text string) time.Duration {
 	if text == "infinity" {
 		return 1 << 60

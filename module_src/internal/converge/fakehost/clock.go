@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// timer is something that will happen unless its unit's process is another by
+// timer is something that will happen, unless its unit has another process by
 // then.
 type timer struct {
 	at   time.Time
@@ -42,18 +42,19 @@ func (h *Host) Pass(d time.Duration) {
 	h.now = until
 }
 
-// After has something happen after a while, a deploy for example.
+// After makes something happen after a while, such as a restart by somebody
+// else.
 func (h *Host) After(d time.Duration, do func()) {
 	h.timers = append(h.timers, timer{at: h.now.Add(d), do: do})
 }
 
-// later is After for as long as the unit's process is the one it is now.
+// later is After, for as long as the unit has the process that it has now.
 func (h *Host) later(u *unit, d time.Duration, do func()) {
 	h.timers = append(h.timers, timer{at: h.now.Add(d), unit: u, life: u.life, do: do})
 }
 
-// next is the timer that comes next, -1 without one. Among those of the same
-// time it is the one that was set first.
+// next is the index of the timer that comes next, or -1 where there is none. Of
+// several for the same time, the one that was set first comes first.
 func (h *Host) next() int {
 	h.timers = slices.DeleteFunc(h.timers, func(t timer) bool { return t.unit != nil && t.life != t.unit.life })
 	next := -1

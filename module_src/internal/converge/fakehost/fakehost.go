@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 // Package fakehost is a host in memory: files, links, a systemd that loads
-// units and runs processes, and a clock that only moves when somebody waits.
-// It is for tests of whatever works on a [converge.Host].
+// units and runs processes, and a clock that only moves when somebody waits. It
+// is for tests of whatever works on a [converge.Host].
 //
-// It behaves as systemd does where a converge could go wrong: what runs is
+// It behaves as systemd does wherever a converge could go wrong. What runs is
 // what the manager had loaded when the process was started, not what is on
-// the disk; a unit that restarts always is started again and again; a start
-// under Type=simple is done at once, whatever becomes of the program, and one
-// under Type=notify waits. What the programs do is said by [Behaviour].
+// disk. A unit that always restarts is started again and again. A start under
+// Type=simple is done at once, whatever becomes of the program, and a start
+// under Type=notify waits. [Behaviour] says what the programs do.
 //
-// Every change is made of effects, the smallest parts in which it can happen,
-// and each of them can be made to fail or to be the last thing that the
-// process under test did; see [Host.Fault].
+// Every change consists of effects, the smallest parts in which it can happen.
+// Each effect can be made to fail, or to be the last thing that the process
+// under test does; see [Host.Fault].
 //
-// It knows nothing of dependencies between units but PartOf= and the commands
-// of a oneshot unit that start others, of no slices, sockets or timers, and
-// its sudo believes every grant that [Host.Denied] does not deny.
+// Of dependencies between units it knows only PartOf= and the commands of a
+// oneshot unit that start others. It knows nothing of slices, sockets or
+// timers, and its sudo gives every grant that [Host.Denied] does not deny.
 package fakehost
 
 import (
@@ -34,10 +34,10 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
 
-// Host is a host in memory. It is not for use by several goroutines.
+// Host is a host in memory. It is not safe for use by several goroutines.
 type Host struct {
-	// Fault decides what becomes of the n-th effect, counted from 1; nil lets
-	// all be done.
+	// Fault decides what becomes of the n-th effect, counted from 1. Where it
+	// is nil, every effect is done.
 	Fault func(n int, what string) Outcome
 
 	// OnEffect is called after each effect that was done.
@@ -46,12 +46,12 @@ type Host struct {
 	// Behave says what a program does; by default the function of that name.
 	Behave func(unit, content string) Behaviour
 
-	// ExactTimes has the manager compare times of unit files as systemd did
-	// before 240: one that is different, not only one that is newer, means
-	// that it has to be read again.
+	// ExactTimes makes the manager compare the times of unit files as systemd
+	// did before 240: a time that is different, not only one that is newer,
+	// means that the file has to be read again.
 	ExactTimes bool
 
-	// Forgetful has the manager unload a unit when it goes down, to load it
+	// Forgetful makes the manager unload a unit when it goes down, and load it
 	// again when somebody asks for it.
 	Forgetful bool
 
@@ -101,7 +101,7 @@ const (
 // ErrFault is the error of effects that were made to fail.
 var ErrFault = errors.New("made to fail")
 
-// killed is what the fake panics with to end the process under test.
+// killed is the value that the fake panics with to end the process under test.
 type killed struct{}
 
 // Survives runs something and reports whether it was not killed.
@@ -187,7 +187,7 @@ func (h *Host) Put(_ context.Context, f converge.File) error {
 	})
 }
 
-// observed is a file as a look at it shows it.
+// observed is a file in the form in which a look at it shows it.
 func observed(f converge.File) converge.File {
 	return converge.File{Path: f.Path, Exists: true, Content: f.Content, Mode: f.Mode, UID: f.UID, GID: f.GID, ModTime: f.ModTime}
 }
@@ -238,12 +238,12 @@ func (h *Host) Enable(_ context.Context, u converge.Unit) error {
 	return nil
 }
 
-// Verify says what it was told to say.
+// Verify says what the test has told it to say.
 func (h *Host) Verify(context.Context, []converge.File, bool) (converge.Verdict, error) {
 	return converge.Verdict{}, h.VerifyErr
 }
 
-// ProveGrants believes every grant unless it was told otherwise.
+// ProveGrants accepts every grant unless the test says otherwise.
 func (h *Host) ProveGrants(ctx context.Context, grants []sudo.Grant, _ converge.Verdict) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -257,34 +257,34 @@ func (h *Host) Traces(_ context.Context, name string, _ time.Time) converge.Trac
 	return converge.Traces{Log: slices.Clone(h.log[name])}
 }
 
-// What follows is done by others than the process under test, and so is no
-// effect.
+// What follows is done by somebody other than the process under test, and so is
+// no effect.
 
-// Write has somebody else write a file.
+// Write makes somebody else write a file.
 func (h *Host) Write(name, content string, mode fs.FileMode) {
 	h.files[name] = converge.File{Path: name, Exists: true, Content: content, Mode: mode, ModTime: h.now}
 }
 
-// Own has somebody else give a file another owner.
+// Own makes somebody else give a file another owner.
 func (h *Host) Own(name string, uid, gid int) {
 	f := h.files[name]
 	f.UID, f.GID = uid, gid
 	h.files[name] = f
 }
 
-// Remove has somebody else remove a file or a link.
+// Remove makes somebody else remove a file or a link.
 func (h *Host) Remove(name string) {
 	delete(h.files, name)
 	delete(h.links, name)
 }
 
-// Link has somebody else make a symbolic link.
+// Link makes somebody else create a symbolic link.
 func (h *Host) Link(name, target string) { h.links[name] = target }
 
-// DaemonReload has somebody else reload the manager.
+// DaemonReload makes somebody else reload the manager.
 func (h *Host) DaemonReload() { h.reload() }
 
-// Systemctl has somebody else start, stop, restart or quiet a unit, and does
+// Systemctl makes somebody else start, stop, restart or quiet a unit, and does
 // not wait for it.
 func (h *Host) Systemctl(v converge.Verb, name string) {
 	u := h.unit(name)
@@ -301,14 +301,14 @@ func (h *Host) Systemctl(v converge.Verb, name string) {
 	}
 }
 
-// Kill has somebody else kill the main process of a unit.
+// Kill makes somebody else kill the main process of a unit.
 func (h *Host) Kill(name string, signal int) {
 	if u := h.unit(name); u.proc.MainPID != 0 {
 		h.die(u, 2, signal, "signal")
 	}
 }
 
-// Snapshot is what a host is like, for comparisons: what must be as it was
+// Snapshot is what a host is like, for comparisons: what has to be as before
 // after a rollback, and what a plan announces.
 type Snapshot struct {
 	Files map[string]converge.File

@@ -26,7 +26,7 @@ type unit struct {
 	job   *job
 }
 
-// definition is a unit as it was read from disk at one time.
+// definition is a unit as it was read from disk at one moment.
 type definition struct {
 	fragment string
 	dropIns  []string
@@ -60,13 +60,14 @@ func (h *Host) unit(name string) *unit {
 	return u
 }
 
-// unitDirs are where units are looked for, those that take precedence first.
+// unitDirs are the directories in which units are looked for, in the order of
+// their precedence.
 var unitDirs = []string{etcUnits, "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
 
 var instance = regexp.MustCompile(`@[^.]+\.`)
 
-// fragment is the path of a unit's file, its template's for an instance, or
-// "" when there is none.
+// fragment is the path of a unit's file, or of its template's for an instance.
+// It is "" where there is none.
 func (h *Host) fragment(name string) string {
 	for _, base := range []string{name, instance.ReplaceAllString(name, "@.")} {
 		for _, dir := range unitDirs {
@@ -97,7 +98,7 @@ func (h *Host) onDisk(name string) definition {
 	return d
 }
 
-// known is a unit as the manager has it in memory, or would have when asked.
+// known is a unit as the manager has it in memory, or would have it when asked.
 func (h *Host) known(u *unit) definition {
 	if u.known != nil {
 		return *u.known
@@ -105,7 +106,7 @@ func (h *Host) known(u *unit) definition {
 	return h.onDisk(u.name)
 }
 
-// load has the manager read a unit that it does not have in memory.
+// load makes the manager read a unit that it does not have in memory.
 func (h *Host) load(u *unit) {
 	if u.known == nil {
 		d := h.onDisk(u.name)
@@ -113,7 +114,7 @@ func (h *Host) load(u *unit) {
 	}
 }
 
-// reload has the manager read all units again that it has in memory.
+// reload makes the manager read all units again that it has in memory.
 func (h *Host) reload() {
 	for _, u := range h.units {
 		u.known = nil
@@ -211,8 +212,8 @@ func (h *Host) stale(u *unit) []string {
 	return newer
 }
 
-// Run is one effect, but for a restart, which is a stop and a start. The wait
-// for the job is none: it goes on when nobody waits any more.
+// Run is one effect, except for a restart, which is a stop and a start. Waiting
+// for the job is no effect: the job goes on when nobody waits any more.
 func (h *Host) Run(ctx context.Context, name string, v converge.Verb) error {
 	u := h.unit(name)
 	h.load(u)
@@ -254,8 +255,8 @@ func (h *Host) wait(ctx context.Context, u *unit, v converge.Verb) error {
 	return &converge.JobError{Unit: u.name, Verb: v, Result: j.result}
 }
 
-// start starts a unit by hand. One that is up is left alone; one that waits
-// for its automatic restart is waited for.
+// start starts a unit by hand. A unit that is up is left alone; for one that
+// waits for its automatic restart, the restart is waited for.
 func (h *Host) start(u *unit) {
 	h.load(u)
 	switch {
@@ -316,7 +317,7 @@ func (h *Host) spawn(u *unit) {
 	h.later(u, b.Boot, func() { h.booted(u, b) })
 }
 
-// booted has the program say that it is ready.
+// booted makes the program say that it is ready.
 func (h *Host) booted(u *unit, b Behaviour) {
 	if u.proc.Type == "notify" {
 		if b.Mute {
@@ -330,8 +331,8 @@ func (h *Host) booted(u *unit, b Behaviour) {
 	}
 }
 
-// oneshot runs a program that ends at once and leaves the unit active: one
-// that starts other units, for example.
+// oneshot runs a program that ends at once and leaves the unit active, such as
+// one that starts other units.
 func (h *Host) oneshot(u *unit) {
 	u.proc.MainPID, u.proc.SubState = 0, "exited"
 	u.job.end("done")
@@ -361,7 +362,7 @@ func (h *Host) die(u *unit, code, status int, result string) {
 	})
 }
 
-// stop ends a process, or a loop of them, and what is part of the unit.
+// stop ends a process, or its restarting, and what is part of the unit.
 func (h *Host) stop(u *unit) {
 	for _, part := range h.units {
 		if part != u && slices.Contains(settings(h.known(part).content, "PartOf"), u.name) {
@@ -391,8 +392,8 @@ func (h *Host) end(u *unit) {
 	}
 }
 
-// makeQuiet tells a process to take no more jobs. One that has not set its signal
-// handlers yet is suspended by that, and never becomes ready.
+// makeQuiet tells a process to take no more jobs. A process that has not set
+// its signal handlers yet is suspended by that, and never becomes ready.
 func (h *Host) makeQuiet(u *unit) {
 	if u.proc.MainPID == 0 {
 		return
