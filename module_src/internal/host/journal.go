@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -56,8 +57,11 @@ func fromJournal(ctx context.Context, unit string, since time.Time, p properties
 	if p != nil {
 		if id := p.invocation(); id != "" {
 			// These are the lines of the process, and those of the manager
-			// about it: systemd.journal-fields(7).
-			words = lastLines(ctx, path, "_SYSTEMD_INVOCATION_ID="+id, "+", "INVOCATION_ID="+id)
+			// about it: systemd.journal-fields(7). If the process has ended
+			// before the journal takes in its lines, they have its unit and
+			// its number only.
+			words = lastLines(ctx, path, "_SYSTEMD_INVOCATION_ID="+id, "+", "INVOCATION_ID="+id, "+",
+				"_SYSTEMD_UNIT="+unit, fmt.Sprintf("_PID=%d", p.number("ExecMainPID")), "_BOOT_ID="+bootID())
 		}
 	}
 	start := fmt.Sprintf("--since=@%d", since.Unix())
@@ -72,6 +76,12 @@ func fromJournal(ctx context.Context, unit string, since time.Time, p properties
 		}
 	}
 	return words
+}
+
+// bootID is the number of this boot as the journal writes it.
+func bootID() string {
+	id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // without it, nothing matches
+	return strings.ReplaceAll(strings.TrimSpace(string(id)), "-", "")
 }
 
 // killed is CLD_KILLED of siginfo_t: sigaction(2).

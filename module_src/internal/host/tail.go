@@ -47,7 +47,7 @@ func (t *tail) end() {
 	line := strings.TrimRight(clip(printable(string(t.line)), maxLine), " ")
 	t.line = t.line[:0]
 	if line == "" {
-		return
+		return // the journal keeps none of these either
 	}
 	if len(t.lines) == 2*maxLines {
 		t.lines = slices.Delete(t.lines, 0, maxLines)

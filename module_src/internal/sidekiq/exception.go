@@ -5,6 +5,7 @@ package sidekiq
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -39,14 +40,14 @@ type grammar struct {
 func newGrammar() grammar {
 	const place = `(?:/|<internal:|\(e(?:val|rb)|-e|\./|[\w.-]+(?:/[\w.-]+)*\.?\w*:).*`
 	return grammar{
-		frame:      regexp.MustCompile("^(?:\\s*(?:\\d+: )?from (.+:\\d+(?::in [`'].*')?)|\\s*(" + place + "?:\\d+:in [`'].*'))$"),
+		frame:      regexp.MustCompile("^(?:\\s*(?:\\d+: )?from (.+(?::\\d+|:in [`'].*'))|\\s*(" + place + "?:\\d+:in [`'].*'))$"),
 		head:       regexp.MustCompile("^(" + place + "?:\\d+(?::in [`'].*?')?): (.*)$"),
 		fatal:      regexp.MustCompile(`^(/\S+): (.* \((?:NoMemoryError|SystemStackError|fatal)\))$`),
 		prefix:     regexp.MustCompile(`^(?:(?:DEBUG|INFO|WARN|ERROR|FATAL)\s+)?(?:\d{4}-\d\d-\d\dT\S+ )?pid=\d+ tid=\S+(?: [^:]*)?: (.*)$`),
 		class:      regexp.MustCompile(`^([A-Z]\w*(?:::[A-Z]\w*)*): (.*)$`),
 		classAtEnd: regexp.MustCompile(`^(.*) \(([A-Z]\w*(?:::[A-Z]\w*)*)\)$`),
 		manager:    regexp.MustCompile(`^(?:\S+\.service: |kernel: |(?:Starting|Started|Stopping|Stopped|Failed to start|Reloading|Reloaded) .*\S)`),
-		noise:      regexp.MustCompile(`^\s*(?:[DIWEF], \[|\[|\S*\d\d:\d\d:\d\d|.*\b(?:DEBUG|INFO|WARN|WARNING|ERROR)\b)|: warning: `),
+		noise:      regexp.MustCompile(`^\s*(?:[DIWEF], \[|\[|\S*\d\d:\d\d:\d\d|(?:DEBUG|INFO|WARN|WARNING|ERROR|FATAL)(?::? [^ ]|\s*\[))|\b(?:DEBUG|INFO|WARN|ERROR|FATAL) -- |\blevel=|: warning: `),
 	}
 }
 
@@ -80,7 +81,7 @@ func (g grammar) exceptions(log []string) []exception {
 			continue
 		}
 		g.read(log, &e)
-		e.caused = e.own && len(found) > 0 && found[len(found)-1].own && found[len(found)-1].end == e.start
+		e.caused = len(found) > 0 && g.causes(log, e, found[len(found)-1])
 		found = append(found, e)
 		end, i = e.end, e.end-1
 	}
@@ -214,6 +215,63 @@ func (e *exception) originFrom(place string) {
 		}
 	}
 	e.origin, _, _ = strings.Cut(place, ":in ")
+}
+
+// causes reports whether an exception is the cause of the one before, and not
+// one that the process met later: Ruby prints neither differently. What is
+// raised while another is rescued stands below that in its file. Until 3.3, the
+// frames say it.
+func (g grammar) causes(log []string, e, before exception) bool {
+	if !e.own || !before.own || before.end != e.start {
+		return false
+	}
+	for _, line := range log[before.start:before.end] {
+		if strings.Contains(line, "rescue in ") {
+			return true
+		}
+	}
+	first, second := g.places(log, before), g.places(log, e)
+	for len(first) > 0 && len(second) > 0 {
+		a, b := first[len(first)-1], second[len(second)-1]
+		if a != b {
+			return a.file != b.file || b.line <= a.line
+		}
+		first, second = first[:len(first)-1], second[:len(second)-1]
+	}
+	return true
+}
+
+// place is a line of a file.
+type place struct {
+	file string
+	line int
+}
+
+// places are those of an exception in Ruby's own form, innermost first.
+func (g grammar) places(log []string, e exception) []place {
+	var list []place
+	for i, line := range append([]string{log[e.start]}, log[e.frames:e.end]...) {
+		text := ""
+		if m := g.head.FindStringSubmatch(line); i == 0 && m != nil {
+			text = m[1]
+		} else if m := g.frame.FindStringSubmatch(line); i > 0 && m != nil {
+			text = m[1] + m[2]
+		}
+		text, _, _ = strings.Cut(text, ":in ")
+		file, number, _ := cutLast(text, ":")
+		n, _ := strconv.Atoi(number)
+		list = append(list, place{file, n})
+	}
+	return list
+}
+
+// cutLast is strings.Cut at the last separator.
+func cutLast(s, separator string) (before, after string, found bool) {
+	i := strings.LastIndex(s, separator)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(separator):], true
 }
 
 // isBoot reports whether the frames of an exception lead back to the program

@@ -61,14 +61,18 @@ func (s Service) sign(log []string) (name, means string) {
 		for _, e := range list {
 			texts = append(texts, e.text(log))
 		}
-		return find(texts, false)
+		if name, means = find(texts, false); name != "" {
+			return name, means
+		}
+		// Where the message begins cannot always be told; see [exception].
+		log = log[:list[len(list)-1].frames]
 	}
 	var last []string
 	for _, line := range slices.Backward(log) {
-		if g.noise.MatchString(line) {
+		if line = g.bare(line); g.noise.MatchString(line) {
 			continue
 		}
-		if last = append(last, g.bare(line)); len(last) == maxAlone {
+		if last = append(last, line); len(last) == maxAlone {
 			break
 		}
 	}
@@ -103,10 +107,9 @@ func gist(log []string) string {
 	}, strings.Join(gist, "\n"))
 }
 
-// maxAlone is how many of the last lines are searched for a cause that is told
-// outside an exception. There are many because Bundler may list the gems that
-// it knows.
-const maxAlone = 15
+// maxAlone is how many of the last lines are looked at for what tells the
+// cause outside an exception: Sidekiq may list its options after that.
+const maxAlone = 25
 
 // text is an exception in the form in which signs know it. Neither Sidekiq 7
 // nor the operating system says whose connection was refused, but the frames
@@ -119,6 +122,10 @@ func (e exception) text(log []string) string {
 	first := strings.ToLower(strings.Join(log[e.frames:min(e.end, e.frames+10)], "\n"))
 	lower := strings.ToLower(text)
 	switch {
+	case e.message == "" && hasAny(first, "/message_encryptor.rb", "/encrypted_file.rb"):
+		return "[encrypted] " + text
+	case hasAny(first, "`parse_config'", "#parse_config'"):
+		return "[sidekiq.yml] " + text
 	case strings.Contains(lower, "redis") || strings.Contains(first, "redis"):
 		return "[redis] " + text
 	case hasAny(lower, "pg::", "mysql2::", "trilogy::", "sqlite3::", "activerecord::"),

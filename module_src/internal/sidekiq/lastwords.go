@@ -72,6 +72,10 @@ func (e exception) words(log []string) []string {
 	if len(lines) > maxOfError {
 		lines = append(lines[:maxOfError-1], "…")
 	}
+	if len(lines) == 0 && e.end > e.frames {
+		place, _, _ := strings.Cut(strings.TrimSpace(log[e.frames]), ":in ")
+		lines = append(lines, "(an exception without a message, at "+place+")")
+	}
 	if e.origin != "" && (len(lines) == 0 || !strings.Contains(lines[0], e.origin)) {
 		lines = append(lines, "(at "+e.origin+")")
 	}
