@@ -69,8 +69,8 @@ func TestHelpAndVersionGoToStandardOutput(t *testing.T) {
 	}
 }
 
-// TestWhatIsWrongIsSaidInTheFormAskedFor takes what is wrong before anything
-// of the host is looked at.
+// TestWhatIsWrongIsSaidInTheFormAskedFor has mistakes that are found before
+// anybody looks at the host.
 func TestWhatIsWrongIsSaidInTheFormAskedFor(t *testing.T) {
 	for line, want := range map[string]string{
 		"-":         `"msg":"option \"usr\": unknown`,

@@ -25,7 +25,8 @@ func linked(t *testing.T) []string {
 }
 
 func TestOnlyReviewedModulesAreLinked(t *testing.T) {
-	// Five that were chosen, and D-Bus, which the first of them needs.
+	// These are five that were chosen, and D-Bus, which the first of them
+	// needs.
 	want := []string{
 		"github.com/coreos/go-systemd/v22/dbus",
 		"github.com/godbus/dbus/v5",

@@ -14,8 +14,8 @@ import (
 
 const packages = "github.com/curationexperts/ansible-sidekiq/module_src"
 
-// mayImport says which packages of the program each of them may import, from
-// the ground floor up. What is not in a row is none of its business.
+// mayImport says which packages of the program each package may import, from
+// the ground floor up. A package must not import one that is not in its row.
 func mayImport() map[string][]string {
 	return map[string][]string{
 		// The grammars know nothing of each other, and nothing of Sidekiq.
@@ -37,7 +37,7 @@ func mayImport() map[string][]string {
 
 		"": {"internal/ansible", "internal/converge", "internal/host", "internal/results", "internal/sidekiq"},
 
-		// Run by make generate, also when what it writes is broken.
+		// make generate runs it, even when what it has written is broken.
 		"internal/generate": {},
 
 		// These are for tests, and no program is linked with them.
@@ -83,8 +83,8 @@ func TestPackagesImportOneWay(t *testing.T) {
 	}
 }
 
-// TestNoPackageIsUnsafe: what package unsafe would be for, golang.org/x/sys/unix
-// does.
+// TestNoPackageIsUnsafe has no exceptions: golang.org/x/sys/unix does what
+// package unsafe would be needed for.
 func TestNoPackageIsUnsafe(t *testing.T) {
 	for name, imports := range allImports(t) {
 		if slices.Contains(imports, "unsafe") {

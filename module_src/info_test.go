@@ -13,8 +13,8 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
 
-// TestTheArgumentsSayWhichModuleItIs tells the modules apart by an option that
-// only one of them has.
+// TestTheArgumentsSayWhichModuleItIs distinguishes the modules by an option
+// that only one of them has.
 func TestTheArgumentsSayWhichModuleItIs(t *testing.T) {
 	const info, service = `option \"state\": unknown`, `option \"project_name\": required`
 	for name, want := range map[string]string{
@@ -34,7 +34,8 @@ func TestTheArgumentsSayWhichModuleItIs(t *testing.T) {
 	}
 }
 
-// TestInfoThatFailsReturnsNothingOfTheOtherModule keeps to what is documented.
+// TestInfoThatFailsReturnsNothingOfTheOtherModule shows that only documented
+// results are returned.
 func TestInfoThatFailsReturnsNothingOfTheOtherModule(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	onThisHost().main([]string{"-"}, strings.NewReader(`{"user": "root", "_ansible_module_name": "sidekiq_service_info"}`), &stdout, &stderr)

@@ -14,7 +14,7 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
 
-// everything is a unit of which there is something to tell in each respect.
+// everything is a unit that has something to report in every respect.
 func everything() converge.Unit {
 	return converge.Unit{
 		Name: "sidekiq.service", Enabled: converge.On, Activity: converge.Quiet, Stale: []string{"/e"}, Reload: true, DropIns: []string{"/d"},
@@ -29,7 +29,7 @@ func deployed() sidekiq.Facts {
 }
 
 // TestEachResultOfInfoIsFilled looks for results that are documented and that
-// no report comes to.
+// no report fills.
 func TestEachResultOfInfoIsFilled(t *testing.T) {
 	quiet := sidekiq.UnitReport{Unit: everything(), Memory: 1, Since: time.Unix(1, 0), Release: "/r"}
 	up := quiet
@@ -46,7 +46,7 @@ func TestEachResultOfInfoIsFilled(t *testing.T) {
 	checkFilled(t, "module_src/info.go", infoOf(s, found), infoOf(s, running))
 }
 
-// TestEachResultIsFilled is the same for sidekiq_service.
+// TestEachResultIsFilled does the same for sidekiq_service.
 func TestEachResultIsFilled(t *testing.T) {
 	unit, facts := everything(), deployed()
 	file := converge.File{Path: "/u", Kind: converge.UnitFile, Exists: true, Content: "old\n"}
@@ -62,7 +62,7 @@ func TestEachResultIsFilled(t *testing.T) {
 }
 
 // checkFilled fails for each value that is documented and that none of the
-// results has.
+// results fills.
 func checkFilled[T any](t *testing.T, file string, results ...T) {
 	t.Helper()
 	filled := map[string]bool{}
@@ -76,7 +76,7 @@ func checkFilled[T any](t *testing.T, file string, results ...T) {
 	}
 }
 
-// fill notes for each value in v, by its place, whether it is another than its
+// fill notes, for each value in v, by its place, whether it differs from its
 // zero value.
 func fill(v reflect.Value, place string, filled map[string]bool) {
 	switch v.Kind() {

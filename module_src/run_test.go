@@ -12,8 +12,8 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/scripthost"
 )
 
-// TestARequestThatWasRunWithoutAnErrorIsNotReadAgain has a standard input that
-// fails in the second run.
+// TestARequestThatWasRunWithoutAnErrorIsNotReadAgain gives the second run a
+// standard input that fails.
 func TestARequestThatWasRunWithoutAnErrorIsNotReadAgain(t *testing.T) {
 	h := scripthost.New()
 	if err := h.Given("systemd 252"); err != nil {

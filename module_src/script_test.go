@@ -21,8 +21,8 @@ import (
 
 var update = flag.Bool("update", false, "write what the scripts in testdata compare with anew")
 
-// TestScripts tells of whole runs: testdata/script/README.md says how to read
-// and write a script.
+// TestScripts shows whole runs: testdata/script/README.md says how to read and
+// write a script.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -53,8 +53,8 @@ func given(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// showHost prints what the host is like; with "files" all of its files, and
-// nothing of its units.
+// showHost prints what the host is like. With "files" it prints all files and
+// nothing about units.
 func showHost(ts *testscript.TestScript, neg bool, args []string) {
 	text := hostOf(ts).Show()
 	switch {
@@ -67,8 +67,8 @@ func showHost(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 }
 
-// runProgram [FLAG...] FILE runs the program, with "!" where it is to fail.
-// What it answers in JSON is printed in YAML.
+// runProgram [FLAG...] FILE runs the program, with "!" where it should fail.
+// Where the program answers in JSON, the answer is printed as YAML.
 func runProgram(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 0 {
 		ts.Fatalf("usage: run [FLAG...] FILE")
@@ -89,7 +89,8 @@ func runProgram(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// readable is a result in YAML, as people know results of Ansible.
+// readable is a result as YAML, the form in which people know results of
+// Ansible.
 func readable(ts *testscript.TestScript, result []byte) []byte {
 	var document yaml.Node
 	ts.Check(yaml.Unmarshal(result, &document)) // which JSON is a part of
@@ -101,8 +102,8 @@ func readable(ts *testscript.TestScript, result []byte) []byte {
 	return b.Bytes()
 }
 
-// plain takes the quotes and braces of JSON from a node, but those of small
-// objects, which stay on one line.
+// plain takes the quotes and braces of JSON from a node. Small objects keep
+// them and stay on one line.
 func plain(n *yaml.Node, depth int) {
 	n.Style = 0
 	small := n.Kind == yaml.MappingNode && depth > 1
@@ -115,7 +116,7 @@ func plain(n *yaml.Node, depth int) {
 	}
 }
 
-// onHost is the program on a host that is written down.
+// onHost is the program, on a host that a script describes.
 func onHost(h *scripthost.Host) program {
 	return program{
 		open:          func(context.Context, host.Options) (machine, error) { return h.Open() },

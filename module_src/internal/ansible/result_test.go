@@ -25,8 +25,8 @@ func write(t *testing.T, r result) string {
 	return out.String()
 }
 
-// FuzzWrite shows that whatever is in a result, it is one line to a reader
-// that splits lines as Python does, and reads back as it was.
+// FuzzWrite shows that a result is one line to a reader that splits lines as
+// Python does, and reads back as it was, whatever is in it.
 func FuzzWrite(f *testing.F) {
 	for _, s := range []string{"", "a\nb", "\u0085", "\u2028\u2029", "\x0b\x0c\x1c\x1d\x1e\x7f", "\xff\xfe", "ä漢\U0001F600", "</script>&", `"\`} {
 		f.Add(s)

@@ -139,7 +139,7 @@ func TestUnknownOptionsAreAllNamed(t *testing.T) {
 }
 
 // nested is a schema with suboptions: a list of dicts, a dict, and one of each
-// kind that a message could give away.
+// kind that a message could reveal.
 func nested() Schema {
 	return Schema{
 		{Name: "instances", Type: List, Elements: Dict, Excludes: []string{"processes"}, Options: Schema{

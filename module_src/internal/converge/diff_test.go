@@ -228,7 +228,7 @@ func (blind) Unit(context.Context, string) (converge.Unit, error) {
 	return converge.Unit{}, context.DeadlineExceeded
 }
 
-// An old service that takes long to boot is waited for in a rollback, too.
+// A rollback waits for an old service, too, that takes long to boot.
 func TestARollbackWaitsForTheOldService(t *testing.T) {
 	for _, kind := range []string{"simple", "notify"} {
 		h := fakehost.New()

@@ -64,7 +64,7 @@ func linkIn(target string) converge.Link {
 
 var proof = converge.Proof{Timeout: 120 * time.Second, Titled: true, Window: 10 * time.Second, QuietTime: 15 * time.Second, Terms: terms}
 
-// terms are of no domain that there is.
+// terms are words of no real domain.
 var terms = converge.Terms{Timeout: "patience", NotShown: "it does not hum", Quiet: "it is silent", Quieting: "by a friend"}
 
 // wanted is a State with one enabled service.
@@ -77,7 +77,7 @@ func wanted(a converge.Activity, files ...converge.File) converge.State {
 	}
 }
 
-// before is a host as it is found. The unit it has is called old.
+// before is a host as a run finds it. The unit that it has is called old.
 type before struct {
 	name string
 	make func(h *fakehost.Host, kind string)
@@ -242,7 +242,7 @@ func failure(t *testing.T, err error) *converge.Failure {
 	return f
 }
 
-// settled is the plan of a second run, but for what is done in every run.
+// settled is the plan of a second run, without what is done in every run.
 func settled(t *testing.T, h converge.Host, want converge.State) {
 	t.Helper()
 	for _, s := range look(t, h, want).Steps {
@@ -253,9 +253,9 @@ func settled(t *testing.T, h converge.Host, want converge.State) {
 	}
 }
 
-// differences compares hosts before a run and after its rollback. A process
-// that the run has touched may be another one now, of the same program, and
-// may take jobs again.
+// differences compares a host before a run and after the run's rollback. A
+// process that the run has touched may be another process of the same program
+// now, and may take jobs again.
 func differences(was, is fakehost.Snapshot, touched bool) string {
 	if alike(was, is, touched) {
 		return ""

@@ -12,7 +12,8 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge/fakehost"
 )
 
-// meanwhile is what others may do between a run that was killed and the next.
+// meanwhile is what others may do between a run that was killed and the next
+// run.
 var meanwhile = []struct {
 	name string
 	do   func(*fakehost.Host)
@@ -27,7 +28,7 @@ var meanwhile = []struct {
 }
 
 // killedAt runs the case until it is killed at its n-th effect, and reports
-// whether it was. Before that, fault says what becomes of the effects.
+// whether that happened. Up to then, fault says what becomes of the effects.
 func (c testCase) killedAt(t *testing.T, h *fakehost.Host, n int, o fakehost.Outcome, fault func(int, string) fakehost.Outcome) bool {
 	t.Helper()
 	want := c.want(c.kind)
@@ -43,8 +44,8 @@ func (c testCase) killedAt(t *testing.T, h *fakehost.Host, n int, o fakehost.Out
 	return !fakehost.Survives(func() { _, _ = plan.Apply(context.Background(), h, converge.Rollback) })
 }
 
-// wholeFiles fails the test when a file is ever anything but what it was or
-// what it is to be.
+// wholeFiles fails the test if a file is ever anything but what it was or what
+// it should become.
 func wholeFiles(t *testing.T, h *fakehost.Host, want converge.State) {
 	t.Helper()
 	whole := map[string][]string{}
@@ -67,8 +68,8 @@ func wholeFiles(t *testing.T, h *fakehost.Host, want converge.State) {
 	}
 }
 
-// healed makes the next, ordinary run and fails the test unless the host is
-// then as wanted, with a process that was started from the wanted unit.
+// healed makes the next, ordinary run. It fails the test unless the host is as
+// wanted afterwards, with a process that was started from the wanted unit.
 func (c testCase) healed(t *testing.T, h *fakehost.Host, want converge.State, how string) {
 	t.Helper()
 	h.OnEffect = nil

@@ -13,8 +13,8 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge/fakehost"
 )
 
-// scripted is a host with one process, which is what the script says from a
-// time on.
+// scripted is a host with one process, whose state at each time is in the
+// script.
 type scripted struct {
 	converge.Host
 	began, now time.Time
@@ -50,8 +50,8 @@ func (s *scripted) Process(context.Context, string) (converge.Process, error) {
 	return p, nil
 }
 
-// process is a process in the words of systemctl show: the state, then what
-// else is true of it.
+// process is a process in the words of systemctl show: first its state, and
+// then what else is true of it.
 func process(pid int, state string, also ...func(*converge.Process)) converge.Process {
 	active, sub, _ := strings.Cut(state, "/")
 	p := converge.Process{ActiveState: active, SubState: sub, Type: "simple", MainPID: pid}
@@ -77,7 +77,8 @@ func signal(s int) func(*converge.Process) {
 	return func(p *converge.Process) { p.ExitCode, p.ExitStatus = 2, s }
 }
 
-// eachTwoSeconds dies every two seconds, and takes one more to be restarted.
+// eachTwoSeconds dies every two seconds and takes one more second to be
+// restarted.
 func eachTwoSeconds() []scene {
 	var script []scene
 	for i := range 100 {
@@ -285,7 +286,7 @@ func TestProveEndsWhenItIsInterrupted(t *testing.T) {
 	}
 }
 
-// What a start comes to, from the manager's job to the message.
+// This is what a start comes to, from the manager's job to the message.
 func TestAStartSaysWhyItFailed(t *testing.T) {
 	cases := []struct {
 		name, kind, fake string

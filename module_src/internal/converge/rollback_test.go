@@ -19,8 +19,8 @@ import (
 
 var every = flag.Bool("every", false, "try every case with every kind of systemd and service, not with one of eight")
 
-// everyCase calls f with every host and goal, and with kinds of systemd and
-// service that take turns.
+// everyCase calls f with every host and goal, while the kinds of systemd and
+// service take turns.
 func everyCase(t *testing.T, f func(t *testing.T, c testCase)) {
 	for i, b := range befores {
 		for j, g := range goals {
@@ -85,7 +85,7 @@ func (c testCase) attempt(t *testing.T, fault func(n int, what string) fakehost.
 	return a
 }
 
-// leftNamed fails the test for what is different and not said to be left.
+// leftNamed fails the test for differences that the message does not name.
 func leftNamed(t *testing.T, a attempt, f *converge.Failure) {
 	t.Helper()
 	left := strings.Join(f.Left, "\n")

@@ -35,7 +35,8 @@ func one[T any](d dice, of ...T) T { return of[d.IntN(len(of))] }
 
 func (d dice) often() bool { return d.IntN(4) > 0 }
 
-// The units of a random host: two of ours, and one of somebody else's.
+// These are the units of a random host: two of ours, and one of somebody
+// else's.
 var ours = []string{"sidekiq.service", "mailers.service"}
 
 const redis = "redis-server.service"
@@ -110,7 +111,8 @@ func (d dice) activity(h *fakehost.Host, u string) {
 	}
 }
 
-// laterChanges are those that nobody told the manager or the process about.
+// laterChanges are changes of which neither the manager nor the process was
+// told.
 func (d dice) laterChanges(h *fakehost.Host, u string) {
 	f, _ := h.File(context.Background(), fileOf(u))
 	if !f.Exists || d.often() {
@@ -176,7 +178,7 @@ func (d dice) wantRedis(s *converge.State, h *fakehost.Host) {
 	})
 }
 
-// alike makes the host what is wanted, and then perhaps wants a little more.
+// alike makes the host as it is wanted, and then may want a little more.
 func (d dice) alike(t *testing.T, h *fakehost.Host, want *converge.State) {
 	t.Helper()
 	_, err := run(context.Background(), t, h, *want, converge.Keep)
@@ -192,7 +194,7 @@ func (d dice) alike(t *testing.T, h *fakehost.Host, want *converge.State) {
 	}
 }
 
-// sort names what kind of a step a step is.
+// sort names the kind of a step.
 func sort(s converge.Step) string {
 	switch s := s.(type) {
 	case converge.PutFile:
@@ -265,7 +267,7 @@ func truth(t *testing.T, d dice, count map[string]int) {
 	}
 
 	if _, err := plan.Apply(context.Background(), h, converge.Rollback); err != nil {
-		// A service that was crashing cannot be quieted.
+		// A service that keeps crashing cannot be quieted.
 		count["pairs that failed"]++
 		if f := failure(t, err); !f.RolledBack {
 			t.Error(f)
@@ -285,7 +287,7 @@ func truth(t *testing.T, d dice, count map[string]int) {
 	itself(t, h, want)
 }
 
-// The same pairs, but with one effect that fails, or at which the run is killed.
+// These are the same pairs, but one effect fails, or the run is killed at it.
 func TestARandomRunThatFailsIsRolledBackAndOneThatIsKilledIsHealed(t *testing.T) {
 	for i := range *pairs {
 		n := *seed + uint64(i)
@@ -323,9 +325,9 @@ func TestARandomRunThatFailsIsRolledBackAndOneThatIsKilledIsHealed(t *testing.T)
 	}
 }
 
-// afterRollback compares hosts, but for what a rollback cannot or need not
-// bring back: a manager that has yet to read a unit again, and so a process
-// that was started from an older file than there was.
+// afterRollback compares hosts, except for what a rollback cannot or need not
+// bring back: if the manager had not read a unit again, a process may now have
+// been started from an older file than before.
 func afterRollback(t *testing.T, plan converge.Plan, was fakehost.Snapshot, h *fakehost.Host) {
 	t.Helper()
 	is := h.Snapshot()
@@ -343,7 +345,7 @@ func afterRollback(t *testing.T, plan converge.Plan, was fakehost.Snapshot, h *f
 	}
 }
 
-// announcedEffects compares the plan with what was done, in its order.
+// announcedEffects compares the plan with what was done, in order.
 func announcedEffects(t *testing.T, plan converge.Plan, effects []string) {
 	t.Helper()
 	var announced []string
@@ -417,8 +419,8 @@ func announcedLinks(t *testing.T, plan converge.Plan, was, is fakehost.Snapshot)
 	}
 }
 
-// announcedRuns compares processes. One that crashes again and again becomes
-// another by itself.
+// announcedRuns compares processes. A process that crashes again and again
+// becomes another one by itself.
 func announcedRuns(t *testing.T, plan converge.Plan, was, is fakehost.Snapshot) {
 	t.Helper()
 	runs := map[string]converge.Verb{}
@@ -447,7 +449,7 @@ func announcedRuns(t *testing.T, plan converge.Plan, was, is fakehost.Snapshot) 
 	}
 }
 
-// second is the next run: it neither does nor waits for anything.
+// second is the next run, which does nothing and waits for nothing.
 func second(t *testing.T, h *fakehost.Host, want converge.State) {
 	t.Helper()
 	plan := look(t, h, want)

@@ -44,7 +44,7 @@ func example(t *testing.T) module {
 	return m
 }
 
-// TestSuboptionsSecretsAndResults is read in the golden file.
+// TestSuboptionsSecretsAndResults is for reading in the golden file.
 func TestSuboptionsSecretsAndResults(t *testing.T) {
 	m := example(t)
 	schema, err := goOptions(m, module{})
@@ -71,8 +71,8 @@ func TestSuboptionsSecretsAndResults(t *testing.T) {
 	}
 }
 
-// TestYAMLSaysWhatTheDocumentationSays reads back what was written by hand, so
-// to say.
+// TestYAMLSaysWhatTheDocumentationSays reads back YAML that is not written by
+// an encoder.
 func TestYAMLSaysWhatTheDocumentationSays(t *testing.T) {
 	service, err := readModule(root, servicePath)
 	if err != nil {
@@ -170,7 +170,7 @@ func TestBlockIsReplacedAndTheRestLeft(t *testing.T) {
 	}
 }
 
-// TestFoldedLinesAreNotTooLong is yamllint's rule.
+// TestFoldedLinesAreNotTooLong checks yamllint's rule.
 func TestFoldedLinesAreNotTooLong(t *testing.T) {
 	text := specs(variables(example(t).options), "    ")
 	if long := regexp.MustCompile(`(?m)^.{141,}$`).FindString(text); long != "" {

@@ -6,10 +6,10 @@
 // It reads DOCUMENTATION and RETURN of plugins/modules/*.py and writes the
 // program's table of options and its types of results, and the role's
 // declaration of its variables, the arguments of its task and the table in its
-// README. Beside what a key of the documentation says, some sentences in a
+// README. Apart from the keys of the documentation, some sentences in a
 // description count; see option.go.
 //
-// It is run by `make generate` and is no part of the program. It judges no
+// `make generate` runs it; it is no part of the program. It does not judge
 // prose, and it does not write the documentation.
 package main
 

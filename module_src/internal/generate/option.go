@@ -12,8 +12,9 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// option is one option as its documentation declares it: what ansible.Option
-// has, which is not used here so that what is generated may be broken.
+// option is one option as its documentation declares it. It has the fields of
+// ansible.Option, which is not used here, so that the generator runs even when
+// what is generated is broken.
 type option struct {
 	name, kind, elements string
 	choices              []string
@@ -28,9 +29,9 @@ type option struct {
 	suboptions           []option
 }
 
-// The documentation of a module has no keys for these, so they are sentences
-// of the description, which then cannot say anything else than the program
-// does.
+// The documentation of a module has no keys for these. So they are sentences of
+// the description, and the description cannot say anything that the program
+// does not do.
 var (
 	boundsSentence   = regexp.MustCompile(`\bFrom (-?\d+) to (\d+)( [a-z]+)?\.`)
 	excludesSentence = regexp.MustCompile(`\bMutually exclusive with ((?:O\([^)]+\)(?:, | and )?)+)\.`)
@@ -93,7 +94,7 @@ func readOption(name string, n *yaml.Node, within string) (option, error) {
 	return o, o.readSentences(within)
 }
 
-// quotedWords refuses words that Python reads as a boolean, and Go as a string.
+// quotedWords refuses words that Python reads as a boolean and Go as a string.
 func quotedWords(nodes ...*yaml.Node) error {
 	for _, n := range nodes {
 		if n == nil {

@@ -84,8 +84,8 @@ func mapped(list []string, change func(string) string) []string {
 
 var variable = regexp.MustCompile(`(?:^|[^.\w])sidekiq_(\w+)`)
 
-// usedBy are the options whose variables a file of tasks reads: those of info,
-// and then those that only the other module has.
+// usedBy are the options whose variables a file of tasks reads: first those of
+// info, and then those that only the other module has.
 func usedBy(tasks string, service, info module) ([]option, error) {
 	all := slices.Clone(info.options)
 	for _, o := range service.options {
@@ -158,8 +158,8 @@ func inline(value any) string {
 }
 
 // folded is a text as a scalar of YAML, over several lines where it is long.
-// The encoder's own quoting holds for all of them: YAML reads the end of a
-// line within a scalar as a blank.
+// The encoder's own quoting is valid for all lines, since YAML reads the end of
+// a line within a scalar as a blank.
 func folded(text, indent string) string {
 	return strings.Join(wrapped(inline(strings.Join(strings.Fields(text), " ")), 138-len(indent)), "\n"+indent)
 }
@@ -196,7 +196,7 @@ func table(variables []option) string {
 }
 
 // defaultInMarkdown is the default, or what a sentence that ends with "if it is
-// not set" says of it.
+// not set" says about it.
 func (o option) defaultInMarkdown() string {
 	if o.value != nil {
 		return inMarkdown("C(" + inline(o.value) + ")")

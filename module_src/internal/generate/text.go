@@ -49,8 +49,8 @@ func wrapped(text string, width int) []string {
 	return append(lines, line)
 }
 
-// replaced is a text with other lines between the two that mark a block by
-// its name: one that holds "BEGIN name (", and one that holds "END name".
+// replaced is a text with new lines between the two lines that mark a block by
+// its name: one holds "BEGIN name (", and one holds "END name".
 func replaced(text, name, block string) (string, error) {
 	begin := strings.Index(text, "BEGIN "+name+" (")
 	end := strings.Index(text, "END "+name)

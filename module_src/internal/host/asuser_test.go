@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestAFileIsReadWithItsReadersRights needs root, who alone can become
-// somebody else.
+// TestAFileIsReadWithItsReadersRights has to run as root, since nobody else can
+// take on another identity.
 func TestAFileIsReadWithItsReadersRights(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can take on another user's rights")

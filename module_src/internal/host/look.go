@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// seen reports whether there is anything at path, by the error of a look at it.
-// ENOENT says that there is nothing, and no other error does: a plan that takes
-// a bad disk, or a file server that is away, for a host without the application
-// does harm. Any other error ends the run before its first step.
+// seen reports whether there is anything at path, given the error of a look at
+// it. Only ENOENT says that there is nothing: it would do harm if a plan took a
+// bad disk, or a file server that is away, for a host without the application.
+// Any other error ends the run before its first step.
 func seen(path string, err error) (bool, error) {
 	switch {
 	case err == nil:
@@ -27,14 +27,14 @@ func seen(path string, err error) (bool, error) {
 	return false, fmt.Errorf("cannot look at %s: %w", path, withoutPath(err))
 }
 
-// there reports whether there is anything at path, be it a link that leads
+// there reports whether there is anything at path, even a link that leads
 // nowhere.
 func there(path string) (bool, error) {
 	_, err := os.Lstat(path)
 	return seen(path, err)
 }
 
-// thoseThere are those of the paths at which there is anything.
+// thoseThere are those of the paths at which something exists.
 func thoseThere(paths []string) (found []string, err error) {
 	for _, path := range paths {
 		ok, err := there(path)
@@ -49,7 +49,7 @@ func thoseThere(paths []string) (found []string, err error) {
 }
 
 // regular reads a regular file. ok is false where there is nothing, or
-// something else.
+// something that is not a file.
 func regular(path string) (content string, ok bool, err error) {
 	info, err := os.Lstat(path)
 	if ok, err = seen(path, err); !ok || !info.Mode().IsRegular() {
@@ -82,8 +82,8 @@ func existing(dir string) (string, error) {
 	}
 }
 
-// statAs looks at what a path leads to with the file-system identity of
-// somebody else; ok is false where there is nothing.
+// statAs looks at what a path leads to, with the file-system identity of
+// somebody else. ok is false where there is nothing.
 func statAs(who Identity, path string) (info fs.FileInfo, ok bool, err error) {
 	err = as(who, func() (err error) {
 		info, err = os.Stat(path)
@@ -96,9 +96,9 @@ func statAs(who Identity, path string) (info fs.FileInfo, ok bool, err error) {
 	return info, ok, err
 }
 
-// isOther reports whether an error says that there is something else than a
-// file that can be read: a loop of links, a device without a driver, a socket,
-// or, by no number of the system's, what readBounded says.
+// isOther reports whether an error says that there is something that is not a
+// readable file: a loop of links, a device without a driver, a socket or, as
+// readBounded says without an error number, anything else.
 func isOther(err error) bool {
 	var number syscall.Errno
 	return !errors.As(err, &number) || number == unix.ELOOP || number == unix.ENXIO || number == unix.ENODEV

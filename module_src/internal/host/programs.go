@@ -56,9 +56,9 @@ type output struct {
 // all is both outputs together, for a message.
 func (o output) all() string { return strings.TrimSpace(o.stderr + o.stdout) }
 
-// program is a child process: an absolute path, its arguments, the identity
-// to run it with, nil for our own, and where its standard output goes, nil for
-// the output that it leaves behind.
+// program is a child process: an absolute path, its arguments, the identity to
+// run it with (nil for our own), and where its standard output goes (nil for
+// the output that it leaves behind).
 type program struct {
 	path string
 	args []string
@@ -66,9 +66,9 @@ type program struct {
 	to   io.Writer
 }
 
-// run runs a program in a small environment and the C locale, with its input
-// empty and its output bounded. The error is about not having been able to run
-// it; its exit status is no error.
+// run runs a program in a small environment and the C locale, with an empty
+// input and a bounded output. The error says that the program could not be run;
+// its exit status is no error.
 func (p program) run(ctx context.Context) (output, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, programTime, fmt.Errorf("it did not end within %s", programTime))
 	defer cancel()

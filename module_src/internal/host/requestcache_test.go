@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// unread is a standard input that must not be waited for.
+// unread is a standard input that nobody may wait for.
 type unread struct{ t *testing.T }
 
 func (u unread) Read([]byte) (int, error) {
@@ -23,7 +23,8 @@ func (u unread) Read([]byte) (int, error) {
 
 const requestText = `{"name": "a", "_ansible_check_mode": true}`
 
-// readRequest fails the test unless the request is that of requestText.
+// readRequest reads a request, and fails the test unless it is that of
+// requestText.
 func readRequest(t *testing.T, dir, digest string, stdin io.Reader) *CachedRequest {
 	t.Helper()
 	r, k, err := ReadRequest(dir, digest, stdin)

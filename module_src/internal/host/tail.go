@@ -19,18 +19,19 @@ const (
 )
 
 // tail keeps the last lines written to it, each bounded, printable and not
-// empty. However much is written, it holds no more than maxLines of maxLine
-// bytes.
+// empty. However much is written, it never holds more than maxLines lines of
+// maxLine bytes.
 type tail struct {
 	lines []string
-	line  []byte // the one at hand, as far as it is kept
+	line  []byte // the present line, as far as it is kept
 }
 
 func (t *tail) Write(p []byte) (int, error) {
 	n := len(p)
 	for len(p) > 0 {
 		part, rest, ended := bytes.Cut(p, []byte("\n"))
-		// One byte more than a line may have shows that it is cut off.
+		// A line is kept with one byte too many, which shows that it has to be
+		// cut off.
 		if room := maxLine + 1 - len(t.line); room > 0 {
 			t.line = append(t.line, part[:min(room, len(part))]...)
 		}
@@ -42,7 +43,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// end ends the line at hand.
+// end ends the present line.
 func (t *tail) end() {
 	line := strings.TrimRight(clip(printable(string(t.line)), maxLine), " ")
 	t.line = t.line[:0]
@@ -55,7 +56,7 @@ func (t *tail) end() {
 	t.lines = append(t.lines, line)
 }
 
-// last are the last lines. The tail is not to be written to any more.
+// last are the last lines. Nothing may be written to the tail any more.
 func (t *tail) last() []string {
 	t.end()
 	return t.lines[max(0, len(t.lines)-maxLines):]

@@ -25,7 +25,8 @@ func TestATailKeepsTheLastLinesWithinItsBounds(t *testing.T) {
 	}
 }
 
-// Ten lines of 30 MB, as a job may log that logs its arguments.
+// These are ten lines of 30 MB, such as a job may write that logs its
+// arguments.
 func TestLongLinesTakeNoMemory(t *testing.T) {
 	kept := &tail{}
 	chunk := bytes.Repeat([]byte("x"), 1<<16)

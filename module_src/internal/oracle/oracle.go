@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// Package oracle is for tests: it tells what others read in a text of ours.
+// Package oracle is for tests. It says what others would read in a text that we
+// have written.
 //
 // Its readers of unit files and of shell words follow the sources of systemd
-// and the standard of the shell, and share nothing with the code that writes
+// and the standard of the shell. They share nothing with the code that writes
 // these texts, so that one misunderstanding is not made twice. Where a reader
 // is not sure what every version would do, it fails rather than guesses.
-// [Hostile] and [Name] are the values that the tests put wherever a value of a
-// person's may get to.
+// [Hostile] and [Name] are the values that the tests put wherever a value from
+// a person may get to.
 //
 // No program is linked with it.
 package oracle
@@ -18,8 +19,8 @@ import (
 	"strings"
 )
 
-// Hostile are values that end up literally as one value, or are refused. The corpus of
-// the fuzz tests and of the tests with the real /bin/sh.
+// Hostile are values that have to end up literally as one value, or be refused.
+// They are the corpus of the fuzz tests and of the tests with the real /bin/sh.
 func Hostile() []string {
 	return []string{
 		"", "a", "a b", " a", "a ", "a  b", `a\`, `a\\`, `\`, `"`, `'`, `a"b'c`, `'a "b" c'`, "%", "%h", "%%", "a%q", "$HOME", "${HOME}", "$$", "$",

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// This file reads unit files as systemd does. It follows systemd's own sources: config_parse and
-// parse_line (src/shared/conf-parser.c), extract_first_word
+// This file reads unit files as systemd does. It follows systemd's own sources:
+// config_parse and parse_line (src/shared/conf-parser.c), extract_first_word
 // (src/basic/extract-word.c), config_parse_exec (src/core/load-fragment.c),
 // replace_env_argv (src/basic/env-util.c), specifier_printf
 // (src/shared/specifier.c). Where it is not sure what systemd would do, it
@@ -20,8 +20,8 @@ type Entry struct{ Section, Name, Value string }
 
 const blanks = " \t\n\r"
 
-// unitLines ends lines where any systemd does: at LF everywhere, at CR and
-// NUL from 245 on.
+// unitLines ends lines wherever any version of systemd does: at LF in all
+// versions, at CR and NUL from 245 on.
 func unitLines(text string) []string {
 	return strings.Split(strings.NewReplacer("\r", "\n", "\x00", "\n").Replace(text), "\n")
 }
@@ -143,8 +143,8 @@ func unitWord(s string) (word, rest string, err error) {
 	return b.String(), "", nil
 }
 
-// Command is what is run for an Exec directive: the words, after
-// specifiers and variables. An error says that it is more than one plain
+// Command is what is run for an Exec directive: its words, with specifiers and
+// variables resolved. An error says that the value is more than one plain
 // command with our own words.
 func Command(value string) ([]string, error) {
 	if value == "" || strings.ContainsRune("@-:+!|", rune(value[0])) {

@@ -14,7 +14,7 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
 
-// Facts answers a service's questions, and no others.
+// Facts answers a service's questions and no others.
 func (h *Host) Facts(_ context.Context, q sidekiq.Questions) (sidekiq.Facts, error) {
 	f := h.facts
 	f.Users = asked(f.Users, q.Users)
@@ -36,7 +36,7 @@ func (h *Host) Facts(_ context.Context, q sidekiq.Questions) (sidekiq.Facts, err
 	return f, h.silent
 }
 
-// asked are the entries of all whose names are asked for.
+// asked are the entries whose names are asked for.
 func asked[V any](all map[string]V, names []string) map[string]V {
 	some := map[string]V{}
 	for _, name := range names {

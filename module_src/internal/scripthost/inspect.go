@@ -12,7 +12,7 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
 
-// Inspect tells of a service what the text and the manager know.
+// Inspect reports of a service what the text and the manager know.
 func (h *Host) Inspect(ctx context.Context, s sidekiq.Service) (sidekiq.Report, error) {
 	found := sidekiq.Report{
 		UnitFiles: h.existing(s.UnitPaths(s.Unit())),
@@ -27,14 +27,14 @@ func (h *Host) Inspect(ctx context.Context, s sidekiq.Service) (sidekiq.Report, 
 	found.Facts, _ = h.Facts(ctx, sidekiq.Questions{Users: []string{found.User}, Dir: s.Dir, Bundles: sidekiq.Bundles(s.Dir)})
 	found.Release = h.release(found)
 	var err error
-	if found.Service, err = h.see(ctx, s.Unit(), found); err != nil {
+	if found.Service, err = h.unitReport(ctx, s.Unit(), found); err != nil {
 		return found, err
 	}
 	if found.Service.Enabled == converge.On {
 		found.Enablement = "enabled"
 	}
 	for _, n := range s.Started(found.Content) {
-		process, err := h.see(ctx, s.Instance(n), found)
+		process, err := h.unitReport(ctx, s.Instance(n), found)
 		if err != nil {
 			return found, err
 		}
@@ -67,9 +67,9 @@ func (h *Host) release(found sidekiq.Report) string {
 	return cmp.Or(h.Snapshot().Links[found.Dir], found.Dir)
 }
 
-// see looks at a unit. Its process runs in the present release unless the text
-// says otherwise, and has 100 MiB.
-func (h *Host) see(ctx context.Context, name string, found sidekiq.Report) (sidekiq.UnitReport, error) {
+// unitReport looks at a unit. Its process runs in the present release unless
+// the text says otherwise, and uses 100 MiB.
+func (h *Host) unitReport(ctx context.Context, name string, found sidekiq.Report) (sidekiq.UnitReport, error) {
 	u, err := h.Unit(ctx, name)
 	seen := sidekiq.UnitReport{Unit: u, Since: u.Process.Started}
 	if u.Process.MainPID != 0 {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// Package scripthost is a host that is written down: a fake one, made and
-// shown as text, for tests that tell of whole runs.
+// Package scripthost is a fake host that is made from a text and shown as a
+// text, for tests that describe whole runs.
 //
-// [Host.Given] reads what the host is like and what happens on it, a line
-// each; what a line may say is in the table that it goes by. [Host.Show] writes
-// what the host is like. Files, links, units and their processes are those of
-// package fakehost; what a service asks about the rest, users and deployed
-// applications for example, is answered here from the same text.
+// [Host.Given] reads what the host is like and what happens on it, one fact a
+// line; the table of lines says what can be written. [Host.Show] writes what
+// the host is like. Files, links, units and their processes are those of
+// package fakehost. Questions about anything else, such as users and deployed
+// applications, are answered from the same text.
 //
-// The package judges nothing: its visudo and its systemd-analyze find no fault
-// that the text does not tell of.
+// The package judges nothing: its visudo and its systemd-analyze find no faults
+// but those in the text.
 package scripthost
 
 import (
@@ -30,7 +30,7 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
 
-// Host is a host that is written down.
+// Host is a host that a text describes.
 type Host struct {
 	*fakehost.Host
 	facts     sidekiq.Facts // of which each service is told what it asks about
@@ -45,7 +45,7 @@ type Host struct {
 	interrupt func(error)       // of the run that is at work
 }
 
-// behaviour is what programs do whose unit holds a text.
+// behaviour says what those programs do whose unit file holds a text.
 type behaviour struct {
 	with  string
 	words string // as behind X-Fake=
@@ -83,8 +83,8 @@ type line struct {
 
 const fileLine = "file "
 
-// The lines that [Host.Given] knows. The content of a file follows in lines
-// that are set in.
+// These are the lines that [Host.Given] knows. The content of a file follows in
+// indented lines.
 var lines = []line{
 	// What the host has.
 	{"systemd ", func(h *Host, version string) (err error) { h.facts.Systemd, err = strconv.Atoi(version); return err }},
@@ -135,15 +135,15 @@ var lines = []line{
 	}},
 }
 
-// indent is how far the content of a file is set in.
+// indent is what the lines of a file's content start with.
 const indent = "    "
 
-// Given makes the host what a text says, line by line. Empty lines and those
-// that start with # say nothing.
+// Given makes the host what a text says, line by line. Empty lines and lines
+// that start with # mean nothing.
 func (h *Host) Given(text string) error {
 	said := strings.Split(text, "\n")
 	for i := 0; i < len(said); {
-		content, next := below(said, i+1)
+		content, next := indentedFrom(said, i+1)
 		if l := strings.TrimSpace(said[i]); l != "" && l[0] != '#' {
 			if err := h.given(l, content); err != nil {
 				return fmt.Errorf("line %d, %q: %w", i+1, l, err)
@@ -154,9 +154,9 @@ func (h *Host) Given(text string) error {
 	return nil
 }
 
-// below is the content that stands in the lines from the first on, and the
-// line behind it.
-func below(lines []string, first int) (content string, next int) {
+// indentedFrom is the content in the indented lines from the first on, and the
+// index of the line after it.
+func indentedFrom(lines []string, first int) (content string, next int) {
 	next = first
 	for i := first; i < len(lines); i++ {
 		line, ok := strings.CutPrefix(lines[i], indent)
@@ -292,7 +292,7 @@ func (h *Host) systemctl(rest string) error {
 	return nil
 }
 
-// fault has an effect fail, and something happen then.
+// fault makes an effect fail, and makes something happen then.
 func (h *Host) fault(effect string, happens func()) {
 	h.Fault = func(_ int, what string) fakehost.Outcome {
 		if what != effect {
@@ -303,7 +303,7 @@ func (h *Host) fault(effect string, happens func()) {
 	}
 }
 
-// after has something happen after an effect.
+// after makes something happen after an effect.
 func (h *Host) after(effect string, happens func()) {
 	h.OnEffect = func(_ int, what string) {
 		if what == effect {
@@ -318,7 +318,7 @@ func (h *Host) Open() (*Host, error) { return h, h.closed }
 // Close ends the work on the host.
 func (h *Host) Close() {}
 
-// Lock has nobody to wait for unless the text tells of another run.
+// Lock has nobody to wait for, unless the text speaks of another run.
 func (h *Host) Lock(context.Context, ...string) (release func(), err error) {
 	return func() {}, h.locked
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // Show is the host as text: its files, links and units. Files that the
-// collection wrote have no content there; see [Host.Files].
+// collection wrote are shown without their content; see [Host.Files].
 func (h *Host) Show() string {
 	var b strings.Builder
 	now := h.Snapshot()
@@ -32,8 +32,8 @@ func (h *Host) Show() string {
 	return b.String()
 }
 
-// Files are all files and links as text, with the content and the time of
-// each, so that two texts are the same only where the files are.
+// Files are all files and links as text, with the content and the time of each,
+// so that two texts are equal only where the files are.
 func (h *Host) Files() string {
 	var b strings.Builder
 	now := h.Snapshot()

@@ -13,8 +13,8 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/oracle"
 )
 
-// FuzzWords shows that what a shell reads, and our own reader of command
-// lines, is what the writer was given.
+// FuzzWords shows that a shell, and our own reader of command lines, read what
+// the writer was given.
 func FuzzWords(f *testing.F) {
 	for _, v := range oracle.Hostile() {
 		f.Add("/bin/x", v)
@@ -34,7 +34,7 @@ func FuzzWords(f *testing.F) {
 	})
 }
 
-// sh has a real shell print the words that it makes of a command line.
+// sh makes a real shell print the words that it reads in a command line.
 func sh(t *testing.T, line string) []string {
 	t.Helper()
 	out, err := exec.Command("/bin/sh", "-c", `printf '%s\0' `+line).Output()
@@ -44,7 +44,8 @@ func sh(t *testing.T, line string) []string {
 	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
 }
 
-// TestAShellReadsManyWordsAsTheyWere has one real shell read thousands.
+// TestAShellReadsManyWordsAsTheyWere makes one real shell read thousands of
+// words.
 func TestAShellReadsManyWordsAsTheyWere(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	words := make([]string, 3000)

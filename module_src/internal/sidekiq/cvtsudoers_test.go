@@ -17,7 +17,7 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
 
-// cvtsudoers is the part that is looked at of what cvtsudoers(1) prints.
+// cvtsudoers is the part that the test needs of what cvtsudoers(1) prints.
 type cvtsudoers struct {
 	Specs []struct {
 		Users    []map[string]string `json:"User_List"`
@@ -36,7 +36,7 @@ type cvtsudoers struct {
 	CommandAliases any `json:"Command_Aliases"`
 }
 
-// readBySudo has sudo's own parser read a sudoers file. Arguments come back
+// readBySudo makes sudo's own parser read a sudoers file. It returns arguments
 // joined by blanks, so a grant's words are compared as one.
 func readBySudo(t *testing.T, text string) []sudo.Grant {
 	t.Helper()
@@ -92,7 +92,7 @@ func grantsOf(t *testing.T, read cvtsudoers) []sudo.Grant {
 }
 
 // TestSudoItselfReadsExactlyTheGrants puts many names where they reach the
-// sudoers file. What is not refused is read by sudo as what was meant.
+// sudoers file. Whatever is not refused, sudo reads as it was meant.
 func TestSudoItselfReadsExactlyTheGrants(t *testing.T) {
 	values := oracle.Hostile()
 	r := rand.New(rand.NewPCG(1, 2))

@@ -31,7 +31,7 @@ type exception struct {
 	origin  string // the first frame that is in the application itself, or ""
 }
 
-// grammar are the forms of lines. Ruby quotes what it calls a label, and a
+// grammar holds the forms of lines. Ruby quotes what it calls a label, and a
 // label holds no quote that is followed by a colon.
 type grammar struct {
 	frame, head, fatal, prefix, class, classAtEnd, manager, noise *regexp.Regexp
@@ -52,25 +52,26 @@ func newGrammar() grammar {
 }
 
 // isFrame reports whether a line is a place in a backtrace.
-func (g grammar) isFrame(line string) bool { return g.frame.MatchString(g.bare(line)) }
+func (g grammar) isFrame(line string) bool { return g.frame.MatchString(g.withoutPrefix(line)) }
 
-// bare is a line without what Sidekiq's logger puts before it.
-func (g grammar) bare(line string) string {
+// withoutPrefix is a line without what Sidekiq's logger puts before it.
+func (g grammar) withoutPrefix(line string) string {
 	if m := g.prefix.FindStringSubmatch(line); m != nil {
 		return m[1]
 	}
 	return line
 }
 
-// exceptions finds the exceptions in a log, in its order.
+// exceptions finds the exceptions in a log, in the order in which they stand
+// there.
 func (g grammar) exceptions(log []string) []exception {
 	var found []exception
-	end := 0 // of the one before
+	end := 0 // of the exception before
 	for i := 0; i < len(log); i++ {
 		var e exception
 		switch {
 		case g.isFrame(log[i]):
-			e = g.above(log, end, i)
+			e = g.withFramesAt(log, end, i)
 		case g.isHead(log[i]):
 			e = exception{start: i, frames: g.messageEnd(log, i)}
 			if g.isFrame(at(log, e.frames)) {
@@ -104,8 +105,9 @@ func (g grammar) parts(line string) []string {
 	return g.fatal.FindStringSubmatch(line)
 }
 
-// messageEnd is the first line after a message in Ruby's form that has no
-// frames at once: one that is not indented, empty or a mark below code.
+// messageEnd is the index of the first line after a message in Ruby's form that
+// is not followed by frames at once: the first line that is not indented,
+// empty, or a mark below code.
 func (g grammar) messageEnd(log []string, head int) int {
 	for i := head + 1; i < len(log) && i < head+maxMessage; i++ {
 		if g.isFrame(log[i]) {
@@ -121,9 +123,9 @@ func (g grammar) messageEnd(log []string, head int) int {
 // maxMessage is how many lines of a message are looked at.
 const maxMessage = 60
 
-// above is the exception whose frames begin at a line, its message being
-// somewhere after the line least.
-func (g grammar) above(log []string, least, frames int) exception {
+// withFramesAt is the exception whose frames begin at a line and whose message
+// is somewhere after the line least.
+func (g grammar) withFramesAt(log []string, least, frames int) exception {
 	least = max(least, frames-maxMessage)
 	e := exception{start: frames, frames: frames}
 	switch {
@@ -147,7 +149,8 @@ func (g grammar) above(log []string, least, frames int) exception {
 	return e
 }
 
-// lastOf is the last line from least on, and before end, that is so, or end.
+// lastOf is the index of the last line from least on and before end for which
+// is holds, or end where there is none.
 func lastOf(log []string, least, end int, is func(string) bool) int {
 	for i := end - 1; i >= least; i-- {
 		if is(log[i]) {
@@ -157,8 +160,8 @@ func lastOf(log []string, least, end int, is func(string) bool) int {
 	return end
 }
 
-// goesOn reports whether a line goes on with a message of the line before: it
-// is indented or empty, a suggestion, or code with a mark below it.
+// goesOn reports whether a line continues the message of the line before: it is
+// indented or empty, a suggestion, or code with a mark below it.
 func goesOn(log []string, i int) bool {
 	line := log[i]
 	trimmed := strings.TrimSpace(line)
@@ -178,7 +181,7 @@ func at(log []string, i int) string {
 func (g grammar) read(log []string, e *exception) {
 	lines := append([]string{}, log[e.start:e.frames]...)
 	if len(lines) > 0 {
-		lines[0] = g.bare(lines[0])
+		lines[0] = g.withoutPrefix(lines[0])
 		if m := g.parts(lines[0]); m != nil {
 			lines[0], e.own = m[2], true
 			e.originFrom(m[1])
@@ -191,7 +194,7 @@ func (g grammar) read(log []string, e *exception) {
 	}
 	e.message = strings.TrimSpace(strings.Join(lines, "\n"))
 	for e.end = e.frames; e.end < len(log) && (g.isFrame(log[e.end]) || isLevels(log[e.end])); e.end++ {
-		m := g.frame.FindStringSubmatch(g.bare(log[e.end]))
+		m := g.frame.FindStringSubmatch(g.withoutPrefix(log[e.end]))
 		if m != nil {
 			e.originFrom(m[1] + m[2])
 		}
@@ -204,7 +207,7 @@ func isLevels(line string) bool {
 	return strings.HasPrefix(line, "... ") && strings.HasSuffix(line, " levels...")
 }
 
-// originFrom notes the first place that is in no gem and not in Ruby.
+// originFrom notes the first place that belongs to no gem and not to Ruby.
 func (e *exception) originFrom(place string) {
 	if e.origin != "" || !strings.HasPrefix(place, "/") {
 		return
@@ -286,12 +289,12 @@ func (g grammar) isBoot(log []string, e exception) bool {
 }
 
 // decisive are the exception that ended the process and its causes, or nil
-// where none did.
+// where no exception ended it.
 //
-// Ruby prints one that nothing has rescued as the last thing of all: after it
-// there are lines of the manager only. One that Sidekiq has rescued may be
-// followed by whatever gems do at the end. Any other is one that the process
-// has survived.
+// Ruby prints an exception that nothing has rescued as the very last thing:
+// only lines of the manager come after it. An exception that Sidekiq has
+// rescued may be followed by whatever gems do at the end. The process has
+// survived any other.
 func (g grammar) decisive(log []string) []exception {
 	if crash := g.crash(log); crash != nil {
 		return crash
@@ -316,8 +319,8 @@ func (g grammar) isLast(log []string, e exception) bool {
 	return !slices.ContainsFunc(log[e.end:], func(line string) bool { return strings.TrimSpace(line) != "" })
 }
 
-// split parts what the process has said from what the manager says of it. The
-// two come over different ways, and either may be ahead.
+// split separates what the process has said from what the manager says about
+// it. The two arrive by different ways, and either may come first.
 func (g grammar) split(log []string) (said, manager []string) {
 	for _, line := range log {
 		if g.manager.MatchString(line) {
@@ -329,7 +332,7 @@ func (g grammar) split(log []string) (said, manager []string) {
 	return said, manager
 }
 
-// crash is the dump of a Ruby that crashed, as an exception, or nil.
+// crash is the dump that Ruby prints when it crashes, as an exception, or nil.
 func (g grammar) crash(log []string) []exception {
 	for i, line := range log {
 		if place, message, found := strings.Cut(line, "[BUG] "); found {

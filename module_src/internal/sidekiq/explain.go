@@ -42,7 +42,7 @@ func (s Service) Explain(f Facts, left converge.Traces, p converge.Process) stri
 	return s.failureOf(left, p)
 }
 
-// Codes of siginfo_t: sigaction(2).
+// These are codes of siginfo_t: sigaction(2).
 const (
 	exited = 1 // CLD_EXITED
 	killed = 2 // CLD_KILLED
@@ -69,7 +69,7 @@ func (s Service) sign(log []string) (name, means string) {
 	}
 	var last []string
 	for _, line := range slices.Backward(log) {
-		if line = g.bare(line); g.noise.MatchString(line) {
+		if line = g.withoutPrefix(line); g.noise.MatchString(line) {
 			continue
 		}
 		if last = append(last, line); len(last) == maxAlone {
@@ -93,7 +93,7 @@ func gist(log []string) string {
 	}
 	if gist == nil {
 		for _, line := range last(g.withoutFrames(said), 1) {
-			gist = append(gist, g.bare(line))
+			gist = append(gist, g.withoutPrefix(line))
 		}
 	}
 	if gist == nil {
@@ -139,7 +139,7 @@ func hasAny(text string, parts ...string) bool {
 	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
 }
 
-// advice fits the advice in a sentence to what is set.
+// advice adapts the advice in a sentence to the options that are set.
 func (s Service) advice(means string) string {
 	hardening := "hardening or directives"
 	if s.Hardening == "none" {
@@ -155,7 +155,7 @@ func (s Service) advice(means string) string {
 	).Replace(strings.ReplaceAll(means, "in {env}", "in env or env_files"))
 }
 
-// rubyAdvice says how the service gets the Ruby that its user has.
+// rubyAdvice says how the service can use the Ruby that its user has.
 func (s Service) rubyAdvice() string {
 	switch {
 	case s.ExecStart != nil:
@@ -260,8 +260,8 @@ func (s Service) failureOf(left converge.Traces, p converge.Process) string {
 
 const sigKILL = 9
 
-// outOfMemory tells the unit's own limit from the host's memory by the
-// kernel's words (mm/oom_kill.c) and those of systemd-oomd.
+// outOfMemory distinguishes the unit's own limit from the host's memory by the
+// words of the kernel (mm/oom_kill.c) and of systemd-oomd.
 func (s Service) outOfMemory(log []string) string {
 	said := func(words ...string) bool {
 		return slices.ContainsFunc(log, func(line string) bool { return hasAny(line, words...) })
@@ -285,8 +285,8 @@ func (s Service) limitsMemory() bool {
 	return slices.ContainsFunc(s.Directives, func(d Directive) bool { return hasAny(d.Name, "MemoryMax", "MemoryLimit", "MemoryHigh") })
 }
 
-// setBy names the drop-ins that set one of these directives, or, without
-// names, all drop-ins: they are not the options' doing.
+// setBy names the drop-ins that set one of these directives, or all drop-ins
+// where no directives are named. What they set does not come from the options.
 func setBy(dropIns []converge.File, names ...string) string {
 	var paths []string
 	for _, d := range dropIns {

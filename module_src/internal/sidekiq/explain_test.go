@@ -9,8 +9,8 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 )
 
-// explained is what Explain says of a plain service with this log, changed by
-// options.
+// explained is what Explain says about a plain service with this log, after
+// options have been changed.
 func explained(p converge.Process, f Facts, options Service, log ...string) string {
 	options.User = "deploy"
 	return options.Explain(f, converge.Traces{Log: log}, p)
@@ -45,7 +45,7 @@ func TestExplainNamesTheCauseAndTheOption(t *testing.T) {
 	}
 }
 
-// The words are made after the sources, since test hosts have no memory
+// These lines are written after the sources, since test hosts have no memory
 // controller: dump_oom_summary and oom_kill_process of Linux 6.1, and
 // unit_check_oomd_kill of systemd 252.
 func TestOutOfMemoryNamesTheLimit(t *testing.T) {

@@ -31,8 +31,8 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// versions are those of systemd in Ubuntu 16.04, 18.04 and 20.04, Debian 11,
-// Ubuntu 22.04, Debian 12, Ubuntu 24.04, Debian 13 and Ubuntu 26.04.
+// versions are the versions of systemd in Ubuntu 16.04, 18.04 and 20.04, Debian
+// 11, Ubuntu 22.04, Debian 12, Ubuntu 24.04, Debian 13 and Ubuntu 26.04.
 func versions() []int { return []int{229, 237, 245, 247, 249, 252, 255, 257, 259} }
 
 func TestUnitForEachSystemd(t *testing.T) {
@@ -65,7 +65,7 @@ func TestSudoers(t *testing.T) {
 	golden(t, "full.sudoers", sudoersOf(t, full, debian12()))
 }
 
-// full has each option at another value than its default.
+// full gives each option a value other than its default.
 const full = `{
 	"name": "laevigata-jobs", "project_name": "laevigata", "working_directory": "/srv/laevigata", "user": "bess", "group": "operators",
 	"umask": "0027", "app_env": "staging", "config_file": "/etc/laevigata/sidekiq.yml", "bundle": "/opt/ruby/bin/bundle",

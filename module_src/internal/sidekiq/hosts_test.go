@@ -28,7 +28,7 @@ func mustParse(t *testing.T, options string) Service {
 	return s
 }
 
-// debian12 is a host with the application deployed, as most are.
+// debian12 is a host on which the application is deployed, as it is on most.
 func debian12() Facts {
 	return Facts{
 		Systemd:   252,
@@ -51,7 +51,7 @@ func debian12() Facts {
 	}
 }
 
-// on is debian12 with another systemd.
+// on is debian12 with another version of systemd.
 func on(systemd int) Facts {
 	f := debian12()
 	f.Systemd = systemd

@@ -18,12 +18,13 @@ import (
 )
 
 // This file shows that no option is declared and then does nothing. Where a
-// test fails for an option that is new, its message says which file lacks it.
+// test fails for a new option, its message names the file in which the option
+// is missing.
 
 const here = "module_src/internal/sidekiq/"
 
-// examples are tasks in which each option stands at least once, at another
-// value than its default.
+// examples are tasks in which each option appears at least once, with a value
+// other than its default.
 func examples() []string {
 	return []string{
 		full,
@@ -34,7 +35,7 @@ func examples() []string {
 	}
 }
 
-// task is an example, to take options out of it.
+// task is an example as a map, so that options can be taken out of it.
 func task(t *testing.T, example string) map[string]any {
 	t.Helper()
 	var options map[string]any
@@ -50,7 +51,7 @@ func without(options map[string]any, option string) map[string]any {
 	return less
 }
 
-// outcome is what a task comes to on one host: all that is done there follows
+// outcome is what a task comes to on one host. All that is done there follows
 // from it.
 type outcome struct {
 	Want     converge.State
@@ -59,8 +60,8 @@ type outcome struct {
 	Rollback bool // what is done after a failure
 }
 
-// outcomes are those of a task on hosts of several kinds, where somebody else
-// has a unit file of the service's name.
+// outcomes are the outcomes of a task on hosts of several kinds, on some of
+// which somebody else has a unit file of the service's name.
 func outcomes(t *testing.T, options map[string]any) []outcome {
 	t.Helper()
 	s := mustParse(t, quoteJSON(options))
@@ -93,7 +94,7 @@ func TestEachOptionIsInAnExample(t *testing.T) {
 	}
 }
 
-// TestEachOptionDoesSomething takes the options of the examples away, one at a
+// TestEachOptionDoesSomething takes the options out of the examples, one at a
 // time.
 func TestEachOptionDoesSomething(t *testing.T) {
 	for _, example := range examples() {
@@ -129,7 +130,7 @@ func chosen(t *testing.T, d declared, choice string) []outcome {
 	return outcomes(t, with(d.path, choice))
 }
 
-// with is a task in which the option of a path has a value.
+// with is a task in which the option at a path has a value.
 func with(path string, value any) map[string]any {
 	options := only(Options(), path, value)
 	if path != "project_name" {
@@ -138,8 +139,8 @@ func with(path string, value any) map[string]any {
 	return options
 }
 
-// TestEachBoundIsKept tries the numbers at both ends of what the documentation
-// allows, and those beyond.
+// TestEachBoundIsKept tries the smallest and the largest number that the
+// documentation allows, and the ones beyond.
 func TestEachBoundIsKept(t *testing.T) {
 	for _, d := range all(Options(), "") {
 		if d.Type != ansible.Int {
@@ -155,22 +156,24 @@ func TestEachBoundIsKept(t *testing.T) {
 	}
 }
 
-// bound is the longest text that an option takes, and one that is too long.
+// bound is the longest text that an option accepts, and one that is too long.
 type bound struct{ longest, tooLong any }
 
-// ofLength are texts of n bytes and of one more.
+// ofLength are a text of n bytes and one of n+1.
 func ofLength(n int) bound { return bound{strings.Repeat("a", n), strings.Repeat("a", n+1)} }
 
-// inList is a bound of each element of a list.
+// inList is the bound of each element of a list.
 func (b bound) inList() bound { return bound{[]any{b.longest}, []any{b.tooLong}} }
 
-// paths are a path whose last name is the longest that there is, and another.
+// paths are a path whose last name is as long as a name can be, and one whose
+// last name is too long.
 func paths(dir string) bound {
 	b := ofLength(255)
 	return bound{dir + b.longest.(string), dir + b.tooLong.(string)}
 }
 
-// bounds are those of options of text, by the option and what more is to say.
+// bounds are the bounds of options that hold text, by the option and what else
+// there is to say.
 func bounds() map[string]bound {
 	deep := strings.Repeat("/"+strings.Repeat("a", 127), 8)
 	return map[string]bound{
@@ -225,11 +228,11 @@ func TestEachBoundOfTextIsKept(t *testing.T) {
 	}
 }
 
-// lastName is the name of the option that a path leads to.
+// lastName is the name of the option at the end of a path.
 func lastName(path string) string { return path[strings.LastIndex(path, ".")+1:] }
 
-// TestEachOptionOfTextIsFuzzed has hostile values go through each option that
-// takes more than a number, yes or no, or one of a few words.
+// TestEachOptionOfTextIsFuzzed makes sure that hostile values go through each
+// option that takes more than a number, yes or no, or one of a few words.
 func TestEachOptionOfTextIsFuzzed(t *testing.T) {
 	fuzzed := map[string]bool{"directives": true} // by FuzzDirectives
 	for way := range reachingUnit("x") {
@@ -247,8 +250,8 @@ func TestEachOptionOfTextIsFuzzed(t *testing.T) {
 	}
 }
 
-// free are the directives that are written for no option, or for several, and
-// that the option directives may replace: the reason.
+// free are directives that belong to no option, or to several, and that the
+// option directives may replace, each with the reason.
 func free() map[string]string {
 	return map[string]string{
 		"Unit.Description":           "a text",
@@ -297,8 +300,8 @@ func TestEachDirectiveThatIsWrittenHasAnOwner(t *testing.T) {
 	}
 }
 
-// TestOptionOwnsTheDirectiveThatItChanges takes options away, and looks which
-// directives go or change with them.
+// TestOptionOwnsTheDirectiveThatItChanges takes options away and looks which
+// directives disappear or change with them.
 func TestOptionOwnsTheDirectiveThatItChanges(t *testing.T) {
 	for _, example := range examples() {
 		options := task(t, example)
@@ -319,7 +322,7 @@ func TestOptionOwnsTheDirectiveThatItChanges(t *testing.T) {
 	}
 }
 
-// besides are the options that have a say in a directive of another option.
+// besides are options that influence a directive of another option.
 func besides() map[string][]string {
 	command := []string{"bundle", "login_shell", "app_env", "config_file", "queues", "concurrency", "log_file", "processes", "name", "working_directory"}
 	return map[string][]string{
@@ -332,7 +335,7 @@ func besides() map[string][]string {
 	}
 }
 
-// values are the values of each directive, over all unit files.
+// values are the values of each directive in all unit files.
 func values(t *testing.T, o outcome) map[string][]string {
 	t.Helper()
 	all := map[string][]string{}
@@ -351,7 +354,7 @@ func values(t *testing.T, o outcome) map[string][]string {
 	return all
 }
 
-// changed are the directives that differ in two tasks' unit files.
+// changed are the directives that differ between the unit files of two tasks.
 func changed(t *testing.T, a, b map[string]any) map[string]bool {
 	t.Helper()
 	differ := map[string]bool{}

@@ -62,8 +62,8 @@ func TestUnitFilesAreLookedForWhereSystemdDoes(t *testing.T) {
 	}
 }
 
-// TestStartedReadsWhatTheUmbrellaWrites takes the unit files that a service
-// with three processes, and one with one, has.
+// TestStartedReadsWhatTheUmbrellaWrites reads the unit files of a service with
+// three processes, and of others.
 func TestStartedReadsWhatTheUmbrellaWrites(t *testing.T) {
 	for options, numbers := range map[string][]int{
 		`{"project_name": "p", "processes": 3}`:                      {1, 2, 3},

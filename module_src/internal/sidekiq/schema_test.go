@@ -17,7 +17,8 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 )
 
-// What is written by hand, and has to agree with the declaration of options.
+// These are the places that are written by hand and have to agree with the
+// declaration of options.
 const (
 	root         = "../../.."
 	modulePath   = "plugins/modules/sidekiq_service.py"
@@ -111,7 +112,8 @@ func TestRoleVerifyPassesEachOptionOfInfo(t *testing.T) {
 	}
 }
 
-// TestRoleVerifyHasTheModulesDefaults is for the few that it must know itself.
+// TestRoleVerifyHasTheModulesDefaults compares the few defaults that the role
+// has to know itself.
 func TestRoleVerifyHasTheModulesDefaults(t *testing.T) {
 	known := regexp.MustCompile(`sidekiq_(\w+) \| default\(('\w+'|\d+)\W`).FindAllStringSubmatch(readRepo(t, verifyPath), -1)
 	for _, m := range known {
@@ -125,8 +127,8 @@ func TestRoleVerifyHasTheModulesDefaults(t *testing.T) {
 	}
 }
 
-// TestOptionsOfBothModulesAreTheSame, but for the user: the other module finds
-// out whose service it is.
+// TestOptionsOfBothModulesAreTheSame makes an exception for the user: the info
+// module finds out whose service it is.
 func TestOptionsOfBothModulesAreTheSame(t *testing.T) {
 	for _, info := range InfoOptions() {
 		i := slices.IndexFunc(Options(), func(o ansible.Option) bool { return o.Name == info.Name })

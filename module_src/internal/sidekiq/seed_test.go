@@ -33,8 +33,8 @@ func seedUnit() []oracle.Entry {
 	}
 }
 
-// seedExceptions are the directives that the guide's own aim, a Sidekiq that
-// always runs, forbids today: what is written instead, and why.
+// seedExceptions are the directives that contradict the guide's own aim today,
+// a Sidekiq that always runs: what is written instead, and why.
 func seedExceptions() map[string]struct{ instead, why string } {
 	return map[string]struct{ instead, why string }{
 		"After":          {"network.target", "syslog.target has not existed since systemd 35"},
@@ -45,7 +45,7 @@ func seedExceptions() map[string]struct{ instead, why string } {
 	}
 }
 
-// seedAdditions are directives that the guide does not have at all.
+// seedAdditions are directives that the guide does not have.
 func seedAdditions() map[string]string {
 	return map[string]string{
 		"StartLimitIntervalSec": "five failures in ten seconds would leave it dead for good",

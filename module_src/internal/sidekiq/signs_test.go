@@ -39,8 +39,8 @@ func samples(t *testing.T) []sample {
 	return list
 }
 
-// failures say of each kind of sample, whatever it was recorded on, which sign
-// tells the cause, "" for none, and what the last lines have to hold.
+// failures say, for each kind of sample, whatever it was recorded on, which
+// sign tells the cause ("" for none) and what the last lines have to hold.
 func failures() map[string][2]string {
 	return map[string][2]string{
 		"missing-gem":                  {"missing gem", `nokogirl`},

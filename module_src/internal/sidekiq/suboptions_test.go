@@ -20,7 +20,7 @@ type declared struct {
 	path string
 }
 
-// all are the options of a schema and their suboptions.
+// all are the options of a schema, including their suboptions.
 func all(schema ansible.Schema, within string) []declared {
 	var list []declared
 	for _, o := range schema {
@@ -30,7 +30,7 @@ func all(schema ansible.Schema, within string) []declared {
 	return list
 }
 
-// inside is how the paths of its suboptions start.
+// inside is how the paths of an option's suboptions start.
 func (d declared) inside() string {
 	if d.Type == ansible.List {
 		return d.path + "[]."
@@ -38,13 +38,13 @@ func (d declared) inside() string {
 	return d.path + "."
 }
 
-// takesText reports whether it takes more than a number, yes or no, or one of
-// a few words.
+// takesText reports whether an option takes more than a number, yes or no, or
+// one of a few words.
 func (d declared) takesText() bool {
 	return d.Type != ansible.Bool && d.Type != ansible.Int && d.Choices == nil && d.Options == nil
 }
 
-// only are options of which one, by its path, has a value; those that are
+// only are options of which the one at a path has a value. Others that are
 // required beside it are "a".
 func only(schema ansible.Schema, path string, value any) map[string]any {
 	name, rest, nested := strings.Cut(path, ".")
@@ -66,14 +66,15 @@ func only(schema ansible.Schema, path string, value any) map[string]any {
 	return options
 }
 
-// fewer is a task without one of its options, or without a suboption of one.
+// fewer is a task without one of its options, or without one of an option's
+// suboptions.
 type fewer struct {
 	path    string
 	options map[string]any
 }
 
-// taken are the tasks that a task becomes without one of its options. What is
-// required stays.
+// taken are the tasks that remain when one of a task's options is taken out.
+// Required options stay.
 func taken(schema ansible.Schema, options map[string]any, within string) []fewer {
 	var list []fewer
 	for _, o := range schema {
@@ -115,7 +116,8 @@ func takenInside(d declared, options map[string]any, value any) []fewer {
 	return list
 }
 
-// TestSuboptionsCountAsOptions is about the tests of options_test.go.
+// TestSuboptionsCountAsOptions shows that the tests of options_test.go cover
+// suboptions.
 func TestSuboptionsCountAsOptions(t *testing.T) {
 	schema := ansible.Schema{
 		{Name: "user", Type: ansible.Str},

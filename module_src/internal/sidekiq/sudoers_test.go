@@ -31,7 +31,7 @@ var (
 )
 
 // readSudoers reads a file as both sudo and sudo-rs do (sudoers(5), "User
-// Specification"), and fails at whatever one of them could read differently.
+// Specification"). It fails at whatever one of them could read differently.
 func readSudoers(text string) ([]sudo.Grant, error) {
 	var grants []sudo.Grant
 	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
@@ -61,8 +61,8 @@ func readSudoers(text string) ([]sudo.Grant, error) {
 }
 
 // FuzzSudoers puts one value into every option that reaches the sudoers file.
-// What sudo reads are exactly the grants of the wanted state, and those are
-// exactly the ones asked for.
+// What sudo reads is exactly the grants of the wanted state, and these are
+// exactly the grants asked for.
 func FuzzSudoers(f *testing.F) {
 	for _, v := range oracle.Hostile() {
 		f.Add(v)

@@ -35,8 +35,8 @@ func FuzzUnit(f *testing.F) {
 	})
 }
 
-// reachingUnit is a task's options with v in one of them, by the option and
-// what more is to say of the way.
+// reachingUnit is a task's options with v in one of them, by that option and
+// what else there is to say of the way.
 func reachingUnit(v string) map[string]string {
 	tasks := map[string]string{}
 	task := func(way string, value any) {
@@ -88,8 +88,8 @@ func checkUnit(t *testing.T, way string, s Service) {
 	}
 }
 
-// decodeEntries decodes each value by the rules of its directive, words
-// separated by NUL. inShell: the command's third word is a script.
+// decodeEntries decodes each value by the rules of its directive, with NUL
+// between words. With inShell, the command's third word is a script.
 func decodeEntries(t *testing.T, entries []oracle.Entry, inShell bool) []oracle.Entry {
 	t.Helper()
 	var out []oracle.Entry
@@ -121,8 +121,8 @@ func decodeEntries(t *testing.T, entries []oracle.Entry, inShell bool) []oracle.
 	return out
 }
 
-// intended are the directives of a service with default options but for those
-// that FuzzUnit sets, written down again by hand.
+// intended are the directives of a service that has default options except for
+// those that FuzzUnit sets. They are written down here once more, by hand.
 func intended(s Service) []oracle.Entry {
 	var list []oracle.Entry
 	add := func(section, name, value string) { list = append(list, entry(section, name, value)) }

@@ -292,7 +292,7 @@ func TestContentOfTheConfigurationIsNotRepeated(t *testing.T) {
 }
 
 // FuzzConfigTimeout shows that no sidekiq.yml, which belongs to the deploy
-// user, takes the program down.
+// user, can crash the program.
 func FuzzConfigTimeout(f *testing.F) {
 	bomb := "a0: &a0 [x, x]\n"
 	for _, n := range "123456789" {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// listings are what "sudo -ll -U deploy" prints for one and the same policy,
-// by version of sudo.
+// listings are what "sudo -ll -U deploy" prints for one and the same policy, by
+// version of sudo.
 func listings(t *testing.T) map[string]string {
 	t.Helper()
 	paths, err := filepath.Glob("testdata/*.txt")
@@ -68,7 +68,7 @@ func TestTheLastRuleThatIsForRootDecides(t *testing.T) {
 	}
 }
 
-// list is of a host on which each path is a program of its own.
+// list is the list of a host on which each path is a program of its own.
 func list(entries []Entry) List {
 	return List{Entries: entries, SameFile: func(a, b string) bool { return a == b }}
 }

@@ -40,8 +40,8 @@ func TestLinesAreThoseOfSystemd(t *testing.T) {
 	}
 }
 
-// FuzzLines shows that no text is lost, and that a text which systemd surely
-// accepts means the same here.
+// FuzzLines shows that no text is lost, and that a text which systemd is
+// certain to accept means the same here.
 func FuzzLines(f *testing.F) {
 	for _, v := range oracle.Hostile() {
 		f.Add("[Service]\nA=" + v + "\\\n# c\n" + v + "\nB=c\n")
@@ -69,7 +69,8 @@ func FuzzLines(f *testing.F) {
 	})
 }
 
-// named leaves out what has no name, which systemd refuses at a later stage.
+// named leaves out directives without a name, which systemd refuses at a later
+// stage.
 func named(entries []oracle.Entry) []oracle.Entry {
 	var list []oracle.Entry
 	for _, e := range entries {
@@ -80,8 +81,9 @@ func named(entries []oracle.Entry) []oracle.Entry {
 	return list
 }
 
-// TestLongTextsAreReadInTimeLinearToTheirLength takes the largest files that
-// are read at all. The deploy user can write such files where root reads them.
+// TestLongTextsAreReadInTimeLinearToTheirLength reads files of the largest size
+// that is ever read. The deploy user can write such files where root reads
+// them.
 func TestLongTextsAreReadInTimeLinearToTheirLength(t *testing.T) {
 	const size = 1 << 20
 	for name, part := range map[string]string{

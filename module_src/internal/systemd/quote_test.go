@@ -51,7 +51,7 @@ func meant(t *testing.T, words []string) []string {
 	return out
 }
 
-// FuzzAssignment shows the same of a variable.
+// FuzzAssignment shows the same for a variable.
 func FuzzAssignment(f *testing.F) {
 	for _, v := range oracle.Hostile() {
 		f.Add(v)

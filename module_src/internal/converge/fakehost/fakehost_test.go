@@ -12,8 +12,8 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge/fakehost"
 )
 
-// The facts about systemd that tests on the fake rely on, one each. They were
-// tried on real hosts.
+// These are the facts about systemd that tests on the fake rely on, with one
+// test for each. They were tried on real hosts.
 
 const (
 	name = "x.service"
