@@ -15,8 +15,8 @@ import (
 // units.
 func (w *wanting) unitFile(path string, u systemd.File, units ...string) converge.File {
 	if n, limit := u.LongestLine(), systemd.LineLimit(w.facts.Systemd); n >= limit {
-		w.fail("unit_dir", "a line of the unit file would be %d bytes long, and systemd %d reads less than %d; "+
-			"put long values into env_files or a script", n, w.facts.Systemd, limit)
+		w.fail("unit_dir", "a line of %s would be %d bytes long, and systemd %d reads less than %d; "+
+			"put long values into env_files or a script", path, n, w.facts.Systemd, limit)
 	}
 	return converge.File{
 		Path:    path,

@@ -4,6 +4,7 @@ package sidekiq
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -95,6 +96,38 @@ func TestLinksAreThoseOfTheInstallSection(t *testing.T) {
 	}
 }
 
+// TestNothingIsSaidTwice has tasks that lead to many warnings and errors, on
+// hosts that are old or lack everything. A unit is built once in a run, so
+// whatever there is to say about it is said once, and nothing has to remove
+// repetitions.
+func TestNothingIsSaidTwice(t *testing.T) {
+	after := make([]string, 14)
+	for i := range after {
+		after[i] = fmt.Sprintf("%s%d", strings.Repeat("x", 150), i)
+	}
+	tasks := append(examples(), `{"project_name": "p", "processes": 3, "watchdog_sec": 30, "type": "exec", "hardening": "strict", "timeout_stop_sec": 1,
+		"start_timeout": 0, "redis_unit": "nowhere", "user": "nobody1", "group": "nobody2", "log_file": "/var/log/a\"b/c",
+		"sudo_users": ["nobody1", "nobody3"], "sudo_groups": ["nobody2", "nobody4"], "env": {"TOKEN": "a"}, "env_files": ["/srv/a", "/srv/b"],
+		"after": `+quoteJSON(after)+`}`)
+	most := 0
+	for _, task := range tasks {
+		for _, f := range []Facts{debian12(), on(237), on(229), {Systemd: 229, Systemctl: "/usr/bin/systemctl"}} {
+			_, said, err := mustParse(t, task).Want(f)
+			if err != nil {
+				said = append(said, strings.Split(err.Error(), "; option ")...)
+			}
+			slices.Sort(said)
+			if once := slices.Compact(slices.Clone(said)); len(once) != len(said) {
+				t.Errorf("%s:\n%s", task, strings.Join(said, "\n"))
+			}
+			most = max(most, len(said))
+		}
+	}
+	if most < 10 {
+		t.Errorf("no task says more than %d things, which shows little", most)
+	}
+}
+
 func TestProofFitsTheCommand(t *testing.T) {
 	for options, proof := range map[string]converge.Proof{
 		`{"project_name": "p"}`:                                                 {Timeout: 5 * time.Minute, Titled: true, Window: time.Minute},
@@ -154,7 +187,7 @@ func TestWhatNoTaskWillMendIsNotUnmet(t *testing.T) {
 		{`{"project_name": "p", "type": "notify"}`, `option "type": notify needs Sidekiq 6.0.6 or newer, and the application has 5.2.9`, old},
 		{`{"project_name": "p"}`, `belongs to the package ruby-sidekiq`, packaged},
 		{`{"project_name": "p", "state": "absent"}`, `belongs to the package ruby-sidekiq`, packaged},
-		{`{"project_name": "p", "env": {"A": "` + strings.Repeat("x", 2000) + `"}}`, `a line of the unit file would be`, on(237)},
+		{`{"project_name": "p", "env": {"A": "` + strings.Repeat("x", 2000) + `"}}`, `a line of /lib/systemd/system/sidekiq.service would be`, on(237)},
 	} {
 		_, _, err := mustParse(t, test.options).Want(test.facts)
 		var unmet *UnmetError
