@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from checkouts import APP_HOST, Checkout, is_quiet, push_jobs, running_version, wait_until_done
 from checkouts import app, checkout, the_checkout  # noqa: F401, fixtures
-from conftest import APP, Host
+from conftest import APP, Host, tool
 
 pytestmark = pytest.mark.long
 
@@ -117,13 +118,19 @@ def test_a_deploy_names_the_services_that_the_settings_forget(app: Checkout, cri
 
 def test_a_deploy_names_a_service_of_the_deploy_users_own_systemd(app: Checkout, host: Host) -> None:
     unit = f"[Service]\nWorkingDirectory={APP}/current\nExecStart=/usr/local/bin/bundle exec sidekiq -C config/sidekiq.yml\n"
-    path = "/home/deploy/.config/systemd/user/laevigata_sidekiq_production.service"
-    host.sh(f"install -d -o deploy -g deploy $(dirname {path}); cat >{path}; loginctl enable-linger deploy", stdin=unit)
-    user = "systemctl --user --machine=deploy@.host"
-    host.wait(f"{user} daemon-reload && {user} start laevigata_sidekiq_production")
+    name = "laevigata_sidekiq_production.service"
+    host.sh("loginctl enable-linger deploy")
+    as_deploy(host, f"mkdir -p .config/systemd/user && cat >.config/systemd/user/{name} && systemctl --user daemon-reload", stdin=unit)
+    as_deploy(host, f"systemctl --user start {name}")
     output = app.deploy("a gem's unit")
-    host.sh(f"{user} stop laevigata_sidekiq_production; rm {path}; loginctl disable-linger deploy")
-    assert "laevigata_sidekiq_production.service of deploy's own systemd" in output, output
+    as_deploy(host, f"systemctl --user stop {name}; rm .config/systemd/user/{name}")
+    host.sh("loginctl disable-linger deploy")
+    assert f"{name} of deploy's own systemd" in output, output
+
+
+def as_deploy(host: Host, script: str, stdin: str = "") -> None:
+    """Runs a script in a login of the deploy user."""
+    tool("ssh", f"deploy@{host.name}", script, input=stdin, stdout=subprocess.DEVNULL)
 
 
 ROLES = {
