@@ -404,7 +404,9 @@ sidekiq_version:
   type: str
   sample: 6.4.1
 rolled_back:
-  description: Whether everything was put back as it was.
+  description:
+    - Whether everything was put back as it was. It is V(true) only if a look afterwards has found the files, the links and the units so.
+    - A service that was up and does not come up again, be it for a reason of its own, makes it V(false).
   returned: if a step failed
   type: bool
   sample: true

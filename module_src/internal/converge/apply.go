@@ -48,6 +48,8 @@ type Failure struct {
 	Old       *NotUp
 	OldTraces Traces
 	Alike     bool
+
+	down []string // units that were up, and did not come up again
 }
 
 func (f *Failure) Unwrap() error { return f.Err }
@@ -98,7 +100,10 @@ func (p Plan) Apply(ctx context.Context, h Host, then OnFailure) (warnings []str
 	if then == Keep {
 		return warnings, failed
 	}
-	undo(context.WithoutCancel(ctx), h, p.begun(done), failed)
+	ctx = context.WithoutCancel(ctx)
+	undo(ctx, h, p.begun(done), failed)
+	lookBack(ctx, h, p.was, failed)
+	failed.RolledBack = len(failed.Left) == 0
 	return warnings, failed
 }
 
@@ -165,14 +170,15 @@ func (p Plan) prove(ctx context.Context, h Host) (warnings []string, failed *Fai
 
 // begun adds to the steps that were carried out those that the manager may have
 // carried out by itself: a unit that it keeps restarting will have been started
-// from the new files once the manager knew them.
+// from the new files once the manager knew them, and a unit that stands for
+// others will have started them.
 func (p Plan) begun(done []Step) []Step {
 	if !slices.ContainsFunc(done, func(s Step) bool { _, ok := s.(ReloadManager); return ok }) {
 		return done
 	}
 	begun := slices.Clone(done)
 	for _, s := range p.Steps[len(done):] {
-		if run, ok := s.(RunUnit); ok && (run.Was.Activity == AutoRestart || run.Was.Activity == Starting) {
+		if run, ok := s.(RunUnit); ok {
 			begun = append(begun, run)
 		}
 	}
@@ -207,5 +213,4 @@ func undo(ctx context.Context, h Host, done []Step, failed *Failure) {
 			failed.Again = append(failed.Again, unit.Unit)
 		}
 	}
-	failed.RolledBack = len(failed.Left) == 0
 }

@@ -12,7 +12,7 @@ import (
 // Diff works out what brings a host from have to want. It is pure: the same
 // states give the same plan, and Diff(x, x) is empty.
 func Diff(want, have State) Plan {
-	var p Plan
+	p := Plan{was: State{Files: have.Files}}
 	changed := p.diffFiles(want, have)
 	reload := false
 	for _, f := range changed {
@@ -23,6 +23,8 @@ func Diff(want, have State) Plan {
 		if !ok {
 			h = Unit{Name: w.Name, Enabled: Off, Links: []Link{}, Activity: Down}
 		}
+		h.Proof = w.Proof
+		p.was.Units = append(p.was.Units, h)
 		reload = p.diffEnabled(w, h) || reload
 		if !want.describes(w.Name) {
 			// Whether another's unit was changed is not this run's business.

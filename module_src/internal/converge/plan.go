@@ -27,6 +27,9 @@ type Plan struct {
 
 	// Verdict is the verdict on the files of the plan; see [Plan.Verify].
 	Verdict Verdict
+
+	// was is the host that the plan is for, as it was before.
+	was State
 }
 
 // Changes reports whether the plan would change the host.

@@ -315,7 +315,7 @@ func TestAnOldServiceThatDoesNotComeBackIsNotBlamedOnTheChange(t *testing.T) {
 		}
 		_, err := run(context.Background(), t, h, goals[0].want(kind), converge.Rollback)
 		f := failure(t, err)
-		if !f.RolledBack || f.Old == nil || len(f.OldTraces.Log) == 0 || strings.Contains(f.Error(), "the cause is not this change") {
+		if f.RolledBack || !slices.Contains(f.Left, "sidekiq.service was up and is not") || f.Old == nil || len(f.OldTraces.Log) == 0 || strings.Contains(f.Error(), "the cause is not this change") {
 			t.Errorf("Type=%s: rolled back %t, traces %q: %v", kind, f.RolledBack, f.OldTraces.Log, f)
 		}
 		if f.Alike = true; !strings.Contains(f.Error(), "does not come up with its old files either, so the cause is not this change") {
@@ -453,5 +453,64 @@ func TestNothingIsWrittenOverALink(t *testing.T) {
 		if strings.Contains(e, unitAt) {
 			t.Errorf("effect %q", e)
 		}
+	}
+}
+
+func TestAnOldProgramWithoutATitleThatDoesNotComeBackIsNotAsBefore(t *testing.T) {
+	h := fakehost.New()
+	installed(h, "simple", "untitled")
+	h.Systemctl(converge.Start, service)
+	h.Pass(time.Hour)
+	h.Behave = func(string, string) fakehost.Behaviour {
+		return fakehost.Behaviour{Life: 50 * time.Millisecond, Exit: 1, Untitled: true}
+	}
+	want := wanted(converge.Up, unitFile(unitText("new", "simple", "untitled")))
+	_, err := run(context.Background(), t, h, want, converge.Rollback)
+	if f := failure(t, err); f.RolledBack || f.Old == nil {
+		t.Error(f)
+	}
+}
+
+func TestWhatARollbackHasNotBroughtBackIsSeen(t *testing.T) {
+	const other = "other.service"
+	h := befores[1].host("simple", managers[0])
+	h.Write(fileOf(other), unitText("other", "simple", ""), 0o644)
+	h.DaemonReload()
+	h.OnEffect = func(_ int, what string) {
+		if what == "start "+service {
+			h.Systemctl(converge.Start, other) // by a Wants= of the new file
+		}
+	}
+	want := wanted(converge.Up, unitFile(unitText("new", "simple", "life=50ms")))
+	want.Units = append(want.Units, converge.Unit{Name: other})
+	_, err := run(context.Background(), t, h, want, converge.Rollback)
+	if f := failure(t, err); f.RolledBack || !slices.Contains(f.Left, other+" was not running and is") {
+		t.Error(f)
+	}
+}
+
+func TestAUnitThatAnotherOfThePlanHasStartedIsStoppedAgain(t *testing.T) {
+	const second = "second.service"
+	h := befores[1].host("simple", managers[0])
+	h.OnEffect = func(_ int, what string) {
+		if what == "start "+service {
+			h.Systemctl(converge.Start, second)
+			h.OnEffect = nil
+		}
+	}
+	want := wanted(converge.Up, unitFile(unitText("new", "simple", "life=50ms")))
+	f := unitFile(unitText("second", "simple", ""))
+	f.Path, f.Units = fileOf(second), []string{second}
+	want.Files = append(want.Files, f)
+	want.Units = append(want.Units, converge.Unit{Name: second, Activity: converge.Up, Proof: proof})
+	h.Fault = func(_ int, what string) fakehost.Outcome {
+		if what == "start "+second {
+			return fakehost.Refused
+		}
+		return fakehost.Done
+	}
+	_, err := run(context.Background(), t, h, want, converge.Rollback)
+	if failed := failure(t, err); !failed.RolledBack || h.Snapshot().Units[second].Alive {
+		t.Errorf("%v: %+v", failed, h.Snapshot().Units[second])
 	}
 }

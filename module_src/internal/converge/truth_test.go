@@ -314,7 +314,7 @@ func TestARandomRunThatFailsIsRolledBackAndOneThatIsKilledIsHealed(t *testing.T)
 				mustRun(t, h, want)
 			} else if err != nil {
 				h.Pass(time.Minute)
-				if f := failure(t, err); !f.RolledBack {
+				if f := failure(t, err); !f.RolledBack && f.Old == nil {
 					t.Error(f)
 				}
 				afterRollback(t, plan, was, h)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -164,21 +165,22 @@ func (s restoreUnit) do(ctx context.Context, h Host) error {
 	if err := s.ended(ctx, h, h.Run(ctx, s.Unit, s.Verb)); err != nil {
 		return err
 	}
-	if !s.wasUp() {
+	if !s.Was.wasUp(s.Proof) {
 		return nil
 	}
 	_, err = Prove(ctx, h, Unit{Name: s.Unit, Proof: s.proofOfOld()})
 	return err
 }
 
-// wasUp reports whether the old program was up, as far as that can be told. A
-// program that shows nothing in its title always looks as if it were starting.
-func (s restoreUnit) wasUp() bool {
-	switch s.Was.Activity {
+// wasUp reports whether the old program of a unit was up, as far as that can be
+// told. A program that shows nothing in its title always looks as if it were
+// starting.
+func (u Unit) wasUp(p Proof) bool {
+	switch u.Activity {
 	case Up, Quieting, Quiet:
 		return true
 	case Starting:
-		return s.Proof.Window > 0 && s.Was.Age >= s.Proof.Window
+		return p.Window > 0 && u.Age >= p.Window
 	}
 	return false
 }
@@ -196,7 +198,7 @@ func (p Process) untouchedSince(before Process) bool {
 // again.
 func (s restoreUnit) again(ctx context.Context, h Host) bool {
 	now, err := h.Process(ctx, s.Unit)
-	return err == nil && s.wasUp() && s.Proof.Timeout > 0 && now.Invocation != s.Was.Process.Invocation
+	return err == nil && s.Was.wasUp(s.Proof) && s.Proof.Timeout > 0 && now.Invocation != s.Was.Process.Invocation
 }
 
 // oldTime is how long an old program is given, at least, to come up again. How
@@ -222,20 +224,75 @@ func withDeadline(ctx context.Context, do func(context.Context) error) error {
 	return do(ctx)
 }
 
-// notUndone records a step of the rollback that failed. It is not counted as
-// such a failure that the old program does not come up, once its files and what
-// they grant are as before.
+// notUndone records a step of the rollback that failed. That the old program
+// does not come up is told on its own, once its files and what they grant are
+// as before: it may have nothing to do with the change.
 func (f *Failure) notUndone(s Step, err error) {
 	var dead *NotUp
-	if errors.As(err, &dead) && len(f.Left) == 0 {
-		if f.Old == nil {
-			f.Old = dead
-			return
-		}
+	switch {
+	case !errors.As(err, &dead) || len(f.Left) > 0:
+		f.Left = append(f.Left, fmt.Sprintf("cannot %s: %v", s, err))
+	case f.Old == nil:
+		f.Old = dead
+		f.down = append(f.down, dead.Unit)
+	default:
 		f.Notes = append(f.Notes, dead.ofOld(false))
-		return
+		f.down = append(f.down, dead.Unit)
 	}
-	f.Left = append(f.Left, fmt.Sprintf("cannot %s: %v", s, err))
+}
+
+// lookBack looks at everything once more when a rollback has ended, and adds
+// what is not as it was before to what is left. That something was undone is
+// said only of what has been seen.
+func lookBack(ctx context.Context, h Host, was State, f *Failure) {
+	left := func(format string, args ...any) { f.Left = append(f.Left, fmt.Sprintf(format, args...)) }
+	for _, file := range was.Files {
+		now, err := h.File(ctx, file.Path)
+		switch {
+		case err != nil:
+			left("could not look: %v", err)
+		case f.tells(file.Path):
+		case !now.Same(file) || now.Exists && !now.ModTime.Equal(file.ModTime):
+			left("%s is not as it was", file.Path)
+		}
+	}
+	for _, unit := range was.Units {
+		now, err := h.Unit(ctx, unit.Name)
+		switch {
+		case err != nil:
+			left("could not look: %v", err)
+		case f.tells(unit.Name):
+		case unit.wasUp(unit.Proof) && slices.Contains(f.down, unit.Name):
+			left("%s was up and is not", unit.Name)
+		default:
+			f.Left = append(f.Left, unit.otherwise(now)...)
+		}
+	}
+}
+
+// tells reports whether what is left has this in it already.
+func (f *Failure) tells(name string) bool {
+	return slices.ContainsFunc(f.Left, func(l string) bool { return strings.Contains(l, name) })
+}
+
+// otherwise says in what a unit is another than before.
+func (u Unit) otherwise(now Unit) (words []string) {
+	if now.Enabled != u.Enabled || !slices.Equal(now.Links, u.Links) {
+		words = append(words, "the links that enable "+u.Name+" are not as they were")
+	}
+	if now.Reload && !u.Reload {
+		words = append(words, "systemd has not read the files of "+u.Name+" again")
+	}
+	switch was, is := u.Activity, now.Activity; {
+	case u.wasUp(u.Proof) && !is.hasProcess():
+		// Where nobody has asked for a proof, it may still be starting.
+		words = append(words, u.Name+" was up and is not")
+	case (was == Starting || was == AutoRestart) && !is.hasProcess() && is != AutoRestart:
+		words = append(words, u.Name+" was being started and is not")
+	case was == Down && is != Down:
+		words = append(words, u.Name+" was not running and is")
+	}
+	return words
 }
 
 // ofOld says that the old program did not come up in a rollback and, if it

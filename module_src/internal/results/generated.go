@@ -40,7 +40,10 @@ type Result struct {
 	// The Sidekiq of the deployed application, from its Gemfile.lock. Returned:
 	// always, null where it is not known.
 	SidekiqVersion *string `json:"sidekiq_version"`
-	// Whether everything was put back as it was. Returned: if a step failed.
+	// Whether everything was put back as it was. It is true only if a look
+	// afterwards has found the files, the links and the units so. A service that
+	// was up and does not come up again, be it for a reason of its own, makes it
+	// false. Returned: if a step failed.
 	RolledBack *bool `json:"rolled_back,omitempty"`
 	// What you may want to know or to look at. Returned: if there are any.
 	Warnings []string `json:"warnings,omitempty"`
