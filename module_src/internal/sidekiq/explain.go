@@ -31,7 +31,7 @@ func (s Service) Explain(f Facts, left converge.Traces, p converge.Process) stri
 			return why
 		}
 	}
-	if _, means := s.sign(left.Log); means != "" && !isUp(p) {
+	if name, means := s.sign(left.Log); means != "" && mayTell(p, name) {
 		return s.advice(means)
 	}
 	if p.ExitCode == exited {
@@ -46,11 +46,21 @@ func (s Service) Explain(f Facts, left converge.Traces, p converge.Process) stri
 const (
 	exited = 1 // CLD_EXITED
 	killed = 2 // CLD_KILLED
+	dumped = 3 // CLD_DUMPED
 )
 
-// isUp reports whether the process is still there. What its log holds then, it
-// has survived.
+// isUp reports whether the process is still there.
 func isUp(p converge.Process) bool { return p.MainPID != 0 && p.ActiveState == "active" }
+
+// mayTell reports whether a sign in the log of a process may be what ended it.
+// A process that is still there, or that a signal ended, or systemd after its
+// time, has survived what is in its log, but for a crash.
+func mayTell(p converge.Process, sign string) bool {
+	if sign == "crash" {
+		return true
+	}
+	return !isUp(p) && p.ExitCode != killed && p.ExitCode != dumped && p.Result != "timeout" && p.Result != "oom-kill"
+}
 
 // sign finds the sign of what ended the process in its log.
 func (s Service) sign(log []string) (name, means string) {
@@ -252,13 +262,42 @@ func (s Service) failureOf(left converge.Traces, p converge.Process) string {
 	case "start-limit-hit":
 		return "it was started too often in a short time: see StartLimitIntervalSec in directives" + setBy(left.DropIns, "StartLimitIntervalSec", "StartLimitInterval", "StartLimitBurst")
 	}
-	if p.ExitCode == killed && p.ExitStatus == sigKILL {
-		return "signal 9 ended it, which the kernel sends where memory is used up, or a person does: see journalctl -k"
+	switch {
+	case p.ExitCode == killed || p.ExitCode == dumped:
+		return signalled(p.ExitStatus)
+	case p.ExitCode == exited && p.ExitStatus == 0 && p.MainPID == 0:
+		return "it ended by itself without an error: it puts itself into the background, or is no Sidekiq; see exec_start"
 	}
 	return ""
 }
 
-const sigKILL = 9
+// signalled says what a signal that ended the process means: signal(7).
+func signalled(signal int) string {
+	switch signal {
+	case sigILL, sigABRT, sigBUS, sigFPE, sigSEGV:
+		return fmt.Sprintf("signal %d ended it, which is a crash of Ruby or of the native part of a gem: "+
+			"build the gems anew for this Ruby and this host (bundle pristine)", signal)
+	case sigSYS:
+		return "signal 31 ended it: it made a system call that hardening or directives (SystemCallFilter) do not allow"
+	case sigKILL:
+		return "signal 9 ended it, which the kernel sends where memory is used up, or a person does: see journalctl -k"
+	case sigINT, sigTERM:
+		return fmt.Sprintf("signal %d ended it: somebody stopped it while it came up", signal)
+	}
+	return ""
+}
+
+const (
+	sigINT  = 2
+	sigILL  = 4
+	sigABRT = 6
+	sigBUS  = 7
+	sigFPE  = 8
+	sigKILL = 9
+	sigSEGV = 11
+	sigTERM = 15
+	sigSYS  = 31
+)
 
 // outOfMemory distinguishes the unit's own limit from the host's memory by the
 // words of the kernel (mm/oom_kill.c) and of systemd-oomd.

@@ -36,6 +36,10 @@ func TestExplainNamesTheCauseAndTheOption(t *testing.T) {
 		{"nothing known", ended(1), "hello", ""},
 		{"killed by signal 203", converge.Process{ExitCode: killed, ExitStatus: 203}, "", ""},
 		{"killed", converge.Process{ExitCode: killed, ExitStatus: sigKILL}, "", "signal 9"},
+		{"crashed", converge.Process{ExitCode: dumped, ExitStatus: sigSEGV}, "", "bundle pristine"},
+		{"a system call", converge.Process{ExitCode: killed, ExitStatus: sigSYS}, "", "hardening"},
+		{"stopped after an error that it had survived", converge.Process{ExitCode: killed, ExitStatus: sigTERM}, "x.rb:1:in `y': Permission denied - /x (Errno::EACCES)", "somebody stopped it"},
+		{"ended well", ended(0), "", "background"},
 		{"env file", converge.Process{Result: "resources"}, "", "env_files"},
 	} {
 		got := explained(test.process, Facts{}, Service{}, "booting", test.log)

@@ -51,6 +51,11 @@ func commandSigns() []sign {
 			"other version manager", `(?:Required (ruby-\S+) is not installed|No version is set for command (?:bundle|ruby)|unknown Ruby: (\S+)|asdf: .*not installed|mise .*not installed)`, true,
 			"the Ruby that the application asks for is not installed for the service's user: install it as {user}, or correct .ruby-version or .tool-versions",
 		},
+		{"RUBYOPT", `invalid (?:switch|option) in RUBYOPT`, true, "Ruby does not understand RUBYOPT: see env and env_files"},
+		{"values", `((?:concurrency|timeout): \S+ is not a valid value)`, false, "Sidekiq does not take a value of its configuration ($1): see concurrency and config_file"},
+		{"old Rails", `no longer supports this version of Rails|Sidekiq \d+ only supports Rails`, false, "this Sidekiq needs a newer Rails than the application has"},
+		{"namespace", `Redis configuration uses the namespace`, true, "the application gives Redis a namespace, which Sidekiq 7 has no more, and Sidekiq 6 only with the gem redis-namespace: take it out, or see REDIS_URL in {env}"},
+		{"pool", `[Pp]ool .*too small`, false, "the application's pool of Redis connections is smaller than concurrency: lower concurrency, or enlarge the pool"},
 		{"no bundle", "(?:bundle: (?:command )?not found|exec: bundle: |rbenv: bundle: command not found|No such file or directory - bundle$)", true, "bundle is not where the service looks for it: {bundle}"},
 		{"log_file", `cannot create (\S+): (?:Permission denied|Directory nonexistent|Is a directory|No such file)`, true, "the service's user {user} cannot write $1: see log_file; its directory has to be there and to belong to that user"},
 		{"log_file in bash", `bash: (?:line \d+: )?(\S+\.log): (?:Permission denied|No such file or directory|Is a directory)`, true, "the service's user {user} cannot write $1: see log_file; its directory has to be there and to belong to that user"},
@@ -81,10 +86,11 @@ func gemSigns() []sign {
 		},
 		{"adapter gem", `Error loading the '(\w+)' Active Record adapter|Specified '(\w+)' for database adapter, but the gem is not loaded`, false, "the gem of the database adapter in config/database.yml is not in the Gemfile, or not installed"},
 		{
-			"missing gem", "Bundler::GemNotFound|Could not find (?:gem )?'?[\\w.:-]+'?.* in |Could not find [\\w.-]+-\\d[\\w.]* in |bundler: command not found: |Run [`']bundle install[`']|can't find gem|Gem::(?:Missing\\w+|GemNotFound)|is not part of the bundle|Could not find proper version of ", true,
+			"missing gem", "Bundler::GemNotFound|Could not find (?:gem )?'?[\\w.:-]+'?.* in |Could not find [\\w.-]+-\\d[\\w.]* in |bundler: command not found: |Run [`']bundle install[`']|can't find gem|that version can no longer be found in that source|Gem::(?:Missing\\w+|GemNotFound)|is not part of the bundle|Could not find proper version of ", true,
 			"the application's gems are not installed for this user and this Ruby: run bundle install in the working directory, as a deploy does",
 		},
-		{"activated", `You have already activated (\S+ \S+), but your Gemfile requires`, false, "a gem is loaded in another version than Gemfile.lock names ($1): start Sidekiq with bundle exec"},
+		{"bundler permission", `There was an error while trying to \w+ (?:to|from)? ?[^\n]*grant [\w ]*permissions`, true, "the service's user {user} may not read or write what Bundler needs: see the last log lines"},
+		{"activated", `You have already activated (\S+ \S+), but your Gemfile requires|Unable to activate (?:\S+), because|can't activate (?:\S+)`, false, "a gem is loaded in another version than Gemfile.lock names ($1): start Sidekiq with bundle exec"},
 	}
 }
 
@@ -119,13 +125,16 @@ func serverSigns() []sign {
 		{"database missing", `could not find your database|\[database\].*(?:database "[^"]*" does not exist|Unknown database|NoDatabaseError|unable to open database file|CantOpenException|Database not found)`, true, "the application's database is not there: see DATABASE_URL in {env} or config/database.yml, and create it"},
 		{"database migrations", `[Mm]igrations are pending|PendingMigration|\[database\].*(?:relation "[^"]*" does not exist|column \S+ does not exist|no such (?:table|column)|doesn't exist|Could not find table)`, true, "the database lacks a table or column: run the pending migrations (bin/rails db:migrate) before Sidekiq starts"},
 		{"database section", `database is not configured|AdapterNotSpecified`, true, "config/database.yml has no section for this environment: see app_env"},
+		{"database rights", `permission denied for (?:table|schema|database|relation|sequence|view|function)|command denied to user`, false, "the database does not let the application's user do what it wants: GRANT it"},
+		{"database pool", `could not obtain a connection from the pool|could not obtain a database connection`, false, "the application's pool of database connections is smaller than concurrency: raise pool in config/database.yml"},
 		{"database connections", `too many clients already|remaining connection slots|[Tt]oo many connections`, false, "the database has no connection left: see its limit, and concurrency"},
 		{"database starting", `the database system is (?:starting up|shutting down|in recovery mode)`, false, "the database is not ready yet: name its unit in after and wants"},
 		{"database", `\[database\].*(?:refused|could not connect|Can't connect|connection to server|ConnectionNotEstablished|could not translate host name|[Tt]imed? ?out|No such file or directory|Unknown .*server host)`, false, "the application cannot reach its database: see whether it runs, and DATABASE_URL in {env} or config/database.yml; if it is on this host, name its unit in after and wants"},
 		{"database host", `issue connecting with your hostname`, true, "the application cannot reach its database: see whether it runs, and DATABASE_URL in {env} or config/database.yml"},
+		{"MongoDB", `NoServerAvailable|No \w+ server is available in cluster`, false, "the application cannot reach its MongoDB: see whether it runs, and its address"},
 		{"server name", `getaddrinfo|[Nn]ame or service not known|Temporary failure in name resolution`, false, "this host does not know the name of a server that the application needs: see its address and /etc/resolv.conf"},
 		{
-			"server", `(?:Connection refused|Connection timed out|No route to host|Network is unreachable|Failed to open TCP connection)(?: - \S+\(\d\))?(?: (?:for|to) ("?[^\s"]+"?(?: port \d+)?))?`, false,
+			"server", `(?:Connection refused|Connection timed out|No route to host|Network is unreachable|Failed to open TCP connection|Couldn't connect to server|execution expired|Net::OpenTimeout|Net::ReadTimeout)(?: - \S+\(\d\))?(?: (?:for|to) ("?[^\s"]+"?(?: port \d+)?))?`, false,
 			"the application cannot reach a server that it needs ($1): see whether that runs, and its address",
 		},
 	}
@@ -135,6 +144,9 @@ func serverSigns() []sign {
 func railsSigns() []sign {
 	return []sign{
 		{"secret_key_base", `[Mm]issing .?secret_key_base|secret_key_base. for \S+ environment must be`, true, "the environment variable SECRET_KEY_BASE is not set: put it into {env}"},
+		{"Devise", `Devise.secret_key was not set`, true, "Devise has no secret key, which it takes from SECRET_KEY_BASE or the credentials: put SECRET_KEY_BASE into {env}"},
+		{"record encryption", `Missing Active Record encryption credential`, false, "the application's credentials have no keys for Active Record's encryption, or cannot be read: see RAILS_MASTER_KEY in {env}"},
+		{"AWS", `missing region; use :region|unable to sign request without credentials|MissingCredentialsError|MissingRegionError`, false, "the application has no AWS region or credentials: put AWS_REGION and the like into {env}"},
 		{"encryption key", `Missing encryption key`, true, "the environment variable RAILS_MASTER_KEY is not set, and there is no config/master.key: put it into {env}, or link the file in each release"},
 		{"master key", `^\[encrypted\]|InvalidMessage|CipherError|InvalidSignature|InvalidKeyLength|key must be \d+ bytes|bad decrypt`, false, "the application's encrypted credentials cannot be read: RAILS_MASTER_KEY or config/master.key is not their key"},
 		{
@@ -154,8 +166,10 @@ func railsSigns() []sign {
 // systemSigns are what the system refuses, and last what tells little.
 func systemSigns() []sign {
 	return []sign{
+		{"temporary directory", `could not find a temporary directory`, false, "the service's user {user} has no directory for temporary files: see the mode of /tmp (1777), and TMPDIR in env"},
+		{"home", `couldn't find HOME|non-absolute home`, false, "the service has no HOME: set it in env"},
 		{"read-only", `Read-only file system|EROFS`, false, "the application writes where {hardening} does not let it"},
-		{"inotify", `inotify|user limit on the total number of inotify`, false, "the host's limit of watched files is used up (fs.inotify.max_user_watches); in production nothing should watch them"},
+		{"inotify", `inotify|user limit on the total number of inotify`, false, "the host's limit of watched files is used up (sysctl fs.inotify); in production nothing should watch them"},
 		{"disk full", `No space left on device|ENOSPC`, false, "the disk is full, or has no inodes left: see df -h and df -i"},
 		{"quota", `Disk quota exceeded|EDQUOT`, false, "the disk quota of the service's user is used up"},
 		{"open files", `Too many open files|EMFILE|ENFILE`, false, "the application opens more files than it may: raise LimitNOFILE in directives"},
@@ -165,7 +179,7 @@ func systemSigns() []sign {
 		{"address", `Cannot assign requested address|EADDRNOTAVAIL`, false, "the application wants to listen at an address that this host does not have"},
 		{"permission", `(?:Permission denied|Operation not permitted)(?: @ \w+)?(?: - (\S+))?`, false, "the service's user {user} may not read or write something that the application needs ($1)"},
 		{"locale", `US-ASCII|invalid byte sequence in|from ASCII-8BIT to UTF-8|incompatible character encodings`, false, "the application runs without UTF-8: set LANG to C.UTF-8 in env"},
-		{"file missing", `No such file or directory(?: @ \w+)? - (\S+)`, false, "a file that the application needs is missing: $1"},
+		{"file missing", `No such file (?:or directory(?: @ \w+)? - |- \[?"?)([^\s"\]]+)`, false, "a file, or a program, that the application needs is missing: $1; files that are linked into each release have to be there, too"},
 		{"constant", `uninitialized constant (\S+)`, false, "the application names the constant $1, which nothing has defined: its gem or file is not loaded, or the name is wrong"},
 		{
 			"own code", `\b(?:NameError|NoMethodError|ArgumentError|TypeError|FrozenError|SystemStackError)\b|undefined (?:method|local variable)|wrong number of arguments|can't modify frozen|stack level too deep|key not found: :|no implicit conversion|private method`, false,
