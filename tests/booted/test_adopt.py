@@ -179,7 +179,7 @@ def test_drop_ins_are_reported_and_a_change_in_one_makes_the_service_stale(host:
     left = host.converge(restart_on_change=False)
     assert (left["steps"], host.main_pid()) == ([], pid)
     warnings = " ".join(left["warnings"])
-    assert "left as they are: " + DROP_IN in warnings and "runs on, older than " + DROP_IN in warnings, warnings
+    assert "left as they are: " + DROP_IN in warnings and "is still running and is older than " + DROP_IN in warnings, warnings
     result = host.converge()
     assert result["steps"] == [f"restart sidekiq.service: it is older than {DROP_IN}"]
     assert host.show("Nice")["Nice"] == "5" and host.main_pid() != pid
@@ -272,6 +272,6 @@ def test_a_unit_left_by_another_unit_dir_is_told_of(host: Host) -> None:
         result = host.converge(**moved)
         assert any(f"remove it with: rm {UNIT}" in warning for warning in result["warnings"]), result
     gone = host.converge(unit_dir="/etc/systemd/system", state="absent")
-    assert any(f"{UNIT} is this collection's too" in warning and "is left" in warning for warning in gone["warnings"]), gone
+    assert any(f"{UNIT} belongs to this collection, too" in warning and "is left as it is" in warning for warning in gone["warnings"]), gone
     host.sh(f"rm {UNIT}")
     assert "warnings" not in host.converge(unit_dir="/etc/systemd/system", state="absent")

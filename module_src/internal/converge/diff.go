@@ -191,7 +191,7 @@ func (p *Plan) outdated(w, h Unit, stale []string) bool {
 		return false
 	}
 	if w.KeepStale {
-		p.warn("%s runs on, older than %s; restart it to bring the change into effect.", w.Name, strings.Join(stale, ", "))
+		p.warn("%s is still running and is older than %s; restart it to bring the change into effect.", w.Name, strings.Join(stale, ", "))
 	}
 	return !w.KeepStale
 }

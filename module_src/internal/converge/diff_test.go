@@ -112,11 +112,11 @@ func TestDiff(t *testing.T) {
 			words: []string{"reload the systemd manager", "start sidekiq.service"}, proofs: 1,
 		},
 		{name: "a stale process", want: nothing, have: stale, words: []string{restart("/srv/env")}, proofs: 1},
-		{name: "a stale process that is kept", want: keepStale, have: stale, warning: "runs on, older than /srv/env"},
+		{name: "a stale process that is kept", want: keepStale, have: stale, warning: "is still running and is older than /srv/env"},
 		{name: "a stale process that is left alone otherwise", want: activity(converge.Any), have: stale, words: []string{restart("/srv/env")}, proofs: 1},
 		{
 			name: "a stale process that is quieted", want: activity(converge.Quiet), have: stale,
-			words: []string{"quiet sidekiq.service"}, warning: "runs on, older than /srv/env",
+			words: []string{"quiet sidekiq.service"}, warning: "is still running and is older than /srv/env",
 		},
 		{
 			name: "another's unit that is stale or unread", want: notOurs,

@@ -43,9 +43,9 @@ func (s Service) overridden() []string {
 func (w *wanting) warnOfOverridden() {
 	for _, file := range w.facts.Overridden {
 		if w.State == Absent {
-			w.warn("%s is this collection's too, from another unit_dir, and is left; remove it with: rm %s", file, file)
+			w.warn("%s belongs to this collection, too, but was written with another unit_dir; it is left as it is. Remove it with: rm %s", file, file)
 		} else {
-			w.warn("%s is this collection's too, from another unit_dir, and has no effect beside that in %s; remove it with: rm %s", file, w.UnitDir, file)
+			w.warn("%s belongs to this collection, too, but was written with another unit_dir, and has no effect beside the file in %s. Remove it with: rm %s", file, w.UnitDir, file)
 		}
 	}
 }

@@ -48,8 +48,8 @@ func TestOnlyWhatTakesPrecedenceIsAskedFor(t *testing.T) {
 
 func TestUnitFilesOfAnotherUnitDirAreTold(t *testing.T) {
 	for options, want := range map[string]string{
-		`{"project_name": "p", "unit_dir": "/etc/systemd/system"}`:                    unitPath + " is this collection's too, from another unit_dir, and has no effect",
-		`{"project_name": "p", "unit_dir": "/etc/systemd/system", "state": "absent"}`: unitPath + " is this collection's too, from another unit_dir, and is left",
+		`{"project_name": "p", "unit_dir": "/etc/systemd/system"}`:                    unitPath + " belongs to this collection, too, but was written with another unit_dir, and has no effect",
+		`{"project_name": "p", "unit_dir": "/etc/systemd/system", "state": "absent"}`: unitPath + " belongs to this collection, too, but was written with another unit_dir; it is left as it is",
 	} {
 		s, f := mustParse(t, options), debian12()
 		if asked := s.Questions().Overridden; !slices.Contains(asked, unitPath) || slices.Contains(asked, s.UnitPath()) {

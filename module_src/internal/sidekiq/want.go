@@ -100,7 +100,7 @@ func (w *wanting) accounts() {
 	} else if u.UID == 0 {
 		w.fail("user", "%q has the user id 0 and so is root", w.User)
 	} else if u.GID == 0 && w.Group == "" {
-		w.fail("user", "%q has the group id 0, root's, for its own group; set group", w.User)
+		w.fail("user", "%q has a primary group with the group id 0, which is root's; set group", w.User)
 	}
 	if w.Group != "" {
 		if g, ok := w.facts.Groups[w.Group]; !ok {
