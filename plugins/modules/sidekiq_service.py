@@ -80,6 +80,7 @@ options:
   config_file:
     description:
       - Sidekiq's own configuration with its queues and its concurrency, absolute or below O(working_directory).
+      - If it is not set, and there is no such file, C(config/sidekiq.yml.erb) if that is there, or none, as Sidekiq itself has it.
     type: str
     default: config/sidekiq.yml
   bundle:
@@ -399,7 +400,7 @@ deployed:
   type: bool
   sample: true
 sidekiq_version:
-  description: The Sidekiq of the deployed application, from its Gemfile.lock.
+  description: The Sidekiq of the deployed application, from its Gemfile.lock or gems.locked.
   returned: always, null where it is not known
   type: str
   sample: 6.4.1

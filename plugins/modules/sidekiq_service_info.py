@@ -249,7 +249,7 @@ deployed:
   returned: success
   type: bool
 sidekiq_version:
-  description: The Sidekiq of the deployed application, from its Gemfile.lock.
+  description: The Sidekiq of the deployed application, from its Gemfile.lock or gems.locked.
   returned: success, null where it is not known
   type: str
   sample: 6.4.1

@@ -37,8 +37,8 @@ type Result struct {
 	// Whether the application has been deployed. Returned: unless the task failed
 	// before it looked at the host, or state=absent.
 	Deployed *bool `json:"deployed,omitempty"`
-	// The Sidekiq of the deployed application, from its Gemfile.lock. Returned:
-	// always, null where it is not known.
+	// The Sidekiq of the deployed application, from its Gemfile.lock or
+	// gems.locked. Returned: always, null where it is not known.
 	SidekiqVersion *string `json:"sidekiq_version"`
 	// Whether everything was put back as it was. It is true only if a look
 	// afterwards has found the files, the links and the units so. A service that
@@ -141,8 +141,8 @@ type Info struct {
 	Release string `json:"release"`
 	// Whether the application has been deployed, as far as current is known.
 	Deployed bool `json:"deployed"`
-	// The Sidekiq of the deployed application, from its Gemfile.lock. Returned:
-	// success, null where it is not known.
+	// The Sidekiq of the deployed application, from its Gemfile.lock or
+	// gems.locked. Returned: success, null where it is not known.
 	SidekiqVersion *string `json:"sidekiq_version"`
 	// The Redis of the host itself. Returned: success, null where the host has
 	// none as a systemd service.
