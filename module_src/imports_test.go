@@ -42,7 +42,7 @@ func mayImport() map[string][]string {
 
 		// These are for tests, and no program is linked with them.
 		"internal/oracle":            {},
-		"internal/converge/fakehost": {"internal/converge", "internal/sudo"},
+		"internal/converge/fakehost": {"internal/converge", "internal/sudo", "internal/systemd"},
 		"internal/scripthost":        {"internal/converge", "internal/converge/fakehost", "internal/sidekiq"},
 	}
 }

@@ -139,24 +139,17 @@ func tells(kind string) bool {
 	return false
 }
 
-// These codes say how a main process ended: sigaction(2), si_code of SIGCHLD.
-const (
-	exited = 1
-	killed = 2
-	dumped = 3
-)
-
 // Ending says in words how the main process ended, as far as that is known.
 func (p Process) Ending() string {
 	switch p.ExitCode {
-	case exited:
+	case systemd.Exited:
 		if why := systemd.ExitStatus(p.ExitStatus); why != "" {
 			return fmt.Sprintf("exited with status %d/%s", p.ExitStatus, why)
 		}
 		return fmt.Sprintf("exited with status %d", p.ExitStatus)
-	case killed:
+	case systemd.Killed:
 		return fmt.Sprintf("was killed by signal %d", p.ExitStatus)
-	case dumped:
+	case systemd.Dumped:
 		return fmt.Sprintf("dumped core on signal %d", p.ExitStatus)
 	}
 	if p.Result != "" && p.Result != "success" {

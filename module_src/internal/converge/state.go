@@ -210,7 +210,7 @@ type Process struct {
 	Started     time.Time // of the main process
 	Restarts    int       // automatic ones, since the last start by hand
 	JobPending  bool      // a start, stop or restart of the unit is queued or running
-	ExitCode    int       // si_code of the last main process (CLD_EXITED 1, CLD_KILLED 2, CLD_DUMPED 3)
+	ExitCode    int       // how the last main process ended: systemd.Exited and its like
 	ExitStatus  int       // its exit status or signal
 	Ready       bool      // the title says that it is at work
 	Quiet       bool      // the title says that it takes no more work

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // maxWord bounds a line in a message, in bytes.
@@ -68,7 +69,7 @@ func fromJournal(ctx context.Context, unit string, since time.Time, p properties
 	if len(words) == 0 {
 		words = lastLines(ctx, path, "--unit="+unit, start)
 	}
-	if p.text("Result") == "oom-kill" || p.number("ExecMainCode") == killed {
+	if p.text("Result") == "oom-kill" || p.number("ExecMainCode") == systemd.Killed {
 		for _, line := range lastLines(ctx, path, "--dmesg", start) {
 			if strings.Contains(line, "oom-kill:") || strings.Contains(line, "ut of memory: Kill") {
 				words = append(words, "kernel: "+line)
@@ -83,9 +84,6 @@ func bootID() string {
 	id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // without it, nothing matches
 	return strings.ReplaceAll(strings.TrimSpace(string(id)), "-", "")
 }
-
-// killed is CLD_KILLED of siginfo_t: sigaction(2).
-const killed = 2
 
 // whyNoLog says where else the output of a unit may be found.
 func whyNoLog(ctx context.Context, unit string, p properties) string {
@@ -109,9 +107,9 @@ func storage(ctx context.Context) (where string) {
 	if err != nil {
 		return ""
 	}
-	for line := range strings.Lines(out.stdout) {
-		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "Storage="); ok {
-			where = strings.TrimSpace(value)
+	for l := range systemd.Lines(out.stdout) {
+		if l.Name == "Storage" {
+			where = l.Value
 		}
 	}
 	return where

@@ -24,7 +24,7 @@ func (s Service) Explain(f Facts, left converge.Traces, p converge.Process) stri
 		return fmt.Sprintf("systemd did not start it, since %s is not met: see directives%s",
 			strings.Join(left.Unmet, " and "), setBy(left.DropIns, conditionNames(left.Unmet)...))
 	}
-	if p.ExitCode == exited && p.ExitStatus >= 200 {
+	if p.ExitCode == systemd.Exited && p.ExitStatus >= 200 {
 		// The program did not even start, so whatever the log says is
 		// systemd's.
 		if why := s.startFailure(f, left, p.ExitStatus); why != "" {
@@ -34,20 +34,13 @@ func (s Service) Explain(f Facts, left converge.Traces, p converge.Process) stri
 	if name, means := s.sign(left.Log); means != "" && mayTell(p, name) {
 		return s.advice(means)
 	}
-	if p.ExitCode == exited {
+	if p.ExitCode == systemd.Exited {
 		if why := s.startFailure(f, left, p.ExitStatus); why != "" {
 			return why
 		}
 	}
 	return s.failureOf(left, p)
 }
-
-// These are codes of siginfo_t: sigaction(2).
-const (
-	exited = 1 // CLD_EXITED
-	killed = 2 // CLD_KILLED
-	dumped = 3 // CLD_DUMPED
-)
 
 // isUp reports whether the process is still there.
 func isUp(p converge.Process) bool { return p.MainPID != 0 && p.ActiveState == "active" }
@@ -59,7 +52,7 @@ func mayTell(p converge.Process, sign string) bool {
 	if sign == "crash" {
 		return true
 	}
-	return !isUp(p) && p.ExitCode != killed && p.ExitCode != dumped && p.Result != "timeout" && p.Result != "oom-kill"
+	return !isUp(p) && p.ExitCode != systemd.Killed && p.ExitCode != systemd.Dumped && p.Result != "timeout" && p.Result != "oom-kill"
 }
 
 // sign finds the sign of what ended the process in its log.
@@ -263,9 +256,9 @@ func (s Service) failureOf(left converge.Traces, p converge.Process) string {
 		return "it was started too often in a short time: see StartLimitIntervalSec in directives" + setBy(left.DropIns, "StartLimitIntervalSec", "StartLimitInterval", "StartLimitBurst")
 	}
 	switch {
-	case p.ExitCode == killed || p.ExitCode == dumped:
+	case p.ExitCode == systemd.Killed || p.ExitCode == systemd.Dumped:
 		return signalled(p.ExitStatus)
-	case p.ExitCode == exited && p.ExitStatus == 0 && p.MainPID == 0:
+	case p.ExitCode == systemd.Exited && p.ExitStatus == 0 && p.MainPID == 0:
 		return "it ended by itself without an error: it puts itself into the background, or is no Sidekiq; see exec_start"
 	}
 	return ""

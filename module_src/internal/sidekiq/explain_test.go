@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // explained is what Explain says about a plain service with this log, after
@@ -17,7 +18,9 @@ func explained(p converge.Process, f Facts, options Service, log ...string) stri
 }
 
 func TestExplainNamesTheCauseAndTheOption(t *testing.T) {
-	ended := func(status int) converge.Process { return converge.Process{ExitCode: exited, ExitStatus: status} }
+	ended := func(status int) converge.Process {
+		return converge.Process{ExitCode: systemd.Exited, ExitStatus: status}
+	}
 	for _, test := range []struct {
 		name    string
 		process converge.Process
@@ -34,11 +37,11 @@ func TestExplainNamesTheCauseAndTheOption(t *testing.T) {
 		{"still booting", converge.Process{ActiveState: "active", MainPID: 7, Result: "success", Type: "exec"}, "", "longer than start_timeout"},
 		{"still booting, with a word", converge.Process{ActiveState: "active", MainPID: 7, Type: "exec"}, "x: invalid option: -L", "longer than start_timeout"},
 		{"nothing known", ended(1), "hello", ""},
-		{"killed by signal 203", converge.Process{ExitCode: killed, ExitStatus: 203}, "", ""},
-		{"killed", converge.Process{ExitCode: killed, ExitStatus: sigKILL}, "", "signal 9"},
-		{"crashed", converge.Process{ExitCode: dumped, ExitStatus: sigSEGV}, "", "bundle pristine"},
-		{"a system call", converge.Process{ExitCode: killed, ExitStatus: sigSYS}, "", "hardening"},
-		{"stopped after an error that it had survived", converge.Process{ExitCode: killed, ExitStatus: sigTERM}, "x.rb:1:in `y': Permission denied - /x (Errno::EACCES)", "somebody stopped it"},
+		{"killed by signal 203", converge.Process{ExitCode: systemd.Killed, ExitStatus: 203}, "", ""},
+		{"killed", converge.Process{ExitCode: systemd.Killed, ExitStatus: sigKILL}, "", "signal 9"},
+		{"crashed", converge.Process{ExitCode: systemd.Dumped, ExitStatus: sigSEGV}, "", "bundle pristine"},
+		{"a system call", converge.Process{ExitCode: systemd.Killed, ExitStatus: sigSYS}, "", "hardening"},
+		{"stopped after an error that it had survived", converge.Process{ExitCode: systemd.Killed, ExitStatus: sigTERM}, "x.rb:1:in `y': Permission denied - /x (Errno::EACCES)", "somebody stopped it"},
 		{"ended well", ended(0), "", "background"},
 		{"env file", converge.Process{Result: "resources"}, "", "env_files"},
 	} {
@@ -53,7 +56,7 @@ func TestExplainNamesTheCauseAndTheOption(t *testing.T) {
 // controller: dump_oom_summary and oom_kill_process of Linux 6.1, and
 // unit_check_oomd_kill of systemd 252.
 func TestOutOfMemoryNamesTheLimit(t *testing.T) {
-	oom := converge.Process{Result: "oom-kill", ExitCode: killed, ExitStatus: sigKILL}
+	oom := converge.Process{Result: "oom-kill", ExitCode: systemd.Killed, ExitStatus: sigKILL}
 	limited := Service{Name: "sidekiq", Directives: []Directive{{Section: "Service", Name: "MemoryMax", Values: []string{"1G"}}}}
 	const own = "kernel: oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/system.slice/sidekiq.service,task_memcg=/system.slice/sidekiq.service,task=ruby,pid=4242,uid=1000"
 	for name, test := range map[string]struct {
@@ -75,7 +78,7 @@ func TestOutOfMemoryNamesTheLimit(t *testing.T) {
 
 func TestAdviceFitsWhatIsSet(t *testing.T) {
 	const wrongRuby = "/usr/lib/ruby/bundler/definition.rb:427:in `validate_ruby!': Your Ruby version is 3.1.2, but your Gemfile specified 3.2.2 (Bundler::RubyVersionMismatch)"
-	failed := converge.Process{ExitCode: exited, ExitStatus: 1}
+	failed := converge.Process{ExitCode: systemd.Exited, ExitStatus: 1}
 	for _, test := range []struct {
 		name      string
 		service   Service
@@ -105,7 +108,7 @@ func TestDropInsAndConditionsAreNamed(t *testing.T) {
 		{Path: "/etc/systemd/system/sidekiq.service.d/dir.conf", Content: "[Service]\nWorkingDirectory=/none\n"},
 		{Path: "/etc/systemd/system/sidekiq.service.d/nice.conf", Content: "[Service]\nNice=5\n[Unit]\nConditionPathExists=/none\n"},
 	}
-	got := Service{}.Explain(Facts{}, converge.Traces{DropIns: dropIns}, converge.Process{ExitCode: exited, ExitStatus: 200})
+	got := Service{}.Explain(Facts{}, converge.Traces{DropIns: dropIns}, converge.Process{ExitCode: systemd.Exited, ExitStatus: 200})
 	if !strings.Contains(got, "dir.conf") || strings.Contains(got, "nice.conf") {
 		t.Errorf("of a directory: %q", got)
 	}

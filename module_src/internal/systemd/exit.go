@@ -2,6 +2,14 @@
 
 package systemd
 
+// These codes say how a main process ended, in the property ExecMainCode: they
+// are si_code of SIGCHLD, sigaction(2).
+const (
+	Exited = 1 // by itself, with a status
+	Killed = 2 // by a signal
+	Dumped = 3 // by a signal, and dumped core
+)
+
 // ExitStatus gives the name and the meaning of a status that systemd itself
 // exits with when it cannot start a program: systemd.exec(5), "Process exit
 // codes". It is "" for any other status.

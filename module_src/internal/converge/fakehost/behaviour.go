@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // Behaviour is what a program does when it is run.
@@ -53,9 +55,9 @@ func Behave(content string) Behaviour {
 // setting is the value that the last line of a key has in a unit's content.
 func setting(content, key, otherwise string) string {
 	value := otherwise
-	for line := range strings.Lines(content) {
-		if v, ok := strings.CutPrefix(strings.TrimSpace(line), key+"="); ok {
-			value = v
+	for l := range systemd.Lines(content) {
+		if l.Name == key {
+			value = l.Value
 		}
 	}
 	return value
@@ -64,9 +66,9 @@ func setting(content, key, otherwise string) string {
 // settings are the words of all lines of a key.
 func settings(content, key string) []string {
 	var words []string
-	for line := range strings.Lines(content) {
-		if v, ok := strings.CutPrefix(strings.TrimSpace(line), key+"="); ok {
-			words = append(words, strings.Fields(v)...)
+	for l := range systemd.Lines(content) {
+		if l.Name == key {
+			words = append(words, strings.Fields(l.Value)...)
 		}
 	}
 	return words
