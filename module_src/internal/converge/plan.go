@@ -28,7 +28,8 @@ type Plan struct {
 	// Verdict is the verdict on the files of the plan; see [Plan.Verify].
 	Verdict Verdict
 
-	// was is the host that the plan is for, as it was before.
+	// was is what the host was like, as far as the plan is concerned, before
+	// the plan.
 	was State
 }
 

@@ -224,9 +224,9 @@ func withDeadline(ctx context.Context, do func(context.Context) error) error {
 	return do(ctx)
 }
 
-// notUndone records a step of the rollback that failed. That the old program
-// does not come up is told on its own, once its files and what they grant are
-// as before: it may have nothing to do with the change.
+// notUndone records a step of the rollback that failed. If the old program does
+// not come up once its files and what they grant are as before, that is
+// reported separately, since it may have nothing to do with the change.
 func (f *Failure) notUndone(s Step, err error) {
 	var dead *NotUp
 	switch {
@@ -241,9 +241,9 @@ func (f *Failure) notUndone(s Step, err error) {
 	}
 }
 
-// lookBack looks at everything once more when a rollback has ended, and adds
-// what is not as it was before to what is left. That something was undone is
-// said only of what has been seen.
+// lookBack looks at everything once more when a rollback has ended, and adds to
+// what is left whatever is not as it was before. Only what has been seen to be
+// undone is said to be undone.
 func lookBack(ctx context.Context, h Host, was State, f *Failure) {
 	left := func(format string, args ...any) { f.Left = append(f.Left, fmt.Sprintf(format, args...)) }
 	for _, file := range was.Files {
@@ -270,12 +270,12 @@ func lookBack(ctx context.Context, h Host, was State, f *Failure) {
 	}
 }
 
-// tells reports whether what is left has this in it already.
+// tells reports whether this is already among what is left.
 func (f *Failure) tells(name string) bool {
 	return slices.ContainsFunc(f.Left, func(l string) bool { return strings.Contains(l, name) })
 }
 
-// otherwise says in what a unit is another than before.
+// otherwise says how a unit differs from what it was before.
 func (u Unit) otherwise(now Unit) (words []string) {
 	if now.Enabled != u.Enabled || !slices.Equal(now.Links, u.Links) {
 		words = append(words, "the links that enable "+u.Name+" are not as they were")
@@ -285,7 +285,7 @@ func (u Unit) otherwise(now Unit) (words []string) {
 	}
 	switch was, is := u.Activity, now.Activity; {
 	case u.wasUp(u.Proof) && !is.hasProcess():
-		// Where nobody has asked for a proof, it may still be starting.
+		// Where nobody has asked for a proof, the unit may still be starting.
 		words = append(words, u.Name+" was up and is not")
 	case (was == Starting || was == AutoRestart) && !is.hasProcess() && is != AutoRestart:
 		words = append(words, u.Name+" was being started and is not")

@@ -79,7 +79,7 @@ func fromJournal(ctx context.Context, unit string, since time.Time, p properties
 	return words
 }
 
-// bootID is the number of this boot as the journal writes it.
+// bootID is the number of this boot in the form that the journal uses.
 func bootID() string {
 	id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // without it, nothing matches
 	return strings.ReplaceAll(strings.TrimSpace(string(id)), "-", "")
@@ -139,8 +139,8 @@ func quietedSince(ctx context.Context, p converge.Process, since time.Time) (boo
 	return slices.ContainsFunc(said, func(line string) bool { return strings.Contains(line, "no longer accepting new work") }), err
 }
 
-// lastLines are the last lines of the journal that match, or one that says why
-// there are none.
+// lastLines are the last lines of the journal that match, or one line that says
+// why there are none.
 func lastLines(ctx context.Context, journalctl string, match ...string) []string {
 	last, err := matching(ctx, journalctl, match...)
 	if err != nil {

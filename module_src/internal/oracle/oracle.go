@@ -31,8 +31,8 @@ func Hostile() []string {
 	}
 }
 
-// Name is a short text of what names and commands are made of, with what
-// sudoers(5) gives a meaning mixed in.
+// Name is a short random text made of the characters of names and commands,
+// mixed with those that have a meaning in sudoers(5).
 func Name(r *rand.Rand) string {
 	const plain, special = "abcdeployDEPLOY012_.-", `\,:=@%#+!*?[]()"' $~^&|;/<>{}` + "\t\né"
 	var b strings.Builder

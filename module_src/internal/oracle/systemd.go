@@ -33,7 +33,8 @@ func ParseUnit(text string) ([]Entry, error) {
 	continuing := false
 	for _, line := range unitLines(text) {
 		if start := strings.TrimLeft(line, blanks); start != "" && strings.ContainsRune("#;", rune(start[0])) {
-			// Old versions join a comment that ends with a backslash.
+			// Old versions of systemd join the next line to a comment that ends
+			// with a backslash.
 			if strings.HasSuffix(line, `\`) {
 				return nil, fmt.Errorf("comment that joins the next line: %q", line)
 			}

@@ -323,7 +323,7 @@ func (h *Host) Lock(context.Context, ...string) (release func(), err error) {
 	return func() {}, h.locked
 }
 
-// Traces are what programs log, and how they ended.
+// Traces are what programs log and how they ended.
 func (h *Host) Traces(ctx context.Context, unit string, since time.Time) converge.Traces {
 	left := h.Host.Traces(ctx, unit, since)
 	left.Log = append(slices.Clone(h.said), left.Log...)

@@ -220,10 +220,10 @@ func (e *exception) originFrom(place string) {
 	e.origin, _, _ = strings.Cut(place, ":in ")
 }
 
-// causes reports whether an exception is the cause of the one before, and not
-// one that the process met later: Ruby prints neither differently. What is
-// raised while another is rescued stands below that in its file. Until 3.3, the
-// frames say it.
+// causes reports whether an exception is the cause of the one before, rather
+// than one that the process met later; Ruby prints both alike. An exception
+// that is raised while another is rescued comes from a line further down in the
+// same file. Up to Ruby 3.3, the frames show it.
 func (g grammar) causes(log []string, e, before exception) bool {
 	if !e.own || !before.own || before.end != e.start {
 		return false

@@ -46,8 +46,9 @@ func (s Service) Explain(f Facts, left converge.Traces, p converge.Process) stri
 func isUp(p converge.Process) bool { return p.MainPID != 0 && p.ActiveState == "active" }
 
 // mayTell reports whether a sign in the log of a process may be what ended it.
-// A process that is still there, or that a signal ended, or systemd after its
-// time, has survived what is in its log, but for a crash.
+// A process that is still there, that was ended by a signal, or that systemd
+// ended when its time was over, has survived what is in its log, unless it
+// crashed.
 func mayTell(p converge.Process, sign string) bool {
 	if sign == "crash" {
 		return true
@@ -55,7 +56,7 @@ func mayTell(p converge.Process, sign string) bool {
 	return !isUp(p) && p.ExitCode != systemd.Killed && p.ExitCode != systemd.Dumped && p.Result != "timeout" && p.Result != "oom-kill"
 }
 
-// sign finds the sign of what ended the process in its log.
+// sign finds, in the log, the sign of what ended the process.
 func (s Service) sign(log []string) (name, means string) {
 	g := newGrammar()
 	log, _ = g.split(log)
@@ -110,8 +111,9 @@ func gist(log []string) string {
 	}, strings.Join(gist, "\n"))
 }
 
-// maxAlone is how many of the last lines are looked at for what tells the
-// cause outside an exception: Sidekiq may list its options after that.
+// maxAlone is how many of the last lines are searched for a cause that is told
+// outside an exception. There are many because Sidekiq may list its options
+// after that.
 const maxAlone = 25
 
 // text is an exception in the form in which signs know it. Neither Sidekiq 7
@@ -264,7 +266,7 @@ func (s Service) failureOf(left converge.Traces, p converge.Process) string {
 	return ""
 }
 
-// signalled says what a signal that ended the process means: signal(7).
+// signalled says what it means that a signal ended the process: signal(7).
 func signalled(signal int) string {
 	switch signal {
 	case sigILL, sigABRT, sigBUS, sigFPE, sigSEGV:
