@@ -31,6 +31,7 @@ func Diff(want, have State) Plan {
 			h.Stale = nil
 		} else {
 			reload = reload || h.Reload || unknown(h, want, have)
+			h = h.hollow(w)
 		}
 		p.diffActivity(w, h, staleFiles(w, h, changed))
 	}
@@ -115,6 +116,16 @@ func (a Activity) hasProcess() bool {
 	return false
 }
 
+// hollow counts a unit as down that is active without a process and is wanted to
+// have one: it stood for others once. A run that was killed has written its new
+// file, and the manager goes by the old one.
+func (h Unit) hollow(w Unit) Unit {
+	if !w.Umbrella && h.Activity == Up && h.Process.SubState == "exited" {
+		h.Activity = Hollow
+	}
+	return h
+}
+
 // settled counts a process as up that shows nothing in its title and has been
 // running for at least as long as it would be watched. Nothing more can be seen
 // of such a process, and waiting again would not show more.
@@ -174,6 +185,8 @@ func (p *Plan) bringUp(w, h Unit, stale []string) (v Verb, why string) {
 	switch h.Activity {
 	case Down, Stopping:
 		return Start, ""
+	case Hollow:
+		return Restart, "it is active and has no process"
 	case AutoRestart:
 		return Restart, "it is dead and waits for its next automatic restart"
 	case Quiet:

@@ -32,6 +32,7 @@ func TestDiff(t *testing.T) {
 	stale := unit(func(u *converge.Unit) { u.Stale = []string{"/srv/env"} })
 	keepStale := unit(func(u *converge.Unit) { u.KeepStale = true })
 	reload := unit(func(u *converge.Unit) { u.Reload = true })
+	exited := unit(func(u *converge.Unit) { u.Process.SubState = "exited" })
 	notOurs := func(s *converge.State) { s.Files = nil }
 	nothing := func(*converge.State) {}
 
@@ -129,6 +130,12 @@ func TestDiff(t *testing.T) {
 		{name: "down", want: nothing, have: activity(converge.Down), words: []string{"start sidekiq.service"}, proofs: 1},
 		{name: "being stopped", want: nothing, have: activity(converge.Stopping), words: []string{"start sidekiq.service"}, proofs: 1},
 		{name: "starting", want: nothing, have: activity(converge.Starting), proofs: 1},
+		{
+			name: "it stood for others once", want: nothing, have: exited, proofs: 1,
+			words: []string{"restart sidekiq.service: it is active and has no process"},
+		},
+		{name: "it stands for others", want: unit(func(u *converge.Unit) { u.Umbrella = true }), have: exited},
+		{name: "it is none of ours", want: notOurs, have: func(s *converge.State) { exited(s); notOurs(s) }},
 		{
 			name: "crash loop", want: nothing, have: activity(converge.AutoRestart), proofs: 1,
 			words: []string{"restart sidekiq.service: it is dead and waits for its next automatic restart"},

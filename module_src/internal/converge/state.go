@@ -93,6 +93,7 @@ const (
 	Down        Activity = "down"         // not running, and nothing will start it
 	Starting    Activity = "starting"     // running or being started, but nothing shows yet that it is ready
 	AutoRestart Activity = "auto-restart" // dead, waiting for its next automatic restart
+	Hollow      Activity = "hollow"       // active without the process that it should have; never observed
 	Stopping    Activity = "stopping"     // being stopped
 	Quieting    Activity = "quieting"     // told to be quiet so recently that somebody may be about to restart it
 	Quiet       Activity = "quiet"        // running, but takes no more work

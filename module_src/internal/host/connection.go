@@ -17,12 +17,12 @@ import (
 
 // connect connects to systemd: by its private socket, which root may use and
 // which is there without a D-Bus daemon, or else by the system bus.
-func connect(ctx context.Context) (*dbus.Conn, error) {
-	conn, err := dbus.NewSystemdConnectionContext(context.WithoutCancel(ctx))
+func connect() (*dbus.Conn, error) {
+	conn, err := dial(privateSocket)
 	if err == nil {
 		return conn, nil
 	}
-	conn, busErr := dbus.NewSystemConnectionContext(context.WithoutCancel(ctx))
+	conn, busErr := dial(busSocket)
 	if busErr != nil {
 		return nil, fmt.Errorf("cannot connect to systemd: %w; nor over the system bus: %w", err, busErr)
 	}
@@ -74,7 +74,7 @@ func answered(err error) bool {
 func (h *Host) reconnect(ctx context.Context, end time.Time) error {
 	h.Close()
 	for {
-		conn, err := connect(ctx)
+		conn, err := connect()
 		if err == nil {
 			h.conn, h.subscribed = conn, false
 			return nil

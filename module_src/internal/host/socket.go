@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package host
+
+import (
+	"bufio"
+	"errors"
+	"net"
+	"os"
+	"strconv"
+	"syscall"
+
+	"github.com/coreos/go-systemd/v22/dbus"
+	godbus "github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
+)
+
+// The sockets by which systemd can be reached: its own, on which nobody has to
+// say hello, and that of the D-Bus daemon.
+const (
+	privateSocket = "/run/systemd/private"
+	busSocket     = "/run/dbus/system_bus_socket"
+)
+
+// dial connects to systemd by a socket. The library's own functions for that
+// would do if it were not for SIGPIPE; see [socket].
+func dial(path string) (*dbus.Conn, error) {
+	return dbus.NewConnection(func() (*godbus.Conn, error) {
+		conn, err := authenticated(path)
+		if err == nil && path == busSocket {
+			err = conn.Hello()
+		}
+		if err != nil && conn != nil {
+			_ = conn.Close()
+		}
+		return conn, err
+	})
+}
+
+func authenticated(path string) (*godbus.Conn, error) {
+	s, err := openSocket(path)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := godbus.NewConn(s)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return conn, conn.Auth([]godbus.Auth{godbus.AuthExternal(strconv.Itoa(os.Getuid()))})
+}
+
+// socket is a connected Unix socket. A write to one whose other end is gone,
+// as when systemd is executed anew, fails with EPIPE and nothing else: the
+// signal that usually comes with it would be taken for that of somebody who
+// wants to end the run. Go keeps it away only as long as nobody asks for it.
+type socket struct {
+	*bufio.Reader
+	conn *net.UnixConn
+	raw  syscall.RawConn
+}
+
+func openSocket(path string) (*socket, error) {
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return &socket{Reader: bufio.NewReader(conn), conn: conn, raw: raw}, nil
+}
+
+// Write writes all of p, without a signal: send(2), MSG_NOSIGNAL.
+func (s *socket) Write(p []byte) (written int, err error) {
+	for written < len(p) {
+		n := 0
+		waitErr := s.raw.Write(func(fd uintptr) (done bool) {
+			n, err = unix.SendmsgN(int(fd), p[written:], nil, nil, unix.MSG_NOSIGNAL)
+			return !errors.Is(err, unix.EAGAIN)
+		})
+		if err = errors.Join(waitErr, err); err != nil {
+			return written, err
+		}
+		written += n
+	}
+	return written, nil
+}
+
+func (s *socket) Close() error { return s.conn.Close() }
