@@ -142,7 +142,7 @@ func failures() map[string][2]string {
 		"removed-flag":                      {"removed flag", `invalid option: -L`},
 		"native-library":                    {"native library", `invalid ELF header`},
 		"address":                           {"address", `requested address`},
-		"server-name":                       {"server name", `solr.example.invalid`},
+		"server-name":                       {"server name", `getaddrinfo`},
 		"redis-cluster":                     {"Redis cluster", `CLUSTERDOWN`},
 		"redis-command":                     {"Redis command", `unknown command`},
 		"other-version-manager":             {"other version manager", ``},
@@ -169,6 +169,7 @@ func failures() map[string][2]string {
 		"environment-variables-dotenv":      {"environment variable", `FEDORA_URL`},
 		"no-licence":                        {"", `the licence server says no`},
 		"sidekiq.yml-missing":               {"sidekiq.yml missing", `config/jobs.yml`},
+		"redis-clients-7":                   {"Redis clients", `max number of clients`},
 		"RUBYOPT-3":                         {"RUBYOPT", `RUBYOPT`},
 		"values-7":                          {"values", `concurrency: 0`},
 		"old-Rails-6":                       {"old Rails", `version of Rails`},
@@ -192,11 +193,18 @@ func failures() map[string][2]string {
 }
 
 func TestSamplesAreToldByTheirSign(t *testing.T) {
+	seen := map[string]bool{}
 	for _, s := range samples(t) {
 		want := expected(t, s)
 		name, _ := Service{}.sign(s.log)
+		seen[name] = true
 		if name != want[0] {
 			t.Errorf("%s: sign %q, want %q", s.file, name, want[0])
+		}
+	}
+	for _, sign := range signs() {
+		if !seen[sign.name] {
+			t.Errorf("no sample of %q", sign.name)
 		}
 	}
 }
