@@ -40,11 +40,14 @@ func (w *wanting) config() Text {
 // take by itself, or none, and says which that is. Before the first deploy it
 // is the one that most applications have.
 func (w *wanting) configure() {
-	if !w.facts.Deployed || w.ExecStart != nil {
+	_, looked := w.facts.Users[w.User] // nothing is read as a user who is not there
+	if !w.facts.Deployed || !looked || w.ExecStart != nil || w.isolated() {
 		return
 	}
 	found := w.config().Path
 	switch {
+	case w.ConfigGiven && found == "" && (w.State == Stopped || w.State == Present):
+		w.warn("there is no %s, so Sidekiq would not start", w.inDir(w.ConfigFile))
 	case w.ConfigGiven && found == "":
 		w.miss("config_file", "there is no %s, so Sidekiq would not start", w.inDir(w.ConfigFile))
 	case w.ConfigGiven:

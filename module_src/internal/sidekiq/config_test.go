@@ -44,6 +44,9 @@ func TestAConfigurationThatIsNamedHasToBeThere(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `option "config_file": there is no /opt/p/current/config/jobs.yml`) {
 		t.Errorf("error %v", err)
 	}
+	if _, warnings := want(t, `{"project_name": "p", "config_file": "config/jobs.yml", "state": "stopped"}`, f); len(warnings) != 1 {
+		t.Errorf("warnings %q", warnings)
+	}
 }
 
 func TestGemsRbIsReadLikeAGemfile(t *testing.T) {

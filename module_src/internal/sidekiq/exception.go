@@ -34,7 +34,7 @@ type exception struct {
 // grammar holds the forms of lines. Ruby quotes what it calls a label, and a
 // label holds no quote that is followed by a colon.
 type grammar struct {
-	frame, head, fatal, prefix, class, classAtEnd, manager, noise *regexp.Regexp
+	frame, head, fatal, prefix, object, class, classAtEnd, manager, noise *regexp.Regexp
 }
 
 func newGrammar() grammar {
@@ -43,11 +43,12 @@ func newGrammar() grammar {
 		frame:      regexp.MustCompile("^(?:\\s*(?:\\d+: )?from (.+(?::\\d+|:in [`'].*'))|\\s*(" + place + "?:\\d+:in [`'].*'))$"),
 		head:       regexp.MustCompile("^(" + place + "?:\\d+(?::in [`'].*?')?): (.*)$"),
 		fatal:      regexp.MustCompile(`^(/\S+): (.* \((?:NoMemoryError|SystemStackError|fatal)\))$`),
-		prefix:     regexp.MustCompile(`^(?:(?:DEBUG|INFO|WARN|ERROR|FATAL)\s+)?(?:\d{4}-\d\d-\d\dT\S+ )?pid=\d+ tid=\S+(?: [^:]*)?: (.*)$`),
+		prefix:     regexp.MustCompile(`^(?:(?:DEBUG|INFO|WARN|ERROR|FATAL)\s+)?(?:\d{4}-\d\d-\d\dT\S+ )?pid=\d+ tid=\S+(?: [^:]*)?: (.*)$|^[DIWEF], \[[^\]]*\]\s+[A-Z]+ -- [^:]*: (.*)$|^\{…\} (.*)$`),
+		object:     regexp.MustCompile(`^\{.*"(?:msg|message)":\s*"((?:[^"\\]|\\.)*)`),
 		class:      regexp.MustCompile(`^([A-Z]\w*(?:::[A-Z]\w*)*): (.*)$`),
 		classAtEnd: regexp.MustCompile(`^(.*) \(([A-Z]\w*(?:::[A-Z]\w*)*)\)$`),
 		manager:    regexp.MustCompile(`^(?:\S+\.service: |kernel: |(?:Starting|Started|Stopping|Stopped|Failed to start|Reloading|Reloaded) .*\S)`),
-		noise:      regexp.MustCompile(`^\s*(?:[DIWEF], \[|\[|\S*\d\d:\d\d:\d\d|(?:DEBUG|INFO|WARN|WARNING|ERROR|FATAL)(?::? [^ ]|\s*\[))|\b(?:DEBUG|INFO|WARN|ERROR|FATAL) -- |\blevel=|: warning: `),
+		noise:      regexp.MustCompile(`^\s*(?:[DIWEF], \[|\[(?:[^!]|$)|\S*\d\d:\d\d:\d\d|(?:DEBUG|INFO|WARN|WARNING|ERROR|FATAL)(?::? [^ ]|\s*\[))|\b(?:DEBUG|INFO|WARN|ERROR|FATAL) -- |\blevel=|: warning: `),
 	}
 }
 
@@ -57,7 +58,7 @@ func (g grammar) isFrame(line string) bool { return g.frame.MatchString(g.withou
 // withoutPrefix is a line without what Sidekiq's logger puts before it.
 func (g grammar) withoutPrefix(line string) string {
 	if m := g.prefix.FindStringSubmatch(line); m != nil {
-		return m[1]
+		return m[1] + m[2] + m[3] // one of them is not empty
 	}
 	return line
 }
@@ -326,10 +327,21 @@ func (g grammar) split(log []string) (said, manager []string) {
 		if g.manager.MatchString(line) {
 			manager = append(manager, line)
 		} else {
-			said = append(said, line)
+			said = append(said, g.message(line)...)
 		}
 	}
 	return said, manager
+}
+
+// message takes the message out of a line that a logger has written as JSON,
+// which may have been cut off.
+func (g grammar) message(line string) []string {
+	m := g.object.FindStringSubmatch(line)
+	if m == nil {
+		return []string{line}
+	}
+	text := strings.NewReplacer(`\n`, "\n", `\t`, " ", `\"`, `"`, `\\`, `\`, `\u0026`, "&", `\u003c`, "<", `\u003e`, ">").Replace(m[1])
+	return strings.Split("{…} "+text, "\n")
 }
 
 // crash is the dump that Ruby prints when it crashes, as an exception, or nil.

@@ -228,6 +228,8 @@ func (s Service) execFailure(f Facts, log []string) string {
 			"(semanage fcontext -a -t bin_t, then restorecon); ausearch -m avc -ts recent shows it; see " + option
 	case said("Permission denied"):
 		return "systemd may not run the program as " + s.User + ": it is not executable, or that user may not enter a directory above it, or it is on a file system mounted noexec; see " + option
+	case said("Resource temporarily unavailable"):
+		return s.advice("the service's user {user} may have no more processes: raise LimitNPROC or TasksMax in directives, or end what else runs as that user")
 	case said("Exec format error"):
 		return "systemd cannot run the program, which is for another kind of machine, or a script without an interpreter in its first line; see " + option
 	}

@@ -118,7 +118,11 @@ func serverSigns() []sign {
 		{"certificate", `certificate verify failed`, false, "the certificate of a server is not trusted by this host, or is for another name: install its authority (update-ca-certificates), or set SSL_CERT_FILE in env"},
 		{"Redis TLS", `^\[redis\] \(rediss:|\[redis\].*(?:SSL|wrong version number|end of file reached|EOFError|Connection reset|ECONNRESET|Connection lost|ProtocolError|Protocol error|Unknown (?:response|type))`, false, "Redis and the application do not agree on TLS, or Redis drops the connection: rediss:// is for a Redis that speaks TLS, redis:// for one that does not"},
 		{
-			"Redis", `\[redis\].*(?:refused|ECONNREFUSED|CannotConnectError|Error connecting|getaddrinfo|[Nn]ame or service|ResolutionError|[Tt]imed? ?out|Timeout|No such file or directory|No route to host|unreachable|Permission denied)`, false,
+			"Redis timeout", `\[redis\].*(?:[Tt]imed? ?out|Timeout)`, false,
+			"Redis does not answer in time: see whether it is overloaded, whether a firewall is in between, and, for an address with rediss://, whether it speaks TLS",
+		},
+		{
+			"Redis", `\[redis\].*(?:refused|ECONNREFUSED|CannotConnectError|Error connecting|getaddrinfo|[Nn]ame or service|ResolutionError|No such file or directory|No route to host|unreachable|Permission denied)`, false,
 			"Sidekiq cannot reach Redis: see whether it runs, and redis_unit and the address in env",
 		},
 		{"database password", `\[database\].*(?:authentication failed|Access denied for user|no pg_hba.conf entry|role "[^"]*" does not exist)|issue connecting to your database with your username`, true, "the database refuses the application's user or password: see DATABASE_URL in {env}, or config/database.yml"},

@@ -48,7 +48,7 @@ func failures() map[string][2]string {
 		"wrong-Ruby":                   {"wrong Ruby", `Your Ruby version is`},
 		"git-gem-trixie":               {"git gem", `hyrax-tools`},
 		"bundler-version-3.1":          {"bundler version", `2.5.6`},
-		"redis-plain-for-TLS-bullseye": {"Redis", `127.0.0.1:6379`},
+		"redis-plain-for-TLS-bullseye": {"Redis timeout", `127.0.0.1:6379`},
 		"redis-plain-for-TLS-trixie":   {"Redis TLS", `rediss://127.0.0.1:6379`},
 		"database-refused-trixie":      {"database host", `127.0.0.1`},
 		"git-gem":                      {"git gem", `is not yet checked out`},
@@ -98,7 +98,7 @@ func failures() map[string][2]string {
 		"redis-needs-no-password":      {"Redis without password", `AUTH`},
 		"redis-plain-for-TLS":          {"Redis TLS", `SSL`},
 		// redis-rb waits for a plain Redis until its time is up.
-		"redis-plain-for-TLS-bookworm":      {"Redis", `127.0.0.1:6379`},
+		"redis-plain-for-TLS-bookworm":      {"Redis timeout", `127.0.0.1:6379`},
 		"redis-certificate":                 {"certificate", `certificate verify failed`},
 		"redis-TLS-for-plain":               {"Redis TLS", ``},
 		"redis-replica":                     {"Redis replica", `READONLY`},
@@ -111,6 +111,7 @@ func failures() map[string][2]string {
 		"redis-protected":                   {"Redis protected", `protected mode`},
 		"database-refused":                  {"database", `5999`},
 		"database-socket":                   {"database", `PGSQL`},
+		"database-file-bookworm":            {"permission", `/opt/none`},
 		"database-file-bullseye":            {"permission", `/opt/none`},
 		"database-file":                     {"database missing", ``},
 		"database-table":                    {"database migrations", `no such table`},
@@ -188,6 +189,9 @@ func failures() map[string][2]string {
 		"bundler-permission-2.3":            {"bundler permission", `Gemfile.lock`},
 		"linked-file-7":                     {"file missing", `config/database.yml`},
 		"program-3":                         {"file missing", `identify`},
+		"JSON-logger":                       {"environment variable", `KeyError: key not found: "FEDORA_URL"`},
+		"Ruby-logger":                       {"environment variable", `KeyError: key not found: "FEDORA_URL"`},
+		"Gemfile-syntax-friendly":           {"Gemfile syntax", `error parsing`},
 		"server-solr":                       {"server", `localhost:8983`},
 	}
 }
