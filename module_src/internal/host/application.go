@@ -3,6 +3,7 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,7 +14,7 @@ import (
 
 // application looks at the deployed application with its own user's rights, as
 // systemd does when it starts it: root may be nobody on a file server.
-func (h *Host) application(f *sidekiq.Facts, q sidekiq.Questions) error {
+func (h *Host) application(ctx context.Context, f *sidekiq.Facts, q sidekiq.Questions) error {
 	if q.Dir == "" {
 		return nil
 	}
@@ -31,6 +32,7 @@ func (h *Host) application(f *sidekiq.Facts, q sidekiq.Questions) error {
 	who := Identity{UID: reader.UID, GID: reader.GID, Groups: groups}
 	others := otherUnits(q.Reader, reader.Home, who)
 	f.OtherUnits, f.Unseen = others.units, others.unseen
+	f.Running = h.running(ctx, q, reader.Home)
 	if q.Log != "" {
 		h.follow(q.Log, who)
 	}

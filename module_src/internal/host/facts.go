@@ -35,7 +35,7 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 		func() (err error) { f.Groups, err = h.groups(ctx, q.Groups); return err },
 		func() (err error) { f.Units, err = h.installed(ctx, q.Units); return err },
 		func() (err error) { f.OurTemplate, f.Instances, err = h.instances(ctx, q.Template); return err },
-		func() error { return h.application(&f, q) },
+		func() error { return h.application(ctx, &f, q) },
 		func() (err error) { f.RootFiles, err = rootFiles(q.RootFiles); return err },
 	} {
 		if err := look(); err != nil {

@@ -38,7 +38,7 @@ func looks() map[string]func(path string) error {
 		"the text":      func(path string) error { _, err := textOf(self, path); return err },
 		"the lock file": func(path string) error { _, err := lockOf(self, bundles(path)); return err },
 		"the application": func(path string) error {
-			return (&Host{}).application(&sidekiq.Facts{}, sidekiq.Questions{Dir: path})
+			return (&Host{}).application(context.Background(), &sidekiq.Facts{}, sidekiq.Questions{Dir: path})
 		},
 	}
 }

@@ -160,7 +160,7 @@ func (h *Host) inspectApplication(ctx context.Context, s sidekiq.Service, p prop
 	if found.Dir == "" {
 		return
 	}
-	err = h.application(&found.Facts, sidekiq.Questions{Dir: found.Dir, Reader: found.User, Bundles: sidekiq.Bundles(found.Dir)})
+	err = h.application(ctx, &found.Facts, sidekiq.Questions{Unit: s.Unit(), Dir: found.Dir, Reader: found.User, Bundles: sidekiq.Bundles(found.Dir)})
 	if err == nil && found.Facts.Deployed {
 		found.Release, err = resolved(found.Dir)
 	}

@@ -21,6 +21,10 @@ type Questions struct {
 	// Where it is empty, nothing is asked about the application.
 	Dir string
 
+	// Unit is the service's own unit, by whose main process one tells its own
+	// processes from others, wherever they have gone.
+	Unit string
+
 	// Bundles and Configs are where the application's gems and Sidekiq's
 	// configuration may be, absolute, in the order in which Bundler and
 	// Sidekiq look for them. They belong to Reader and are read with that
@@ -84,6 +88,7 @@ type Facts struct {
 	RootFiles map[string]RootFile
 
 	OtherUnits []OtherUnit
+	Running    []Running // what runs Sidekiq in the application's tree
 
 	// Unseen is what could not be looked at and decides nothing, in words.
 	Unseen []string
@@ -179,7 +184,7 @@ func (s Service) Questions() Questions {
 	for _, f := range s.rootFiles() {
 		q.RootFiles = appendNew(q.RootFiles, f.path)
 	}
-	q.Dir, q.Reader = s.Dir, s.User
+	q.Dir, q.Reader, q.Unit = s.Dir, s.User, s.Unit()
 	q.Bundles, q.Configs = s.bundles(), s.configFiles()
 	if s.ExecStart == nil && !s.LoginShell {
 		q.Programs = appendNew(bundlePaths(), s.Bundle)

@@ -118,6 +118,7 @@ func (s Service) Rivals(f Facts) []string {
 		}
 	}
 	w.rivals()
+	w.runningRivals()
 	return w.warnings
 }
 

@@ -44,6 +44,7 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 	want.Units = append(want.Units, w.umbrellaRow(service))
 	want.Units = append(want.Units, w.processUnits(service)...)
 	w.rivals()
+	w.runningRivals()
 	w.secrets()
 	w.checkRootFiles()
 	return want, w.warnings, w.err()

@@ -389,7 +389,7 @@ func TestQuestionsCoverWhatIsNamed(t *testing.T) {
 		Users: []string{"bess", "deploy"}, Groups: []string{"g", "h"}, Units: []string{"redis.service"},
 		Paths:    []string{"/lib/systemd/system/sidekiq.service", "/lib/systemd/system/sidekiq@.service", "/etc/sudoers.d/sidekiq-restart-users"},
 		Template: "/lib/systemd/system/sidekiq@.service",
-		Dir:      "/opt/p/current", Reader: "bess", Configs: []string{"/etc/s.yml"},
+		Dir:      "/opt/p/current", Reader: "bess", Unit: "sidekiq.service", Configs: []string{"/etc/s.yml"},
 		Bundles:  []Bundle{{"/opt/p/current/gems/Gemfile", "/opt/p/current/gems/Gemfile.lock"}},
 		Programs: []string{"/usr/local/bin/bundle", "/usr/bin/bundle"},
 	}
