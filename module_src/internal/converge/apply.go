@@ -204,7 +204,7 @@ func failedStep(s Step, err error) *Failure {
 func undo(ctx context.Context, h Host, done []Step, failed *Failure) {
 	began := h.Now()
 	for _, s := range inverse(done) {
-		if err := withDeadline(ctx, func(ctx context.Context) error { return s.do(ctx, h) }); err != nil {
+		if err := undoStep(ctx, h, s); err != nil {
 			failed.notUndone(s, err)
 			if failed.Old != nil && failed.OldTraces.Log == nil {
 				failed.OldTraces = h.Traces(ctx, failed.Old.Unit, began)

@@ -514,3 +514,23 @@ func TestAUnitThatAnotherOfThePlanHasStartedIsStoppedAgain(t *testing.T) {
 		t.Errorf("%v: %+v", failed, h.Snapshot().Units[second])
 	}
 }
+
+func TestAStepOfARollbackThatFailsIsTriedOnceMore(t *testing.T) {
+	for _, outcome := range []fakehost.Outcome{fakehost.Refused, fakehost.Botched} {
+		h := befores[1].host("simple", managers[0])
+		puts := 0
+		h.Fault = func(_ int, what string) fakehost.Outcome {
+			if strings.HasPrefix(what, "rename to "+unitAt) {
+				if puts++; puts == 2 {
+					return outcome
+				}
+			}
+			return fakehost.Done
+		}
+		want := wanted(converge.Up, unitFile(unitText("new", "simple", "life=50ms")))
+		_, err := run(context.Background(), t, h, want, converge.Rollback)
+		if f := failure(t, err); !f.RolledBack || puts < 3 {
+			t.Errorf("written %d times: %v", puts, f)
+		}
+	}
+}

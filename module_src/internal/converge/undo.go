@@ -217,11 +217,19 @@ func (s restoreUnit) proofOfOld() Proof {
 	return proof
 }
 
-// withDeadline bounds one step of a rollback.
-func withDeadline(ctx context.Context, do func(context.Context) error) error {
+// undoStep carries out one step of a rollback within a bounded time. A step that
+// fails is tried once more, since it looks first and there is nothing behind a
+// rollback that would put things right. What was started and does not come up
+// is not started again.
+func undoStep(ctx context.Context, h Host, s Step) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, undoTime, fmt.Errorf("it has taken longer than %s", undoTime))
 	defer cancel()
-	return do(ctx)
+	err := s.do(ctx, h)
+	var dead *NotUp
+	if err == nil || ctx.Err() != nil || errors.As(err, &dead) {
+		return err
+	}
+	return s.do(ctx, h)
 }
 
 // notUndone records a step of the rollback that failed. If the old program does
