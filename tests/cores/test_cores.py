@@ -8,16 +8,20 @@ tests/machines too. They reach the managed hosts through this machine, which for
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import shlex
+import string
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import hostile
 import pytest
 import yaml
 from conftest import ROOT, Host, made, tool, until
@@ -52,14 +56,30 @@ class Controller:
 
     host: Host
     core: str
+    other_collections: str = ""
 
     def run(self, command: str, arguments: str, check: bool = True) -> str:
         """Runs ansible-COMMAND, or ansible itself (adhoc), of this core, in its directory of work."""
+        return self.python(f"-m ansible {command} {arguments}", check)
+
+    def python(self, arguments: str, check: bool = True) -> str:
         path = "" if self.core == "2.14" else f"PYTHONPATH=/root/cores/{self.core}"
-        settings = f"{path} ANSIBLE_COLLECTIONS_PATH=/root/work-{self.core} ANSIBLE_NOCOLOR=1 ANSIBLE_LOCALHOST_WARNING=false"
-        done = self.host.sh(f"cd /root/work-{self.core} && exec env {settings} python3 -m ansible {command} {arguments} 2>&1", check=False)
-        assert not check or done.returncode == 0, f"ansible-core {self.core}, {command} {arguments}:\n{done.stdout}"
+        settings = f"{path} ANSIBLE_COLLECTIONS_PATH={self.collections} ANSIBLE_NOCOLOR=1 ANSIBLE_LOCALHOST_WARNING=false"
+        done = self.host.sh(f"cd /root/work-{self.core} && exec env {settings} python3 {arguments} 2>&1", check=False)
+        assert not check or done.returncode == 0, f"ansible-core {self.core}, {arguments}:\n{done.stdout}"
         return done.stdout
+
+    @property
+    def collections(self) -> str:
+        return self.other_collections or f"/root/work-{self.core}"
+
+    def with_program(self, text: str) -> Controller:
+        """The same with this script in place of the compiled program."""
+        where = f"/root/work-{self.core}/other"
+        binaries = f"{where}/ansible_collections/curationexperts/sidekiq/plugins/plugin_utils/_bin"
+        self.host.sh(f"rm -rf {where}; mkdir {where} && cp -a /root/work-{self.core}/ansible_collections {where} && cat >{binaries}/sidekiq_service_linux_amd64", stdin=text)
+        self.host.sh(f"cd {binaries} && sha256sum sidekiq_service_linux_* >SHA256SUMS")
+        return replace(self, other_collections=where)
 
     def prepare(self, ports: dict[str, int]) -> None:
         common = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
@@ -286,3 +306,69 @@ def test_a_python_too_old(controller: Controller, managed: dict[str, Host]) -> N
 def test_no_python(controller: Controller) -> None:
     ping = controller.run("adhoc", f"-i inventory.yml {NO_PYTHON} -m ansible.builtin.ping", check=False)
     assert "SUCCESS" not in ping, ping
+
+
+STEERED = """\
+- name: The task
+  curationexperts.sidekiq.MODULE:
+  vars:
+    sidekiq_service_fast: FAST
+  register: registered
+  ignore_errors: true
+- name: What is known after it
+  ansible.builtin.debug:
+    msg: "KNOWN<{{ known | to_json | b64encode }}>"
+  vars:
+    known:
+      result: "{{ registered }}"
+      text: "{{ registered.msg | default('') }} {{ registered.warnings | default('') }} {{ registered.diff | default('') }}"
+      hosts: "{{ groups.all | sort }}"
+      groups: "{{ groups | list | sort }}"
+      fact: "{{ steered_fact | default('none') }}"
+"""
+
+
+@dataclass
+class Known:
+    """What the controller knows after a task that a hostile host has answered."""
+
+    output: str
+
+    @property
+    def all(self) -> dict[str, Any]:
+        found = re.search(r"KNOWN<([A-Za-z0-9+/=]*)>", self.output)
+        assert found, self.output
+        return json.loads(base64.b64decode(found[1]))
+
+
+def after_hostile_answer(controller: Controller, module: str, fast: bool, arguments: str) -> Known:
+    controller.host.sh(f"rm -f {hostile.MARK}")
+    output = controller.play(NO_PYTHON, STEERED.replace("MODULE", module).replace("FAST", str(fast).lower()), arguments, check=False)
+    assert controller.host.sh(f"test -e {hostile.MARK}", check=False).returncode == 1, f"the host had a program run on the controller:\n{output}"
+    assert not set(output) & set(hostile.ESCAPE) - set(string.printable), output
+    return Known(output)
+
+
+@pytest.mark.parametrize("fast", [True, False], ids=["fast", "transferred"])
+@pytest.mark.parametrize("module", ["sidekiq_service", "sidekiq_service_info"])
+def test_a_host_does_not_steer_the_controller(controller: Controller, module: str, fast: bool) -> None:
+    controller.write("keys.py", hostile.KEYS_OF_CORE)
+    keys = json.loads(controller.python("keys.py").rpartition("KEYS")[2])
+    assert {"add_host", "add_group", "ansible_facts", "ansible_stats", "_ansible_notify", "ansible_job_id"} <= set(keys), keys
+    name = f"curationexperts.sidekiq.{module}"
+    documented = json.loads(controller.run("doc", f"--json {name}"))[name]["return"]
+    taken = controller.with_program(hostile.answering(keys, documented))
+    known = after_hostile_answer(taken, module, fast, "--diff -v").all
+    assert set(known["result"]) <= set(documented) | hostile.ALLOWED, known["result"]
+    inside = json.dumps({**known["result"], "warnings": None})
+    assert not [key for key in hostile.EFFECTS if f'"{key}"' in inside], inside
+    assert known["result"]["changed"] is True and not known["result"].get("failed")
+    assert [warning for warning in known["result"]["warnings"] if "left out" in warning and "add_host" in warning]
+    assert (known["hosts"], known["fact"]) == (sorted((NO_PYTHON, OLD_PYTHON)), "none")
+    assert "steered_group" not in known["groups"]
+
+
+@pytest.mark.parametrize("fast", [True, False], ids=["fast", "transferred"])
+def test_an_error_of_a_host_does_not_steer_the_controller(controller: Controller, fast: bool) -> None:
+    known = after_hostile_answer(controller.with_program(hostile.failing()), "sidekiq_service", fast, "-v").all
+    assert known["result"]["failed"] and hostile.TEMPLATE in known["result"]["msg"], known
