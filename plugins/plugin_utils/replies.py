@@ -67,6 +67,11 @@ def clean_output(text: str) -> str:
     return clean(text.replace("\r\n", "\n"))
 
 
+def is_harmless(text: str) -> bool:
+    """Whether text can be the text of an error, whoever wrote it: clean, and no template."""
+    return text == clean_output(text) and not re.search("{[{%#]", text)
+
+
 def end_of(text: str, most: int = 2000) -> str:
     """The last of what a host printed, as it may be shown to a person."""
     text = clean_output(text.strip())

@@ -23,7 +23,6 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from ansible import constants as C
@@ -32,8 +31,9 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from . import commands
 from .binaries import Binaries
-from .replies import NoResult, clean_output, end_of, read_result
+from .replies import NoResult, clean_output, end_of, is_harmless, read_result
 
 display = Display()
 
@@ -41,31 +41,15 @@ display = Display()
 # made sure of when a program is brought. Later only root could change it.
 _CACHE = "/var/cache/curationexperts.sidekiq"
 
-# The fast way's one command: run the program if it is here, else say what host this is. Standard input is the arguments, which no
-# command line ever holds. Commands are one line, for the sake of login shells other than sh.
-_RUN = (
-    "d={cache}; if [ -O $d ]; then for f in {digests}; do if [ -f $d/$f ]; then {forget}exec $d/$f {kept}-; fi; done; fi; "
-    "cat >/dev/null; echo MISSING $(uname -sm) $(id -u) $(command -v gzip)"
-)
-
-# Its second command on a host that lacks the program. Standard input is the arguments as one line, of which `read` takes no byte
-# more, then the program. It is checked before it gets the name under which it is run, and then replaces those of other versions.
-# Whatever fails before it runs is told as CANNOT, after the rest of the input, or ssh would call it a broken connection.
-_BRING = (
-    "umask 077; d={cache}; f=$d/{digest}; t=$d/.$$; IFS= read -r arguments; "
-    "bring() {{ {{ [ -d $d ] || mkdir $d; }} && for p in {path}; do case $(stat -Lc %u:%A $p) in 0:d????[!w]??[!w]?) ;; "
-    "*) echo $p can be written by others than root; return 1;; esac; done && chmod 700 $d "
-    "&& {unpack} >$t && [ \"$(sha256sum <$t)\" = '{digest}  -' ] && chmod 700 $t && mv -f $t $f "
-    "&& for o in $d/*; do [ $o = $f ] || rm -f $o; done; }}; "
-    "if why=$(bring 2>&1); then printf '%s\\n' \"$arguments\" | $f {kept}-; "
-    "else rm -f $t; cat >/dev/null; echo CANNOT keep the program in $d: $why; fi"
-)
-
 # What a pipe holds on whatever Ansible runs on, in bytes: 64 KiB on Linux, 16 on macOS.
 _PIPE = 16384
 
-_MISSING = re.compile(r"^MISSING (\S+ \S+) (\d+) ?(\S*)\s*$", re.MULTILINE)
-_CANNOT = re.compile(r"^CANNOT (.*)", re.MULTILINE | re.DOTALL)
+# Become methods that are known to hand standard input on to the command. Others may say that they do (`pipelining`), but from ansible-core
+# 2.19 on that is only what they say who say nothing.
+_PASS_INPUT = ("sudo",)
+
+# What commands.py has a host say of itself, with the program to unpack with, if it has that.
+_WHO = re.compile(r"^(\S+ \S+)\s+(\d+)\b(?:\s+(/\S*))?", re.MULTILINE)
 
 
 class NotThisWay(Exception):
@@ -86,15 +70,17 @@ class CompiledModule(ActionBase):
         try:
             return self._run(tmp, task_vars)
         except AnsibleError as err:
-            text, unreachable = str(err), isinstance(err, AnsibleConnectionFailure)
-            if text == clean_output(text):
+            text = str(err)
+            if is_harmless(text):
                 raise
-        # Not while the other error is being handled, since ansible-core would show that one, too.
-        raise (AnsibleConnectionFailure if unreachable else AnsibleActionFail)(clean_output(text))
+            # As a result, since ansible-core until 2.18 takes templates in the text of an error for the user's own, and evaluates them.
+            failed = "unreachable" if isinstance(err, AnsibleConnectionFailure) else "failed"
+            return {failed: True, "changed": False, "msg": clean_output(text)}
 
     def _run(self, tmp: str | None, task_vars: dict[str, Any] | None) -> dict[str, Any]:
         if self._task.async_val:
             raise AnsibleActionFail(f'{self.module} cannot run asynchronously: take "async" and "poll" out of the task.')
+        self._require_remote()
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         arguments = dict(self._task.args)
@@ -118,22 +104,23 @@ class CompiledModule(ActionBase):
         """Runs the program that is kept on the host, and brings it first if it is not there. Raises NotThisWay."""
         self._require_standard_input(task_vars)
         # Arguments that are larger than a pipe are not kept: who sends them could be waiting, and be cut off, when the program ends without them.
-        kept = "" if forget or len(request) > _PIPE else f"--cached={hashlib.sha256(request).hexdigest()} "
-        reply = self._ask(_RUN.format(cache=self.cache, digests=" ".join(binaries.digests), forget=forget, kept=kept), request)
-        missing = _MISSING.search(reply["stdout"])
+        options = "" if forget or len(request) > _PIPE else f"--cached={hashlib.sha256(request).hexdigest()} "
+        reply = self._ask(commands.run_kept(self.cache, binaries.digests, options, forget, len(request)), request)
+        said, missing, who = reply["stdout"].partition(commands.MISSING)
         if not missing:
             return reply
-        machine, uid, can_unpack = missing.groups()
+        known = _WHO.search(who)
+        if not known:
+            raise NotThisWay(f"the host does not say what it is: {end_of(who + reply['stderr'])}")
+        machine, uid, can_unpack = known.groups()
         self._require_root(uid)
         path, digest = binaries.find(machine)
-        directories = [*reversed(Path(self.cache).parents), self.cache]
-        unpack = "gzip -dc" if can_unpack else "cat"
-        bring = _BRING.format(cache=self.cache, digest=digest, path=" ".join(map(str, directories)), unpack=unpack, kept=kept)
+        command, script = commands.bring(self.cache, digest, "gzip -dc" if can_unpack else "cat", options)
         program = path.read_bytes()
-        reply = self._ask(bring, request + (gzip.compress(program) if can_unpack else program))
-        cannot = _CANNOT.search(reply["stdout"])
+        reply = self._ask(command, script + request + (gzip.compress(program) if can_unpack else program))
+        said, cannot, why = reply["stdout"].partition(commands.CANNOT)
         if cannot:
-            raise NotThisWay(f"cannot {cannot.group(1).strip()}")
+            raise NotThisWay(f"cannot {why.strip()}")
         return reply
 
     def _require_standard_input(self, task_vars: dict[str, Any]) -> None:
@@ -145,32 +132,35 @@ class CompiledModule(ActionBase):
             raise NotThisWay("remote files are to be kept")
         if not connection.has_pipelining:
             raise NotThisWay(f"a {connection.transport} connection passes no standard input")
-        # Only from ansible-core 2.19 on do become methods say that they need one; su does.
-        if become and (become.require_tty or not getattr(become, "pipelining", become.name != "su")):
-            raise NotThisWay(f"{become.name} needs a terminal")
+        if become and (become.require_tty or not getattr(become, "pipelining", True) or become.name not in _PASS_INPUT):
+            raise NotThisWay(f"{become.name} is not known to pass standard input; it may need a terminal")
         if become and connection.transport == "local" and self.get_become_option("become_pass"):
             raise NotThisWay("a local connection that gives a password passes no standard input")
 
     def _ask(self, command: str, standard_input: bytes) -> dict[str, Any]:
         """Runs a command of the fast way. Raises NotThisWay if the reply says that it, or the program in it, could not be started."""
-        reply = self._low_level_execute_command(command, in_data=standard_input)
-        if reply["rc"] and not reply["stdout"].strip():
-            if reply["rc"] in (126, 127):
-                raise NotThisWay(f"{self.cache} is on a file system without programs, it seems: {end_of(reply['stderr'])}")
-            if re.search(r"\b(tty|terminal)\b", reply["stderr"]):
-                raise NotThisWay(f"a terminal is required: {end_of(reply['stderr'])}")
+        reply = self._tell(command, standard_input)
+        if not reply["started"]:
+            raise NotThisWay(f"the command was not started: {end_of(reply['stdout'] + reply['stderr'])}")
+        if commands.TERMINAL in reply["stdout"]:
+            raise NotThisWay("standard input is a terminal on the host, perhaps by -tt or RequestTTY")
+        if reply["rc"] in (126, 127) and not reply["stdout"].strip():
+            raise NotThisWay(f"{self.cache} is on a file system without programs, it seems: {end_of(reply['stderr'])}")
         return reply
+
+    def _tell(self, command: str, standard_input: bytes | None = None) -> dict[str, Any]:
+        """Runs one of our commands. What others print before it begins is left out of the reply, which tells whether it was started."""
+        reply = self._low_level_execute_command(command, in_data=standard_input)
+        before, started, said = reply["stdout"].partition(commands.HERE)
+        return {**reply, "started": bool(started), "stdout": said if started else before}
 
     def _run_transferred(self, binaries: Binaries, request: bytes, forget: str) -> dict[str, Any]:
         """Runs the program from Ansible's temporary directory."""
-        host = self._low_level_execute_command("echo HOST $(uname -sm) $(id -u)")
-        known = re.search(r"^HOST (\S+ \S+) (\d+)\s*$", host["stdout"], re.MULTILINE)
+        host = self._tell(commands.who())
+        known = _WHO.search(host["stdout"])
         if not known:
-            raise AnsibleActionFail(
-                f"The host does not say what it is: `uname -sm` and `id -u` ended with status {host['rc']} "
-                f"and printed: {end_of(host['stdout'] + host['stderr'])}"
-            )
-        machine, uid = known.groups()
+            raise AnsibleActionFail(self._not_known(host))
+        machine, uid, dummy = known.groups()
         self._require_root(uid)
         path = binaries.find(machine)[0]
         directory = self._make_tmp_path()
@@ -184,7 +174,7 @@ class CompiledModule(ActionBase):
             except AnsibleError as err:
                 raise AnsibleActionFail(f"Cannot copy the program ({path.stat().st_size >> 20} MB) to {directory}; is there space left? {err}") from err
             self._fixup_perms2((directory, program, arguments))
-            reply = self._low_level_execute_command(f"{forget}{program} {arguments}")
+            reply = self._tell(commands.run_file(program, arguments, forget))
         finally:
             self._remove_tmp_path(directory)
         if reply["rc"] == 126:
@@ -193,6 +183,22 @@ class CompiledModule(ActionBase):
                 f"directory where it does. It said: {end_of(reply['stdout'] + reply['stderr'])}"
             )
         return reply
+
+    def _not_known(self, reply: dict[str, Any]) -> str:
+        """Why a host that was asked what it is has not said it."""
+        become, printed = self._connection.become, end_of(reply["stdout"] + reply["stderr"])
+        if reply["started"]:
+            return f"The host does not say what it is: `uname -sm` and `id -u` ended with status {reply['rc']} and printed: {printed}"
+        by = f" by {become.name}, as become_method says" if become else ""
+        return f"The host did not run /bin/sh{by}: the command ended with status {reply['rc']} and printed: {printed}"
+
+    def _require_remote(self) -> None:
+        """Raises where a command would run on the controller, though the connection leads to a device."""
+        if getattr(self._connection, "_remote_is_local", False):
+            raise AnsibleActionFail(
+                f"A {self._connection.transport} connection runs commands on the controller and not on the host, and Sidekiq is not set up on the "
+                "controller by mistake. Set `ansible_connection` to ssh for this host."
+            )
 
     def _require_root(self, uid: str) -> None:
         if uid != "0":

@@ -95,14 +95,15 @@ def reply(keys: list[str], documented: dict[str, Any]) -> dict[str, Any]:
 
 
 def program(printed: str, status: int = 0) -> str:
-    """A shell script that takes the arguments and prints this."""
-    return f"#!/bin/sh\ncase \"$*\" in *-) cat >/dev/null;; esac\nprintf '%s\\n' {shlex.quote(printed)}\nexit {status}\n"
+    """A shell script that takes the arguments, prints this, on standard error if it fails, and ends with that status."""
+    to = ">&2" if status else ""
+    return f"#!/bin/sh\ncase \"$*\" in *-) cat >/dev/null;; esac\nprintf '%s\\n' {shlex.quote(printed)} {to}\nexit {status}\n"
 
 
 def answering(keys: list[str], documented: dict[str, Any]) -> str:
     return program(json.dumps(reply(keys, documented)))
 
 
-def failing() -> str:
+def failing(status: int) -> str:
     """A program that gives no result."""
-    return program(ESCAPE + TEMPLATE, 3)
+    return program(ESCAPE + TEMPLATE, status)

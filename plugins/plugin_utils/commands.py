@@ -1,0 +1,79 @@
+# Copyright (c) curationexperts
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The commands that are sent to a host.
+
+On its way a command passes through shells that nobody here has chosen: the login shell of the remote user, with `sudo -i` that of root, and
+what ansible_shell_executable names. They may be csh or fish, and sudo escapes every character but `$` for them. So each command calls sh, in
+single quotes, and what sh gets has neither `$` nor `!`, no backslash, no quote, and no second line: it means the same however often it is
+quoted. What cannot be said in this way is sent on standard input.
+
+Not done here: running them, and understanding what they print.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+# The first word that a command prints. What stands before it are other people's words, as those of a .bashrc; without it, sh was not started.
+HERE = "sidekiq-service-here"
+# The words of the fast way that stand for a result which is not there.
+TERMINAL, MISSING, CANNOT = "sidekiq-service-terminal", "sidekiq-service-missing", "sidekiq-service-cannot"
+
+# What the host is, and which user the command runs as. secure_path and other PATHs may lack the places of these programs.
+_WHO = "uname -sm || /bin/uname -sm; id -u || /usr/bin/id -u"
+
+# Brings the program: sh reads this text, then a line with the arguments, then the program, from its standard input. `read` and dd take no
+# byte more than they are to. The program is checked before it gets the name under which it is run, and then replaces those of other
+# versions. Whatever fails before it runs is told, after the rest of the input, or ssh would call it a broken connection.
+_BRING = """\
+PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; umask 077; d={cache}; f=$d/{digest}; t=$d/.$$; IFS= read -r arguments
+bring() {{
+  {{ [ -d $d ] || mkdir $d; }} || return
+  for p in {path}; do
+    case $(stat -Lc %u:%A $p) in 0:d????[!w]??[!w]?) ;; *) echo $p can be written by others than root; return 1;; esac
+  done
+  chmod 700 $d && {unpack} >$t && [ "$(sha256sum <$t)" = '{digest}  -' ] && chmod 700 $t && mv -f $t $f || return
+  for o in $d/*; do [ $o = $f ] || rm -f $o; done
+}}
+if why=$(bring 2>&1); then
+  printf '%s\\n' "$arguments" | $f {options}-
+else
+  rm -f $t; cat >/dev/null; echo {cannot} keep the program in $d: $why
+fi
+"""
+
+
+def _by_sh(text: str) -> str:
+    return f"exec /bin/sh -c {shlex.quote(f'echo {HERE}; {text}')}"
+
+
+def run_kept(cache: str, digests: Iterable[str], options: str, forget: str, length: int) -> str:
+    """Runs the program that is kept in the directory, with the arguments on standard input, which are so many bytes. Without a program it
+    says what host this is. A terminal, which has no end of input and changes it, is told of at once.
+    """
+    kept = "".join(f"if [ -f {cache}/{digest} ]; then {forget}exec {cache}/{digest} {options}-; fi; " for digest in digests)
+    return _by_sh(
+        f"if [ -t 0 ]; then echo {TERMINAL}; exit; fi; if [ -O {cache} ]; then {kept}fi; "
+        f"head -c {length} >/dev/null; echo {MISSING}; {_WHO}; command -v gzip"
+    )
+
+
+def bring(cache: str, digest: str, unpack: str, options: str) -> tuple[str, bytes]:
+    """Keeps a program in the directory and runs it; the bytes come first on standard input, then the arguments, then the program."""
+    directories = [*reversed(Path(cache).parents), Path(cache)]
+    script = _BRING.format(cache=cache, digest=digest, path=" ".join(map(str, directories)), unpack=unpack, options=options, cannot=CANNOT).encode()
+    copy = f"bs=1 count={len(script)}"
+    return _by_sh(f'eval "`dd {copy} 2>/dev/null || /bin/dd {copy} 2>/dev/null`"'), script
+
+
+def who() -> str:
+    """Says what the host is, and which user the command runs as."""
+    return _by_sh(_WHO)
+
+
+def run_file(program: str, arguments: str, forget: str) -> str:
+    """Runs a program with a file of arguments."""
+    return _by_sh(f"{forget}exec {shlex.quote(program)} {shlex.quote(arguments)}")
