@@ -131,7 +131,7 @@ class CompiledModule(ActionBase):
         if C.DEFAULT_KEEP_REMOTE_FILES:
             raise NotThisWay("remote files are to be kept")
         if not connection.has_pipelining:
-            raise NotThisWay(f"a {connection.transport} connection passes no standard input")
+            raise NotThisWay(f"the connection {connection.transport} passes no standard input")
         if become and (become.require_tty or not getattr(become, "pipelining", True) or become.name not in _PASS_INPUT):
             raise NotThisWay(f"{become.name} is not known to pass standard input; it may need a terminal")
         if become and connection.transport == "local" and self.get_become_option("become_pass"):
@@ -196,7 +196,7 @@ class CompiledModule(ActionBase):
         """Raises where a command would run on the controller, though the connection leads to a device."""
         if getattr(self._connection, "_remote_is_local", False):
             raise AnsibleActionFail(
-                f"A {self._connection.transport} connection runs commands on the controller and not on the host, and Sidekiq is not set up on the "
+                f"The connection {self._connection.transport} runs commands on the controller and not on the host, and Sidekiq is not set up on the "
                 "controller by mistake. Set `ansible_connection` to ssh for this host."
             )
 

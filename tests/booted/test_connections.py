@@ -11,16 +11,17 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, SUITE, Host, booted
-from plays import CACHE, FAST, TRANSFER_SOME, Played, inventory_of, play
+from plays import CACHE, FAST, Played, inventory_of, play
+from ways import AS_BEFORE, CONTROL, PACKAGES, TASK, WAYS, Way, check_way
 
-TASK = {"curationexperts.sidekiq.sidekiq_service": {"project_name": "laevigata"}}
+HOST_OPTIONS = ["--with", PACKAGES]
 ADMIN = {"ansible_user": "admin", "ansible_become": True, "ansible_become_password": "admin"}
 
 
 @pytest.fixture
 def cold(host: Host) -> Host:
     """A host without the program."""
-    host.sh(f"umount {CACHE} 2>/dev/null; rm -rf {CACHE} /etc/sudoers.d/zz-test; sudo -k")
+    host.sh(AS_BEFORE)
     return host
 
 
@@ -81,29 +82,16 @@ def test_what_the_host_has_of_arguments_goes_with_the_service_and_with_no_log(tm
     assert kept() == "0"
 
 
-TRANSFERRED = {
-    "requiretty": ("echo 'Defaults:admin requiretty' >/etc/sudoers.d/zz-test; chmod 440 /etc/sudoers.d/zz-test", ADMIN, {}, "terminal"),
-    "su": ("echo root:secret | chpasswd", {**ADMIN, "ansible_become_method": "su", "ansible_become_password": "secret"}, {}, "su needs a terminal"),
-    "cache without programs": (f"mkdir -m 700 {CACHE}; mount -t tmpfs -o noexec,mode=700 none {CACHE}", {}, {}, "without programs|Permission denied"),
-    "read-only cache": (f"mkdir -m 700 {CACHE}; mount -t tmpfs -o ro,mode=700 none {CACHE}", {}, {}, "Read-only file system"),
-    "cache that others may write": (f"mkdir -m 777 {CACHE}; chmod 777 {CACHE}", {}, {}, "can be written by others than root"),
-    "files are kept": ("true", {}, {"ANSIBLE_KEEP_REMOTE_FILES": "1"}, "remote files are to be kept"),
-    "turned off": ("true", {"sidekiq_service_fast": False}, {}, "sidekiq_service_fast is false"),
-}
-
-
-@pytest.mark.parametrize("way", TRANSFERRED)
-def test_ordinary_transfer(tmp_path: Path, cold: Host, way: str) -> None:
-    prepare, variables, environment, reason = TRANSFERRED[way]
-    cold.sh(prepare)
-    first = taken(tmp_path, cold, environment=environment, **variables)
-    second = taken(tmp_path, cold, environment=environment, **variables)
-    check_both_runs(first, second, cold)
-    for played in (first, second):
-        assert any(part in played.why_transferred for part in reason.split("|")), played.output
-        assert played.remote_commands >= TRANSFER_SOME
-        assert played.output.count("ordinary transfer of the program") == 1
-    cold.sh("rm -rf /root/.ansible/tmp /home/admin/.ansible/tmp")
+@pytest.mark.parametrize("way", [way for way in WAYS if way.quick and not way.collections], ids=lambda way: way.name)
+def test_way(tmp_path: Path, cold: Host, way: Way) -> None:
+    """tests/cores tries all ways, with the oldest and the newest ansible-core."""
+    inventory = inventory_of(cold.name, **way.variables)
+    environment = dict(setting.split("=") for setting in way.environment.split())
+    if way.prepare:
+        cold.sh(way.prepare)
+    check_way(way, *(play(tmp_path, inventory, task, environment=environment) for task in (CONTROL, TASK, TASK)))
+    cold.sh(AS_BEFORE)
+    assert cold.show("ActiveState")["ActiveState"] == ("active" if way.takes != "refused" else "inactive")
 
 
 def test_both_ways_have_the_same_result(tmp_path: Path, cold: Host) -> None:

@@ -208,7 +208,7 @@ def test_ordinary_transfer_over_a_connection_without_standard_input(host, monkey
     told = []
     monkeypatch.setattr(run.display, "vvv", lambda text, **kwargs: told.append(text))
     assert host.seen(has_pipelining=False)["from"] != "-"
-    assert [text for text in told if "ordinary transfer" in text and "local connection passes no standard input" in text]
+    assert [text for text in told if "ordinary transfer" in text and "connection local passes no standard input" in text]
 
 
 def test_only_root_can_enter_the_directory(host):

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ways in which Ansible reaches a host, and which way the program takes on each.
+
+test_connections tries those that are quick, with the ansible-core of this checkout; tests/cores tries all, with the oldest and the newest.
+docs/connections.md is made of what was seen there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from plays import CACHE, FAST, TRANSFER_SOME, Played
+
+TASK = {"curationexperts.sidekiq.sidekiq_service": {"project_name": "laevigata"}}
+CONTROL = {"ansible.builtin.command": {"argv": ["id", "-u"]}}
+
+# What a host needs to be reached in all these ways. Python is for the control: core's own `command`.
+PACKAGES = "csh,fish,ksh,opendoas,python3,tcsh,zsh"
+SHELLS = {"sh": "/bin/sh", "bash": "/bin/bash", "ksh": "/bin/ksh", "zsh": "/bin/zsh", "fish": "/usr/bin/fish", "tcsh": "/bin/tcsh", "csh": "/bin/bsd-csh"}
+
+WITH_PASSWORD = {"ansible_user": "admin", "ansible_become": True, "ansible_become_password": "admin"}
+WITHOUT_PASSWORD = {"ansible_user": "admin", "ansible_become": True}
+TRANSFER = {"sidekiq_service_fast": False}
+
+# Puts back what the ways change. It is run by the login shell of root, whichever that is.
+AS_BEFORE = (
+    f"umount {CACHE} >/dev/null; rm -rf {CACHE} /etc/sudoers.d/zz-test /etc/doas.conf /root/.ssh/rc; usermod -s /bin/bash root; "
+    "usermod -s /bin/bash admin; cp /etc/skel/.bashrc /root/.bashrc; cp /etc/skel/.bashrc /home/admin/.bashrc; sudo -k"
+)
+
+
+def sudoers(line: str) -> str:
+    return f"echo '{line}' >/etc/sudoers.d/zz-test; chmod 440 /etc/sudoers.d/zz-test"
+
+
+def login(user: str, shell: str) -> str:
+    return f"usermod -s {SHELLS[shell]} {user}"
+
+
+NO_PASSWORD_FOR_SUDO = sudoers("admin ALL=(ALL) NOPASSWD: ALL")
+# Printed by every shell that bash is for a command over ssh, and without the end of a line.
+NOISE = r"printf 'printf \"\\033]0;title\\007\"\nprintf noise >&2\n' >/root/.noise; cat /root/.bashrc >>/root/.noise; mv /root/.noise /root/.bashrc"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to reach a host, as root in the end."""
+
+    kind: str  # connection, become method, shell, setting or strategy
+    name: str
+    takes: str  # fast, transfer or refused
+    says: str = ""  # what -vvv gives as the reason for a transfer, or what an error says
+    prepare: str = ""  # run on the host as root
+    variables: dict[str, Any] = field(default_factory=dict)
+    environment: str = ""  # settings of the controller
+    control: bool | None = True  # whether core's own `command` works in this way; None: that depends on the collections that are installed
+    quick: bool = False  # tried in make test, too
+    collections: bool = False  # whether a plugin of community.general, ansible.posix or ansible.netcommon is needed
+    until: str = "9.9"  # the last ansible-core that knows it
+
+
+TTY = "standard input is a terminal"
+UNKNOWN = "is not known to pass standard input"
+DOAS = {"ansible_become_method": "community.general.doas"}
+
+WAYS = [
+    Way("connection", "ssh", "fast"),
+    Way("connection", "ssh with `-tt` in `ansible_ssh_extra_args`", "transfer", TTY, variables={"ansible_ssh_extra_args": "-tt"}, quick=True),
+    Way("connection", "the same with sudo and a password", "transfer", TTY, variables={**WITH_PASSWORD, "ansible_ssh_extra_args": "-tt"}),
+    Way("connection", "network_cli", "refused", "runs commands on the controller", collections=True,
+        variables={"ansible_connection": "ansible.netcommon.network_cli", "ansible_network_os": "vyos.vyos.vyos"}),
+    Way("become method", "sudo with a password", "fast", variables=WITH_PASSWORD),
+    Way("become method", "sudo without a password", "fast", prepare=NO_PASSWORD_FOR_SUDO, variables=WITHOUT_PASSWORD),
+    Way("become method", "sudo with `-i` in `become_flags`", "fast", variables={**WITH_PASSWORD, "ansible_become_flags": "-H -S -i"}, quick=True),
+    Way("become method", "sudo with `-s` in `become_flags`", "fast", variables={**WITH_PASSWORD, "ansible_become_flags": "-H -S -s"}, quick=True),
+    Way("become method", "sudo with `-H -S -n -i`", "fast", prepare=NO_PASSWORD_FOR_SUDO,
+        variables={**WITHOUT_PASSWORD, "ansible_become_flags": "-H -S -n -i"}),
+    Way("become method", "sudo with `-i`, transferred", "transfer", "is false", variables={**WITH_PASSWORD, **TRANSFER, "ansible_become_flags": "-H -S -i"}),
+    Way("become method", "sudo with `requiretty`", "transfer", "must have a tty", prepare=sudoers("Defaults:admin requiretty"), variables=WITH_PASSWORD,
+        quick=True),
+    Way("become method", "sudo whose `secure_path` has no programs", "fast", prepare=sudoers("Defaults secure_path=/opt"), variables=WITH_PASSWORD,
+        control=False, quick=True),
+    Way("become method", "sudo that is not there", "refused", "did not run /bin/sh by sudo", variables={**WITH_PASSWORD, "ansible_become_exe": "/opt/sudo"},
+        control=False, quick=True),
+    Way("become method", "su", "transfer", UNKNOWN, prepare="echo root:secret | chpasswd",
+        variables={**WITH_PASSWORD, "ansible_become_method": "su", "ansible_become_password": "secret"}, quick=True),
+    Way("become method", "doas with a password", "transfer", UNKNOWN, prepare="echo permit admin >/etc/doas.conf", variables={**WITH_PASSWORD, **DOAS},
+        collections=True),
+    Way("become method", "doas without a password", "transfer", UNKNOWN, prepare="echo permit nopass admin >/etc/doas.conf",
+        variables={**WITHOUT_PASSWORD, **DOAS}, collections=True),
+    *(Way("shell", f"{shell} as root's login shell", "fast", prepare=login("root", shell), quick=shell in ("tcsh", "fish")) for shell in SHELLS),
+    *(Way("shell", f"{shell} as root's login shell, transferred", "transfer", "is false", prepare=login("root", shell), variables=TRANSFER)
+      for shell in ("fish", "tcsh", "csh")),
+    *(Way("shell", f"{shell} as the remote user's login shell, and sudo", "fast", prepare=login("admin", shell), variables=WITH_PASSWORD) for shell in SHELLS),
+    *(Way("shell", f"{shell} as root's login shell, by sudo with `-i`", "fast", prepare=login("root", shell), quick=shell == "csh",
+          variables={**WITH_PASSWORD, "ansible_become_flags": "-H -S -i"}) for shell in SHELLS),
+    *(Way("shell", f"`ansible_shell_executable` is {shell}", "fast", variables={**WITH_PASSWORD, "ansible_shell_executable": SHELLS[shell]},
+          control=None if shell == "fish" else True) for shell in ("ksh", "zsh", "fish", "tcsh", "csh")),
+    *(Way("shell", f"`ansible_shell_type` and `ansible_shell_executable` are {shell}{how}", takes, says, collections=True,
+          variables={**WITH_PASSWORD, **more, "ansible_shell_type": f"ansible.posix.{shell}", "ansible_shell_executable": SHELLS[shell]})
+      for shell in ("fish", "csh") for how, takes, says, more in (("", "fast", "", {}), (", transferred", "transfer", "is false", TRANSFER))),
+    Way("setting", "`ansible_remote_tmp` has a blank, transferred", "transfer", "is false", quick=True,
+        variables={**TRANSFER, "ansible_remote_tmp": "/root/a directory of mine"}),
+    Way("setting", "a `.bashrc` that prints, without an end of line", "fast", prepare=NOISE, quick=True),
+    Way("setting", "the same, transferred", "transfer", "is false", prepare=NOISE, variables=TRANSFER),
+    Way("setting", "`sidekiq_service_fast: false`", "transfer", "is false", variables=TRANSFER, quick=True),
+    Way("setting", "`ANSIBLE_KEEP_REMOTE_FILES`", "transfer", "remote files are to be kept", environment="ANSIBLE_KEEP_REMOTE_FILES=1", quick=True),
+    Way("setting", "`ANSIBLE_PIPELINING`", "fast", environment="ANSIBLE_PIPELINING=1"),
+    Way("setting", f"`{CACHE}` without programs (noexec)", "transfer", "without programs|Permission denied",
+        prepare=f"mkdir -m 700 {CACHE}; mount -t tmpfs -o noexec,mode=700 none {CACHE}", quick=True),
+    Way("setting", f"`{CACHE}` read-only", "transfer", "Read-only file system", quick=True,
+        prepare=f"mkdir -m 700 {CACHE}; mount -t tmpfs -o ro,mode=700 none {CACHE}"),
+    Way("setting", f"`{CACHE}` that others may write", "transfer", "can be written by others than root", quick=True,
+        prepare=f"mkdir -m 777 {CACHE}; chmod 777 {CACHE}"),
+    *(Way("strategy", strategy, "fast", environment=f"ANSIBLE_STRATEGY={strategy}") for strategy in ("linear", "free", "host_pinned")),
+]  # fmt: skip
+
+
+def works(control: Played) -> bool:
+    """Whether the control was root on the host. A connection that runs it on the controller says nothing."""
+    return bool(control.results) and control.result.get("stdout") == "0"
+
+
+def check_way(way: Way, control: Played, first: Played, second: Played) -> None:
+    """Core's own module and ours, on a host without the program and again, went in that way."""
+    assert way.control in (None, works(control)), control.output
+    if way.takes == "refused":
+        for played in (first, second):
+            assert played.result["failed"] and way.says in played.result["msg"], played.output
+        return
+    for played in (first, second):
+        assert not played.result.get("failed") and not played.result.get("warnings"), played.output
+        assert any(reason in played.why_transferred for reason in way.says.split("|")), played.output
+    assert (first.result["changed"], second.result["changed"]) == (True, False), first.output
+    if way.takes == "fast":
+        assert (first.remote_commands, second.remote_commands) == (2, FAST), first.output + second.output
+    else:
+        assert min(first.remote_commands, second.remote_commands) >= TRANSFER_SOME, first.output + second.output
+        assert first.output.count("ordinary transfer of the program") == 1
