@@ -247,6 +247,8 @@ options:
     type: bool
     default: false
 notes:
+  - V(null) means the default for every option. An empty string does, too, but for a number or a boolean, where it is an error. A list or a
+    dictionary may be given as text, as C(-e) and INI inventories do, in the form of JSON or of Python.
   - The program stays on the host, in C(/var/cache/curationexperts.sidekiq), which belongs to root alone, so that a task is a single command over
     the connection. Where that is not possible, for one with a become method that needs a terminal, it is copied for each task by itself;
     C(-vvv) tells why. Set the variable C(sidekiq_service_fast) to V(false) to have it so always.

@@ -43,8 +43,9 @@ type Option struct {
 // Schema is all the options of a module.
 type Schema []Option
 
-// Decode coerces the arguments to their types as AnsibleModule does. "" and
-// null mean the default, for a list or a dict, too.
+// Decode coerces the arguments to their types as AnsibleModule does. null means
+// the default, and so does "" but for a number or a boolean, of which it is
+// none: a template that came out empty is not taken for no.
 //
 // Every problem is noted in problems, and the option then has its default, so
 // that the caller can go on and find the rest of what is wrong.
@@ -61,7 +62,7 @@ func (s Schema) decode(args map[string]any, problems *Problems) Values {
 	for _, o := range s {
 		v.values[o.Name] = o.zero()
 		arg := args[o.Name]
-		if arg == nil || arg == "" {
+		if arg == nil || arg == "" && o.Type != Bool && o.Type != Int {
 			if o.Required {
 				problems.Add(o.Name, "required")
 			}

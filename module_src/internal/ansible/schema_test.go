@@ -48,7 +48,7 @@ func TestValuesAreCoercedAsByAnsibleModule(t *testing.T) {
 		{Option{Type: Int}, `6.0`, 6},
 		{Option{Type: Int}, `"-1"`, -1},
 		{Option{Type: Int}, `1e3`, 1000},
-		{Option{Type: Int, Default: 3}, `""`, 3},
+		{Option{Type: Int, Default: 3}, `null`, 3},
 
 		{Option{Type: Bool}, `true`, true},
 		{Option{Type: Bool}, `"yes"`, true},
@@ -68,6 +68,12 @@ func TestValuesAreCoercedAsByAnsibleModule(t *testing.T) {
 
 		{Option{Type: Dict}, `{"a": {"b": [1]}}`, map[string]any{"a": map[string]any{"b": []any{json.Number("1")}}}},
 		{Option{Type: Dict}, `"{\"a\": 1}"`, map[string]any{"a": json.Number("1")}},
+		{Option{Type: List, Elements: Str}, `"[\"critical\", \"default\"]"`, []string{"critical", "default"}},
+		{Option{Type: List, Elements: Str}, `" ['critical', 'default,5']"`, []string{"critical", "default,5"}},
+		{Option{Type: List, Elements: Str}, `"[critical, 5, True, 1.10]"`, []string{"critical", "5", "True", "1.10"}},
+		{Option{Type: List, Elements: Str}, `"[]"`, []string{}},
+		{Option{Type: Dict}, `"{'A': 'b', 'N': 1}"`, map[string]any{"A": "b", "N": json.Number("1")}},
+		{Option{Type: Dict}, `"{}"`, map[string]any{}},
 		{Option{Type: Dict}, `""`, map[string]any(nil)},
 	} {
 		got, err := decode(t, test.option, test.arg)
@@ -94,6 +100,14 @@ func TestWhatCannotBeCoercedIsAnError(t *testing.T) {
 		{Option{Type: Int}, `99999999999`, `option "x": is out of range: 99999999999`},
 		{Option{Type: Int}, `"NaN"`, `option "x": must be a whole number, got "NaN"`},
 		{Option{Type: Int}, `"Inf"`, `option "x": is out of range: Inf`},
+		{Option{Type: Int}, `""`, `option "x": must be a whole number, got ""`},
+		{Option{Type: Bool, Default: true}, `""`, `option "x": must be a boolean, got ""`},
+		{Option{Type: List, Elements: Str}, `"['a', 'b'"`, `option "x": looks like a list or a dict but cannot be read as one`},
+		{Option{Type: List, Elements: Str}, `"[a]b"`, `option "x": looks like a list or a dict but cannot be read as one`},
+		{Option{Type: List, Elements: Str}, `"['a\\b']"`, `option "x": holds a backslash in single quotes`},
+		{Option{Type: List, Elements: Str}, `"[[critical, 2], default]"`, `option "x": item 1 must be a string, got a list`},
+		{Option{Type: Dict}, `"{'a': }}"`, `option "x": looks like a list or a dict but cannot be read as one`},
+		{Option{Type: Dict}, `"{a: 1, a: 2}"`, `option "x": the key "a" is given twice`},
 		{Option{Type: Bool}, `2`, `option "x": must be a boolean, got "2"`},
 		{Option{Type: Bool}, `[]`, `option "x": must be a boolean, got a list`},
 		{Option{Type: List, Elements: Str}, `{"a": 1}`, `option "x": must be a list, got a dict`},
@@ -243,7 +257,7 @@ func TestSecretsAreInNoMessage(t *testing.T) {
 
 func TestBoundsAreInclusive(t *testing.T) {
 	for arg, want := range map[string]string{
-		`0`: `option "x": must be from 1 to 9 seconds, got 0`, `10`: `option "x": must be from 1 to 9 seconds, got 10`, `1`: "", `9`: "", `""`: "",
+		`0`: `option "x": must be from 1 to 9 seconds, got 0`, `10`: `option "x": must be from 1 to 9 seconds, got 10`, `1`: "", `9`: "", `null`: "",
 	} {
 		got := ""
 		if _, err := decode(t, Option{Type: Int, Least: 1, Most: 9, Unit: "seconds"}, arg); err != nil {

@@ -248,6 +248,12 @@ func toInt(v any) (int, error) {
 // toList accepts a list of scalars, a string with commas, or one scalar.
 func (o Option) toList(v any) ([]string, error) {
 	var elements []any
+	if text, ok := v.(string); ok && looksLike(text, '[') {
+		var err error
+		if v, err = flow(text); err != nil {
+			return nil, err
+		}
+	}
 	switch v := v.(type) {
 	case []any:
 		elements = v
@@ -265,29 +271,54 @@ func (o Option) toList(v any) ([]string, error) {
 	for i, e := range elements {
 		s, err := element.toString(e)
 		if err != nil {
-			return nil, fmt.Errorf("item %d %w", i+1, err)
+			return nil, fmt.Errorf("item %d %w%s", i+1, err, inWords(e))
 		}
 		list[i] = s
 	}
 	return list, nil
 }
 
-// toDict accepts a dict or, since `ansible -a` can send only strings, the JSON
+// inWords says how a list within a list may have been meant, as files of Ruby
+// programs have pairs of a name and a number.
+func inWords(v any) string {
+	inner, _ := v.([]any)
+	var words []string
+	for _, e := range inner {
+		s, err := Text(e)
+		if err != nil || s == "" {
+			return ""
+		}
+		words = append(words, s)
+	}
+	if words == nil {
+		return ""
+	}
+	return fmt.Sprintf("; if one string is meant, write %q", strings.Join(words, ","))
+}
+
+// toDict accepts a dict or, since `ansible -a` can send only strings, the text
 // of one.
 func toDict(v any) (map[string]any, error) {
-	switch v := v.(type) {
-	case map[string]any:
-		return v, nil
-	case string:
-		if object, err := decodeObject([]byte(v)); err == nil {
-			return object, nil
+	if text, ok := v.(string); ok && looksLike(text, '{') {
+		var err error
+		if v, err = flow(text); err != nil {
+			return nil, err
 		}
+	}
+	if dict, ok := v.(map[string]any); ok {
+		return dict, nil
 	}
 	return nil, fmt.Errorf("must be a dict, got %s", kind(v))
 }
 
 // toDicts accepts a list of dicts.
 func toDicts(v any) ([]map[string]any, error) {
+	if text, ok := v.(string); ok && looksLike(text, '[') {
+		var err error
+		if v, err = flow(text); err != nil {
+			return nil, err
+		}
+	}
 	elements, ok := v.([]any)
 	if !ok {
 		return nil, fmt.Errorf("must be a list of dicts, got %s", kind(v))

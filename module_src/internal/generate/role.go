@@ -172,6 +172,11 @@ func arguments(options []option) string {
 		if o.name == projectName {
 			fallback = " | default(" + projectName + ")"
 		}
+		if o.kind == "bool" || o.kind == "int" {
+			// Before 2.19, ansible-core makes "" of null, which is no number and no boolean.
+			fmt.Fprintf(&b, "    %s: \"{{ omit if sidekiq_%[1]s | default(none) is none else sidekiq_%[1]s }}\"\n", o.name)
+			continue
+		}
 		fmt.Fprintf(&b, "    %s: \"{{ sidekiq_%s%s | default(omit) }}\"\n", o.name, o.name, fallback)
 	}
 	return b.String()

@@ -286,7 +286,12 @@ func (p *parser) queues(option string) []string {
 	queues := p.Strings(option)
 	for _, q := range queues {
 		name, weight, weighted := strings.Cut(q, ",")
+		before, number, colon := strings.Cut(q, ":")
 		switch {
+		case colon && isNumber(number):
+			p.Add(option, "the weight of a queue stands behind a comma: write %q, not %q", before+","+number, q)
+		case strings.ContainsAny(name, "[](){}\"'"):
+			p.Add(option, "the name of a queue must hold no brackets and no quotes, got %q", q)
 		case isNumber(name):
 			p.Add(option, "%q is a weight without its queue; write a list, [\"name,%s\"]", q, q)
 		case name == "" || name[0] == '-' || systemd.CheckValue(name) != nil || strings.ContainsAny(name, " ,"):

@@ -45,7 +45,7 @@ func TestUnitForEachSystemd(t *testing.T) {
 func TestUnitWithEverything(t *testing.T) {
 	golden(t, "full.service", unitOf(t, full, on(257)))
 	golden(t, "login-shell.service", unitOf(t, `{
-		"project_name": "laevigata", "login_shell": true, "queues": ["high,2", "it's"], "log_file": "log/side kiq.log"
+		"project_name": "laevigata", "login_shell": true, "queues": ["high,2", "it;s"], "log_file": "log/side kiq.log"
 	}`, debian12()))
 	golden(t, "own-command.service", unitOf(t, `{
 		"working_directory": "/srv/app", "exec_start": "/bin/bash -lc 'exec sidekiq -t 120 -e $RAILS_ENV'", "hardening": "basic"

@@ -178,7 +178,11 @@ func TestEmptyAndNullMeanTheDefault(t *testing.T) {
 		}
 		for _, nothing := range []string{`""`, `null`} {
 			got, err := parse(`{"project_name": "p", "` + o.Name + `": ` + nothing + `}`)
-			if err != nil {
+			if neither := o.Type == ansible.Bool || o.Type == ansible.Int; neither && nothing == `""` {
+				if err == nil {
+					t.Errorf("%s: an empty string is taken for a boolean or a number", o.Name)
+				}
+			} else if err != nil {
 				t.Errorf("%s: %v", o.Name, err)
 			} else if quoteJSON(got) != quoteJSON(want) {
 				t.Errorf("%s = %s is not as if it was not given", o.Name, nothing)
@@ -190,5 +194,23 @@ func TestEmptyAndNullMeanTheDefault(t *testing.T) {
 func TestRestartNoSurvivesYAML(t *testing.T) {
 	if s := mustParse(t, `{"project_name": "p", "restart": false}`); s.Restart != "no" {
 		t.Errorf("restart is %q", s.Restart)
+	}
+}
+
+func TestQueuesAreWrittenInOneForm(t *testing.T) {
+	for queues, want := range map[string]string{
+		`"[\"critical\", \"default\"]"`: "",
+		`"['critical', 'default']"`:     "",
+		`"critical"`:                    "",
+		`[[critical, 2], default]`:      "not JSON",
+		`[["critical", 2], "default"]`:  `write "critical,2"`,
+		`["critical:2"]`:                `write "critical,2", not "critical:2"`,
+		`["[critical"]`:                 "no brackets and no quotes",
+		`["'critical'"]`:                "no brackets and no quotes",
+	} {
+		_, err := parse(`{"project_name": "p", "queues": ` + queues + `}`)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: got %v, want %q", queues, err, want)
+		}
 	}
 }
