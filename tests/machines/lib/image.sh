@@ -1,13 +1,13 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The cache of images: each is a Debian made as recipe.sh says, under a name that changes whenever that does.
+# The cache of images: each is a Debian or Ubuntu made as recipe.sh says, under a name that changes whenever that does.
 #
 # An image is a directory $STATE/images/KEY with rootfs/ (the file system) and Gemfile.lock (the
-# application's, made with the gems of that Debian). It is built in a temporary directory and renamed
+# application's, made with the gems of that release). It is built in a temporary directory and renamed
 # at the end, so what has the final name is complete. Nothing is ever written to it afterwards.
 
 # image_ensure SUITE MIRROR EXTRAS prints the directory of the image, and builds it when it is missing.
-# EXTRAS is a list of packages separated by commas, possibly empty.
+# MIRROR may be empty. EXTRAS is a list of packages separated by commas, possibly empty.
 image_ensure() {
   local suite=$1 mirror=$2 extras=$3 base key
   base=$(image_key "$suite")
@@ -17,7 +17,7 @@ image_ensure() {
     return
   fi
   key=$(image_key_with "$base" "$extras")
-  image_build_once "$key" recipe_extras "$STATE/images/$base" "$mirror" "$extras"
+  image_build_once "$key" recipe_extras "$STATE/images/$base" "$extras"
   printf '%s\n' "$STATE/images/$key"
 }
 

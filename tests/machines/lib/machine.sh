@@ -128,11 +128,17 @@ machine_wait() {
     tail -n 20 "$(host_dir "$name")/console.log" >&2
     die "\"$name\" is not up; \`machine list\` tells whether it runs, its console log is $(host_dir "$name")/console.log"
   }
-  running=$(ssh_try "$name" systemctl is-system-running --wait || true)
+  running=$(machine_finished "$name")
   [[ $running == running ]] || {
     say "\"$name\" is up, but systemd calls it \"$running\":"
     ssh_try "$name" systemctl --failed --no-legend >&2 || true
   }
+}
+
+# machine_finished NAME prints what systemd calls its state once it no longer is on its way. `is-system-running --wait` is newer than
+# some of the systemds.
+machine_finished() {
+  ssh_try "$1" 'until s=$(systemctl is-system-running) || [ "$s" != starting -a "$s" != initializing ]; do sleep 0.1; done; echo "$s"' || true
 }
 
 # There is no use in waiting for a host whose container has ended.

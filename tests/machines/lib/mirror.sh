@@ -1,13 +1,12 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Where Debian packages come from: the mirror, proxy and certificates this machine's own apt uses.
+# Where packages come from: the mirror, proxy and certificates this machine's own apt uses.
 
-# mirror_default prints the first mirror of the distribution proper in this machine's apt configuration,
-# both forms of it: one-line (*.list) and deb822 (*.sources).
+# mirror_default FAMILY prints the first mirror of debian or ubuntu in this machine's apt configuration, both forms of it: one-line
+# (*.list) and deb822 (*.sources). Nothing where there is none: then debootstrap takes the distribution's own archive.
 mirror_default() {
   local uri
-  uri=$(mirror_uris | grep -E '^https?://' | grep -vE 'security' | grep -E '/debian/?$' | head -n 1 || true)
-  [[ -n $uri ]] || die "no Debian mirror found in this machine's apt sources; name one with --mirror URL"
+  uri=$(mirror_uris | grep -E '^https?://' | grep -vE 'security' | grep -E "/$1/?\$" | head -n 1 || true)
   printf '%s\n' "${uri%/}"
 }
 

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The recipe of an image: Debian's minimal system, the packages below, and image/customize run inside it.
+# The recipe of an image: the minimal system of a Debian or Ubuntu, the packages below, and image/customize run inside it.
 # A change to this file, to image/customize or to the application's Gemfile makes new images.
 
 # What every host has. No Python: the collection must work without it.
@@ -10,12 +10,13 @@ RECIPE_PACKAGES=(
 )
 
 recipe_base() {
-  local suite=$1 mirror=$2 building=$3 rootfs=$3/rootfs
-  recipe_say "building the image for $suite from $mirror (1 to 3 minutes, once)"
+  local suite=$1 mirror=$2 building=$3 rootfs=$3/rootfs options
+  options=$(suite_options "$suite")
+  recipe_say "building the image for $(suite_system "$suite") from ${mirror:-the archive of the distribution} (1 to 3 minutes, once)"
   mirror_proxy
-  debootstrap --variant=minbase --include="$(IFS=, && printf '%s' "${RECIPE_PACKAGES[*]}")" \
-    "$suite" "$rootfs" "$mirror"
-  printf 'deb %s %s main\n' "$mirror" "$suite" >"$rootfs/etc/apt/sources.list"
+  # shellcheck disable=SC2086 # one word per option
+  debootstrap $options --include="$(IFS=, && printf '%s' "${RECIPE_PACKAGES[*]}")" \
+    "$suite" "$rootfs" "$mirror" "$(suite_script "$suite")"
   recipe_mount "$rootfs"
   install -m 0755 "$HERE/image/customize" "$rootfs/tmp/customize"
   install -D -m 0644 "$HERE/app/Gemfile" "$rootfs/tmp/app/Gemfile"
@@ -26,7 +27,7 @@ recipe_base() {
 }
 
 recipe_extras() {
-  local base=$1 mirror=$2 extras=$3 building=$4 rootfs=$4/rootfs
+  local base=$1 extras=$2 building=$3 rootfs=$3/rootfs
   recipe_say "adding $extras to the image $(basename "$base") (some 20 seconds, once)"
   cp -a --reflink=auto "$base/." "$building/"
   mirror_proxy
