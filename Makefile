@@ -18,11 +18,14 @@ demo: build $(SETUP) ## see Sidekiq run under systemd on a throw-away host, by o
 demo-clean: ## remove the demo's host
 	scripts/demo clean
 
-test: build $(SETUP) ## lint, unit tests and every scenario, on a throw-away host
-	scripts/test lint unit booted scenarios
+test: build $(SETUP) ## lint, unit tests, tests on hosts and scenarios; ONLY=tests/booted/test_sudo.py: one of them
+	scripts/test $(or $(ONLY),lint unit booted scenarios)
 
-test-all: build $(SETUP) .cache/bench-venv/complete .cache/release-venv/complete ## the same on Debian 11, 12 and 13, and what takes long
-	LONG=1 SUITES="bullseye bookworm trixie" scripts/test lint unit booted scenarios galaxy cores
+test-all: build $(SETUP) .cache/bench-venv/complete .cache/release-venv/complete ## the same on all systems, and what takes long; ONLY, SUITES: part of it
+	LONG=1 SUITES="$(or $(SUITES),all)" scripts/test $(or $(ONLY),lint unit booted scenarios galaxy cores)
+
+test-plan: ## list what test-all would run, and how long that took when it last passed here
+	PLAN=1 LONG=1 SUITES="$(or $(SUITES),all)" scripts/test $(or $(ONLY),lint unit booted scenarios galaxy cores)
 
 lint: $(SETUP) ## only look at the sources
 	scripts/test lint
@@ -67,4 +70,4 @@ $(LINK):
 	mkdir -p $(@D)
 	ln -sfn ../../.. $@
 
-.PHONY: help demo demo-clean test test-all lint bench build generate options docs collection requirements clean
+.PHONY: help demo demo-clean test test-all test-plan lint bench build generate options docs collection requirements clean

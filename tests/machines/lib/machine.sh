@@ -138,6 +138,7 @@ machine_wait() {
 # machine_finished NAME prints what systemd calls its state once it no longer is on its way. `is-system-running --wait` is newer than
 # some of the systemds.
 machine_finished() {
+  # shellcheck disable=SC2016 # for the host to expand
   ssh_try "$1" 'until s=$(systemctl is-system-running) || [ "$s" != starting -a "$s" != initializing ]; do sleep 0.1; done; echo "$s"' || true
 }
 

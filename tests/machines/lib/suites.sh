@@ -4,7 +4,7 @@
 # that is older than a release does not know that release's name.
 
 # Name, system, and whether /bin and its kin are links into /usr: yes, no, or as debootstrap does it by itself.
-SUITES=(
+RELEASES=(
   'bullseye|Debian 11|-'
   'bookworm|Debian 12|-'
   'trixie|Debian 13|-'
@@ -20,7 +20,7 @@ SUITES=(
 # suite_field SUITE NUMBER prints that column, nothing if there is no such suite.
 suite_field() {
   local row
-  for row in "${SUITES[@]}"; do
+  for row in "${RELEASES[@]}"; do
     [[ ${row%%|*} != "$1" ]] || cut -d '|' -f "$2" <<<"$row"
   done
 }
