@@ -3,7 +3,7 @@
 
 Everything is real: booted hosts, ssh, a proxy that adds the distance. The plays of one setting run in turn, RUNS times each, so that what
 else the machine does meets all of them. Where several hosts work at once, Ansible has one half of the machine's processors to itself, and the
-hosts and the proxy the other: hosts that are other machines take nothing from it either. Writes results.json, of which report.py makes
+hosts and the proxy the other: hosts that are other machines take nothing from it either. Writes results.json, of which tables.py makes
 RESULTS.md and chart.svg, and fails if a ratio is not what it must be.
 
 Environment: RUNS (10), ROUND_TRIPS in ms ("0 20 50 150", with one host), HOSTS ("5 20", at 0 ms), RESULTS (the file to write). A setting that
@@ -27,7 +27,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import report
+import speed
+import tables
 from proxy import Proxy
 
 RUNS = int(os.environ.get("RUNS", "10"))
@@ -244,7 +245,7 @@ def keep(about: dict[str, str], once: dict[str, Any], measured: dict[str, Any]) 
 
 
 def main() -> int:
-    if ONLY and RESULTS == report.RESULTS:
+    if ONLY and RESULTS == speed.RESULTS:
         raise SystemExit("ONLY would leave out what results.json has of the other plays: set RESULTS to another file.")
     NO_SETTINGS.write_text("")
     as_root(HOST_TOOL, "setup")
@@ -252,7 +253,22 @@ def main() -> int:
     for places in ([(1, round_trip) for round_trip in ROUND_TRIPS], [(count, 0) for count in HOSTS]):
         if places:
             measure_all(places)
-    return report.main("tables" if ONLY else "render" if RESULTS == report.RESULTS else "print", RESULTS)
+    return tell()
+
+
+def tell() -> int:
+    """Prints what was measured, all of it with the ratios; and renders, where it is what the documents show."""
+    results, settings = speed.read(RESULTS)
+    if ONLY:
+        print("\n".join(speed.tables(settings, results["commands"])))
+        return 0
+    if RESULTS == speed.RESULTS:
+        tables.main("render")
+    print(speed.document(results, settings))
+    missed = speed.missed(RESULTS)
+    for name in missed:
+        print(f"MISSED: {name}")
+    return 1 if missed else 0
 
 
 def measure_all(places: list[tuple[int, int]]) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What becomes of Sidekiq when something goes wrong around it, under our unit and, as the control, under the one people wrote by hand.
 
-The figures are those of docs/always-running.md; scripts/always-running measures them anew.
+The figures are those of docs/always-running.md; `benchmarks/tables.py measure always_running` has them measured anew.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Attacks by the deploy user, on a host set up by this collection and on one set up by hand after the old guide.
 
-docs/security.md shows what came of them: scripts/attacks has these tests write docs/data/attacks.json. Where an attack aims at the
+docs/security.md shows what came of them: `benchmarks/tables.py measure attacks` has these tests write docs/data/attacks.json. Where an attack aims at the
 program itself while it runs as root, "by hand" is what a person would do as root in its place: write with a redirection, read with cat.
 """
 

@@ -140,6 +140,17 @@ def test_what_visudo_rejects_is_never_installed(host: Host) -> None:
     assert host.snapshot() == before
 
 
+def test_what_systemd_does_not_know_is_never_installed(host: Host) -> None:
+    """Found before anything is done, so Sidekiq is not even restarted."""
+    host.converge()
+    before = host.snapshot()
+    result = host.converge(directives={"Service": {"MemoryMaximum": "1G"}})  # which should be MemoryMax
+    assert result["failed"] and result["steps"] == []
+    assert "systemd-analyze rejects" in result["msg"] and "MemoryMaximum" in result["msg"], result["msg"]
+    assert host.snapshot() == before
+    is_settled(host)
+
+
 def test_an_old_service_that_crash_loops_does_so_again(host: Host) -> None:
     old = host.converge(exec_start="/usr/bin/ruby -e 'abort %(old trouble)'", on_failure="keep")
     failed(old, "old trouble", "is kept", rolled_back=False)

@@ -1,24 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""report render: writes RESULTS.md, chart.svg and the README's figures from results.json. report check: fails if they are not what
-results.json says. report print: shows them. report tables: shows just what was measured, which may be a part.
-
-To render and to print fail if a ratio is not what it must be. The ratios are of medians, within one run on one machine; the times themselves are no promise.
-"""
+"""What a play takes: RESULTS.md, chart.svg and the figures of the README, from results.json, which bench.py writes."""
 
 from __future__ import annotations
 
 import json
 import statistics
-import sys
 from pathlib import Path
 from typing import Any
 
+from tables import ROOT, Documents, table
+
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.json"
-TABLE = HERE / "RESULTS.md"
-CHART = HERE / "chart.svg"
-README = HERE.parent / "README.md"
-MARKS = ("<!-- bench: begin -->\n", "<!-- bench: end -->")
 
 CASES = {
     "raw": "`raw: true`, the smallest task there is",
@@ -53,27 +46,22 @@ class Setting:
         return f"{self.hosts} host{'s' if self.hosts > 1 else ''}, round trip {self.round_trip} ms"
 
 
-def main(action: str = "", path: Path = RESULTS) -> int:
+def render(documents: Documents) -> None:
+    results, settings = read(RESULTS)
+    documents.put(HERE / "RESULTS.md", document(results, settings))
+    documents.put(HERE / "chart.svg", chart(settings))
+    documents.fill(ROOT / "README.md", {"bench": shown(settings)})
+
+
+def read(path: Path) -> tuple[Results, list[Setting]]:
     results = json.loads(path.read_text())
-    settings = [Setting(data) for data in results["settings"]]
-    if action == "tables":
-        print("\n".join(tables(settings, results["commands"])))
-        return 0
-    gates = list(ratios(settings, results["commands"]))
-    files = {TABLE: document(results, settings, gates), CHART: chart(settings), README: readme(README.read_text(), settings)}
-    if action == "render":
-        for file, text in files.items():
-            file.write_text(text)
-    elif action == "check":
-        stale = [str(file) for file, text in files.items() if not file.exists() or file.read_text() != text]
-        if stale:
-            print(f"{', '.join(stale)}: not what {path} says: run python benchmarks/report.py render")
-        return 1 if stale else 0
-    print(files[TABLE])
-    missed = [name for name, value, limit, least in gates if not holds(value, limit, least)]
-    for name in missed:
-        print(f"MISSED: {name}")
-    return 1 if missed else 0
+    return results, [Setting(data) for data in results["settings"]]
+
+
+def missed(path: Path) -> list[str]:
+    """The ratios that are not what they must be. They are of medians, within one run on one machine; the times themselves are no promise."""
+    results, settings = read(path)
+    return [name for name, value, limit, least in ratios(settings, results["commands"]) if not holds(value, limit, least)]
 
 
 Gate = tuple[str, float, float, bool]  # what, its value, its limit, whether that is the least (else the most)
@@ -108,7 +96,8 @@ def holds(value: float, limit: float, least: bool) -> bool:
     return value >= limit if least else value <= limit
 
 
-def document(results: Results, settings: list[Setting], gates: list[Gate]) -> str:
+def document(results: Results, settings: list[Setting]) -> str:
+    gates = ratios(settings, results["commands"])
     runs = len(settings[0].runs["raw"])
     about = "\n".join(f"| {name} | {value} |" for name, value in results["machine"].items())
     program = results["program"]
@@ -139,22 +128,18 @@ def document(results: Results, settings: list[Setting], gates: list[Gate]) -> st
     ])  # fmt: skip
 
 
-def readme(text: str, settings: list[Setting]) -> str:
-    """The README with its figures written anew."""
-    before, dummy, rest = text.partition(MARKS[0])
-    after = rest.partition(MARKS[1])[2]
-    shown = [s for s in settings if s.hosts == 1]
-    lines = ["| seconds for a play with nothing to change | " + " | ".join(f"{s.round_trip} ms" for s in shown) + " |", "| --- |" + " --- |" * len(shown)]
-    for case in COLOURS:
-        lines.append(f"| {CASES[case].removesuffix(', nothing to change')} | " + " | ".join(f"{s.median(case):.2f}" for s in shown) + " |")
-    return before + MARKS[0] + "\n" + "\n".join(lines) + "\n\n" + MARKS[1] + after
+def shown(settings: list[Setting]) -> str:
+    """The few figures that the README shows."""
+    alone = [s for s in settings if s.hosts == 1]
+    rows = [[CASES[case].removesuffix(", nothing to change"), *(f"{s.median(case):.2f}" for s in alone)] for case in COLOURS]
+    return table(["seconds for a play with nothing to change", *(f"{s.round_trip} ms" for s in alone)], rows)
 
 
 def tables(settings: list[Setting], commands: dict[str, int | None]) -> list[str]:
-    return [line for s in settings for line in table(s, commands)]
+    return [line for s in settings for line in of_setting(s, commands)]
 
 
-def table(s: Setting, commands: dict[str, int | None]) -> list[str]:
+def of_setting(s: Setting, commands: dict[str, int | None]) -> list[str]:
     about = f"{len(s.runs['raw'])} runs of commit {s.commit}. Load of the machine before and after: {s.load[0]} and {s.load[1]}."
     lines = [
         f"## {s.title()}",
@@ -216,7 +201,3 @@ def chart(settings: list[Setting]) -> str:
         f'<text class="label" style="text-anchor:start" x="12" y="42">Median of {runs} runs, one host, over ssh. Shorter is better.</text>'
     )
     return head + "\n" + "\n".join(parts) + "\n</svg>\n"
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:2], *map(Path, sys.argv[2:])))

@@ -1,70 +1,25 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""always-running render: writes the tables of docs/always-running.md from docs/data/always-running.json.
-
-always-running check: fails if they are not what is there. always-running measure [SUITE...]: has the tests measure everything anew, which
-takes about an hour a suite, and renders.
-"""
+"""How a service comes back, and what it loses: the tables of docs/always-running.md, from docs/data/always-running.json."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from tables import ROOT, SUITES, Documents, Figures, measured, table
+from tables import measure as measure_tests
+
 DATA = ROOT / "docs/data/always-running.json"
-DOCUMENT = ROOT / "docs/always-running.md"
 TESTS = ["test_always_running.py", "test_no_job_lost.py", "test_out_of_memory.py"]
-SUITES = {"bullseye": "Debian 11", "bookworm": "Debian 12", "trixie": "Debian 13"}
-
-Figures = dict[str, Any]
-
-
-def main(action: str = "", *suites: str) -> int:
-    if action == "measure":
-        measure(suites or tuple(SUITES))
-        action = "render"
-    if action not in ("render", "check"):
-        print(__doc__)
-        return 2
-    before = DOCUMENT.read_text()
-    after = rendered(before, json.loads(DATA.read_text()))
-    if action == "render":
-        DOCUMENT.write_text(after)
-    elif before != after:
-        print(f"{DOCUMENT} is not what {DATA} says: run scripts/always-running render")
-        return 1
-    return 0
 
 
 def measure(suites: tuple[str, ...]) -> None:
-    for suite in suites:
-        environment = {**os.environ, "SIDEKIQ_SUITE": suite, "SIDEKIQ_FIGURES": str(DATA), "PYTHONPATH": str(ROOT / ".cache")}
-        subprocess.run([ROOT / ".venv/bin/pytest", *(ROOT / "tests/booted" / test for test in TESTS)], env=environment, check=True)
+    """Takes about an hour a suite."""
+    measure_tests(TESTS, DATA, suites)
 
 
-def rendered(document: str, data: Figures) -> str:
-    """The document with each block between `<!-- NAME: begin -->` and `<!-- NAME: end -->` written anew."""
-    for name, block in BLOCKS.items():
-        pattern = re.compile(rf"(<!-- {name}: begin -->\n).*?(<!-- {name}: end -->)", re.DOTALL)
-        document, found = pattern.subn(lambda mark, text=block(data): mark[1] + "\n" + text + "\n" + mark[2], document)
-        assert found == 1, f"{DOCUMENT} has no place for {name}"
-    return document
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
-
-
-def measured(data: Figures) -> list[str]:
-    """The suites that there are figures of, oldest first."""
-    return [suite for suite in SUITES if suite in data]
+def render(documents: Documents) -> None:
+    data = json.loads(DATA.read_text())
+    documents.fill(ROOT / "docs/always-running.md", {name: block(data) for name, block in BLOCKS.items()})
 
 
 BACK = {
@@ -152,6 +107,3 @@ def load(data: Figures) -> str:
 
 
 BLOCKS = {"back": back_table, "outage": outage_table, "jobs": job_table, "memory": memory_table, "versions": versions_table, "load": load}
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
