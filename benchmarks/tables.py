@@ -67,6 +67,7 @@ def main(action: str = "", kind: str = "", *suites: str) -> int:
     import always_running
     import attacks
     import speed
+    import systems
 
     measures: dict[str, Callable[[tuple[str, ...]], None]] = {"always_running": always_running.measure, "attacks": attacks.measure}
     if action == "measure" and kind in measures:
@@ -76,7 +77,7 @@ def main(action: str = "", kind: str = "", *suites: str) -> int:
         print(__doc__)
         return 2
     documents = Documents()
-    for module in (speed, always_running, attacks):
+    for module in (speed, always_running, attacks, systems):
         module.render(documents)
     stale = [path for path, text in documents.texts.items() if not path.exists() or path.read_text() != text]
     if action == "render":

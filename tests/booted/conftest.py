@@ -2,7 +2,7 @@
 """Tests of the program on booted hosts: real systemd, sudo, Redis and Sidekiq.
 
 A test asks for the fixture `host`. It is a fresh host, made by tests/machines and shared by the tests of one module; SIDEKIQ_SUITE says
-which Debian (bookworm). A module that wants another host says so in a variable of its own: HOST_OPTIONS = ["--no-app"].
+which system (bookworm). A module that wants another host says so in a variable of its own: HOST_OPTIONS = ["--no-app"].
 SIDEKIQ_PROGRAM is the program to test, this machine's own build if it is not set; SIDEKIQ_EMULATOR, a static qemu-user, runs it if it is
 that of another architecture.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import SUPPORT
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("SIDEKIQ_PROGRAM", ROOT / "plugins/plugin_utils/_bin/sidekiq_service_linux_amd64"))
@@ -28,6 +29,8 @@ EMULATOR = os.environ.get("SIDEKIQ_EMULATOR", "")
 SUITE = os.environ.get("SIDEKIQ_SUITE", "bookworm")
 
 UNIT = "/lib/systemd/system/sidekiq.service"
+# Where root finds it: older Ubuntus have not merged /bin into /usr/bin.
+SYSTEMCTL = "/bin/systemctl" if SUITE in ("xenial", "bionic") else "/usr/bin/systemctl"
 SUDOERS = "/etc/sudoers.d/sidekiq-restart-users"
 APP = "/opt/laevigata"
 
@@ -117,7 +120,7 @@ def upload(name: str, program: Path, path: str) -> None:
 
 @contextmanager
 def made(name: str, suite: str, *options: str) -> Iterator[Host]:
-    """A fresh host of that Debian, made with these options of tests/machines; gone in the end."""
+    """A fresh host of that system, made with these options of tests/machines; gone in the end."""
     tool("destroy", name, capture_output=True)  # what a run that was cut short has left
     tool("create", name, "--suite", suite, *options, capture_output=True)
     try:
@@ -138,7 +141,13 @@ def booted(name: str, *options: str) -> Iterator[Host]:
             host.sh("cat >/root/sidekiq_service && chmod 700 /root/sidekiq_service", stdin='#!/bin/sh\nexec /root/emulator /root/emulated "$@"\n')
         else:
             upload(host.name, PROGRAM, "/root/sidekiq_service")
+        SUPPORT.look(host)
         yield host
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Has what became of the tests kept, if that is wanted."""
+    config.pluginmanager.register(SUPPORT)
 
 
 @pytest.fixture(scope="module")

@@ -67,7 +67,7 @@ def server(port: int, *words: str, then: str = "") -> str:
     """A Redis of one's own on that port."""
     run = " ".join(words)
     return (
-        f"systemctl stop words-redis 2>/dev/null; install -d -o redis /run/words-redis; systemd-run --quiet --collect --unit=words-redis -p User=redis"
+        f"systemctl stop words-redis 2>/dev/null; systemctl reset-failed words-redis 2>/dev/null; install -d -o redis /run/words-redis; systemd-run --quiet --unit=words-redis -p User=redis"
         f" redis-server --port {port} --dir /run/words-redis --save '' {run};"
         f" for i in 1 2 3 4 5 6 7 8 9 10; do redis-cli -p {port} ping 2>&1 | grep -q . && break; sleep 0.2; done; sleep 0.3; {then}"
     )

@@ -39,7 +39,7 @@ def test_the_old_roles_service_is_adopted_in_place(host: Host) -> None:
     host.sh("systemctl daemon-reload; systemctl enable -q --now sidekiq")
     for n in range(6):
         host.push("Sleep", f"job-{n}", "4")
-    host.wait("tr '\\0' ' ' </proc/$(systemctl show --property=MainPID --value sidekiq)/cmdline | grep '[12] of 2 busy'")
+    host.wait("tr '\\0' ' ' </proc/$(systemctl show --property=MainPID sidekiq | cut -d = -f 2-)/cmdline | grep '[12] of 2 busy'")
     told = host.converge(check=True)
     result = host.converge()
     assert not result.get("failed"), result
@@ -187,7 +187,7 @@ def test_drop_ins_are_reported_and_a_change_in_one_makes_the_service_stale(host:
     assert settled["steps"] == [] and settled["warnings"] == [w for w in left["warnings"] if "drop-ins" in w], settled
     put(host, DROP_IN, "[Service]\nNice=6\n")  # and nobody has told systemd
     assert host.converge()["steps"] == ["reload the systemd manager", f"restart sidekiq.service: it is older than {DROP_IN}"]
-    assert host.out("ps -o ni= -p $(systemctl show --property=MainPID --value sidekiq)").strip() == "6"
+    assert host.out("ps -o ni= -p $(systemctl show --property=MainPID sidekiq | cut -d = -f 2-)").strip() == "6"
 
 
 INSTALLS: list[dict[str, Any]] = [

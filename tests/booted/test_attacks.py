@@ -186,9 +186,9 @@ def test_sudo_runs_nothing_but_the_verbs(host: Host, way: str) -> None:
     clean(host)
     install(host, way)
     host.sh("mkdir /tmp/evil; for p in /tmp/evil/systemctl /home/deploy/systemctl; do printf '#!/bin/sh\\nid -u >>/tmp/stolen\\n' >$p; chmod 755 $p; done")
-    before = host.out("systemctl show -p InvocationID --value sidekiq cron ssh")
+    before = host.out("systemctl show -p InvocationID -p MainPID sidekiq cron ssh")
     passed = let_through(host, REFUSED)
-    after = host.out("systemctl show -p InvocationID --value sidekiq cron ssh")
+    after = host.out("systemctl show -p InvocationID -p MainPID sidekiq cron ssh")
     for name, lines in REFUSED.items():
         record(f"sudo: {name}", way, tried=len(lines), passed=len(passed[name]), which=passed[name])
     if way == OURS:
@@ -315,7 +315,7 @@ def test_a_link_in_place_of_an_env_file_shows_no_file_of_roots(host: Host, way: 
     else:
         install(host, way, unit=f"EnvironmentFile={env}")
     out = deploy(
-        host, f"ln -sf /root/secret.env {env}; sudo -n systemctl restart sidekiq; sleep 3; cat /proc/$(systemctl show -p MainPID --value sidekiq)/environ"
+        host, f"ln -sf /root/secret.env {env}; sudo -n systemctl restart sidekiq; sleep 3; cat /proc/$(systemctl show -p MainPID sidekiq | cut -d = -f 2-)/environ"
     )
     got = "read" if SECRET in out else "not read"
     record("file: a link to a file of root's as the env file", way, got=got)
@@ -576,7 +576,7 @@ def test_an_env_file_that_others_can_read_is_warned_of(host: Host) -> None:
     assert any("chmod o= /etc/laevigata/env" in w for w in result["warnings"]), result
     host.sh("chmod 640 /etc/laevigata/env")
     assert not any("env_files" in w for w in host.converge(env_files=["/etc/laevigata/env"]).get("warnings", []))
-    assert SECRET in host.out("tr '\\0' '\\n' </proc/$(systemctl show -p MainPID --value sidekiq)/environ")
+    assert SECRET in host.out("tr '\\0' '\\n' </proc/$(systemctl show -p MainPID sidekiq | cut -d = -f 2-)/environ")
     host.sh("rm -rf /etc/laevigata")
 
 

@@ -191,7 +191,7 @@ systemctl show --property=Id,LoadState,ActiveState,SubState,MainPID,InvocationID
   redis-server.service $(systemctl list-units --all --plain --no-legend 'sidekiq@*' 'jobs@*' | cut -d ' ' -f 1)
 echo ---
 for u in sidekiq jobs $(systemctl list-units --plain --no-legend 'sidekiq@*' 'jobs@*' | cut -d ' ' -f 1); do
-  tr '\0' ' ' </proc/$(systemctl show --property=MainPID --value $u)/cmdline | grep -o 'stopping *$' >/dev/null && echo $u
+  tr '\0' ' ' </proc/$(systemctl show --property=MainPID $u | cut -d = -f 2-)/cmdline | grep -o 'stopping *$' >/dev/null && echo $u
 done
 echo ---
 journalctl --quiet --output=cat _PID=1 | grep -c '^Reloading\.\|^Reload requested'
@@ -375,7 +375,7 @@ def test_check_mode_announces_what_the_run_then_does(host: Host) -> None:
 
 def test_a_quiet_service_shows_it_when_the_run_is_over(host: Host) -> None:
     host.converge()
-    host.wait("tr '\\0' ' ' </proc/$(systemctl show --property=MainPID --value sidekiq)/cmdline | grep busy")
+    host.wait("tr '\\0' ' ' </proc/$(systemctl show --property=MainPID sidekiq | cut -d = -f 2-)/cmdline | grep busy")
     said, done = host.converge(check=True, state="quiet"), host.converge(state="quiet")
     assert said["service"]["after"]["quiet"] and done["service"]["after"]["quiet"]
 

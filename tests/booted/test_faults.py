@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, SUITE, Host, upload
+from conftest import ROOT, SUITE, SYSTEMCTL, Host, upload
 
 FAULTS = ROOT / ".cache/faults"
 MINUTES = 18  # of the long test
@@ -81,7 +81,7 @@ def test_a_run_goes_on_when_systemd_is_executed_anew_at_any_message(faults: Host
 
 LOOKS = [
     "stat /usr/bin/sudo",
-    "stat /usr/bin/systemctl",
+    f"stat {SYSTEMCTL}",
     "open /etc/passwd",
     "open /opt/laevigata/current/Gemfile.lock",
     "readlink /etc/systemd/system/multi-user.target.wants/sidekiq.service",

@@ -49,7 +49,7 @@ def test_before_the_first_deploy_it_is_enabled_and_not_started(bare: Host) -> No
 def test_the_first_deploy_starts_it_and_the_next_run_fits_the_unit_to_its_sidekiq(bare: Host) -> None:
     bare.converge()
     deploy(bare)
-    bare.wait("ps -o args= -p $(systemctl show -P MainPID sidekiq) | grep busy")
+    bare.wait("ps -o args= -p $(systemctl show -p MainPID sidekiq | cut -d = -f 2-) | grep busy")
     works(bare)
     pid = bare.main_pid()
 

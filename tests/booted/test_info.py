@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import APP, SUDOERS, UNIT, Host, tool, until
+from conftest import APP, SUDOERS, SYSTEMCTL, UNIT, Host, tool, until
 
 ETC = "/etc/systemd/system/sidekiq.service"
 VERBS = ["start", "stop", "restart", "reload", "status"]
@@ -59,7 +59,7 @@ def test_after_the_install_it_says_what_the_host_itself_says(host: Host) -> None
     redis = host.out("redis-cli info server | sed -n 's/^redis_version://p'")
     assert told["redis"] == {"unit": "redis-server.service", "active_state": "active", "version": redis}
     assert (told["sudo"]["user"], told["sudo"]["commands"], told["sudo"]["everything"]) == ("deploy", VERBS, False)
-    assert any(rule.endswith("NOPASSWD: /usr/bin/systemctl restart sidekiq") for rule in told["sudo"]["rules"]), told["sudo"]
+    assert any(rule.endswith(f"NOPASSWD: {SYSTEMCTL} restart sidekiq") for rule in told["sudo"]["rules"]), told["sudo"]
     assert "warnings" not in told
 
     (process,) = told["processes"]
@@ -70,7 +70,7 @@ def test_after_the_install_it_says_what_the_host_itself_says(host: Host) -> None
     assert process["title"].startswith(f"sidekiq {version} ")
     resident = int(host.out(f"ps -o rss= -p {pid}")) * 1024
     assert abs(process["memory"] - resident) < resident / 4
-    started = host.out('date -u +%Y-%m-%dT%H:%M:%SZ -d "$(systemctl show --value -p ExecMainStartTimestamp sidekiq)"')
+    started = host.out('date -u +%Y-%m-%dT%H:%M:%SZ -d "$(systemctl show -p ExecMainStartTimestamp sidekiq | cut -d = -f 2-)"')
     assert process["since"] == started
 
 
@@ -127,7 +127,7 @@ def test_the_unit_file_that_wins_and_the_one_that_does_not(host: Host) -> None:
 
 def test_a_unit_of_somebody_elses(host: Host) -> None:
     host.sh(f"cat >{ETC} && systemctl daemon-reload && systemctl start sidekiq", stdin=SEED_UNIT)
-    host.wait("tr '\\0' ' ' </proc/$(systemctl show --value -p MainPID sidekiq)/cmdline | grep -F ' busy]'")
+    host.wait("tr '\\0' ' ' </proc/$(systemctl show -p MainPID sidekiq | cut -d = -f 2-)/cmdline | grep -F ' busy]'")
     told = info(host)
     assert (told["unit"], told["written_by"], told["project"], told["sudoers"]) == (ETC, "old_role", "laevigata", "")
     assert (told["up"], told["current"], told["sudo"]["commands"]) == (True, f"{APP}/current", [])

@@ -50,8 +50,8 @@ def may_not(user: str, command: str) -> str:
     return f"! runuser -u {user} -- sudo -n {command} 2>&1 | grep -v 'a password is required' | grep ."
 
 
-ENVIRON = "tr '\\0' '\\n' </proc/$(systemctl show --property=MainPID --value sidekiq)/environ"
-TITLE = "cat /proc/$(systemctl show --property=MainPID --value sidekiq)/cmdline"
+ENVIRON = "tr '\\0' '\\n' </proc/$(systemctl show --property=MainPID sidekiq | cut -d = -f 2-)/environ"
+TITLE = "cat /proc/$(systemctl show --property=MainPID sidekiq | cut -d = -f 2-)/cmdline"
 LOG = f"{APP}/shared/log/sidekiq.log"
 
 # As rbenv does it: the shell's profile puts the shims first, and a shim has rbenv find and run the real program.

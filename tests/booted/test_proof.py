@@ -128,7 +128,7 @@ def test_somebody_else_restarting_meanwhile_is_no_failure(host: Host, kind: str)
     results: list[dict[str, Any]] = []
     run = threading.Thread(target=lambda: results.append(host.converge(type=kind)))
     run.start()
-    first = int(host.wait("pid=$(systemctl show -P MainPID sidekiq) && [ $pid != 0 ] && echo $pid"))
+    first = int(host.wait("pid=$(systemctl show -p MainPID sidekiq | cut -d = -f 2-) && [ $pid != 0 ] && echo $pid"))
     host.sh("runuser -u deploy -- sudo -n systemctl restart sidekiq")
     run.join()
     succeeded(results[0])
@@ -153,7 +153,7 @@ def test_systemd_does_not_know_the_user(host: Host, kind: str) -> None:
     """As when a directory service has just gone: the program finds the user where systemd does not."""
     host.sh("sed '$ a ghost:x:4711:1000::/:/bin/sh' /etc/passwd >/root/passwd")
     only_here = 'unshare --mount sh -c \'mount --bind /root/passwd /etc/passwd && exec "$0" "$@"\''
-    result = host.converge(prefix=only_here, type=kind, user="ghost", group="deploy", sudo=False, exec_start="/usr/bin/sleep 100")
+    result = host.converge(prefix=only_here, type=kind, user="ghost", group="deploy", sudo=False, exec_start="/bin/sleep 100")
     failed(result, "217/USER (the user does not exist", "see user")
 
 
@@ -184,13 +184,13 @@ end
 
 @first_type
 def test_redis_is_too_old(host: Host, kind: str) -> None:
-    host.sh("cat >/root/old-redis.rb; systemd-run --quiet --unit=old-redis --collect ruby /root/old-redis.rb", stdin=OLD_REDIS)
+    host.sh("cat >/root/old-redis.rb; systemd-run --quiet --unit=old-redis ruby /root/old-redis.rb", stdin=OLD_REDIS)
     try:
         host.wait("redis-cli -p 6399 info server | grep redis_version:3")
         result = host.converge(type=kind, env={"REDIS_URL": "redis://127.0.0.1:6399"})
         failed(result, "Sidekiq requires Redis", "Likely cause: the Redis server is too old")
     finally:
-        host.sh("systemctl stop old-redis")
+        host.sh("systemctl stop old-redis; systemctl reset-failed old-redis 2>/dev/null; true")
 
 
 @first_type

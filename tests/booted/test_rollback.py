@@ -159,7 +159,7 @@ def test_an_old_service_that_crash_loops_does_so_again(host: Host) -> None:
     assert "old trouble" not in message
     assert standing(host).replace("ActiveState=activating", "ActiveState=active") == before
     assert "old trouble" in host.out(f"cat {UNIT}")
-    host.wait("[ $(systemctl show -P NRestarts sidekiq) -ge 1 ]")
+    host.wait("[ $(systemctl show -p NRestarts sidekiq | cut -d = -f 2-) -ge 1 ]")
     assert host.converge()["changed"]
     works(host)
 
@@ -185,7 +185,7 @@ def test_with_redis_down_for_old_and_new_the_message_clears_the_change(host: Hos
         rolled_back=False,
     )
     host.sh("systemctl start redis-server")
-    host.wait("[ $(systemctl show -P SubState sidekiq) = running ]")
+    host.wait("[ $(systemctl show -p SubState sidekiq | cut -d = -f 2-) = running ]")
     assert standing(host) == before
     is_settled(host)
     works(host)
@@ -207,7 +207,7 @@ def test_what_could_not_be_undone_is_said_and_healed_by_the_next_run(host: Host)
     results: list[dict[str, Any]] = []
     run = threading.Thread(target=lambda: results.append(host.converge(exec_start=SILENT, type="notify", start_timeout=6)))
     run.start()
-    host.wait("[ $(systemctl show -P ActiveState sidekiq) = activating ]")
+    host.wait("[ $(systemctl show -p ActiveState sidekiq | cut -d = -f 2-) = activating ]")
     with mounted(host, UNIT_DIR, READ_ONLY):
         run.join()
         message = failed(results[0], "could not all be undone", f"cannot restore {UNIT}", "read-only file system", "sidekiq.service", rolled_back=False)
@@ -228,7 +228,7 @@ def test_keep_leaves_what_was_done_to_be_looked_at(host: Host) -> None:
 def test_a_unit_written_by_hand_comes_back_as_it_was(host: Host) -> None:
     """The unit of the old role, with its time of last year, running."""
     host.sh(f"cat >{UNIT} && touch -d '2024-02-29 12:00' {UNIT} && systemctl daemon-reload && systemctl enable --now sidekiq", stdin=OLD)
-    host.wait("ps -o args= -p $(systemctl show -P MainPID sidekiq) | grep busy")
+    host.wait("ps -o args= -p $(systemctl show -p MainPID sidekiq | cut -d = -f 2-) | grep busy")
     before = standing(host)
     failed(host.converge(exec_start=DIES), AS_BEFORE)
     assert standing(host) == before

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import SUDOERS, UNIT, Host
 
-QUIET = "tr '\\0' ' ' </proc/$(systemctl show --property=MainPID --value sidekiq)/cmdline | grep stopping"
+QUIET = "tr '\\0' ' ' </proc/$(systemctl show --property=MainPID sidekiq | cut -d = -f 2-)/cmdline | grep stopping"
 WRITES = [f"write {UNIT}", f"write {SUDOERS}", "enable sidekiq.service", "reload the systemd manager"]
 REMOVES = ["disable sidekiq.service", f"remove {UNIT}", f"remove {SUDOERS}", "reload the systemd manager"]
 
