@@ -78,6 +78,7 @@ var byChance = []struct {
 }{
 	{regexp.MustCompile(`(verify-|/\.sidekiq.*?|/proc/|/releases/)\d+`), "${1}*"},
 	{regexp.MustCompile(`(^| )/usr/lib/`), "${1}/lib/"},
+	{regexp.MustCompile(`/dpkg/info/.*\.list`), "/dpkg/info/*.list"},
 }
 
 // ofRuntime matches what the Go runtime does, and what passes between threads

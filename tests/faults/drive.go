@@ -12,9 +12,11 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -48,11 +50,29 @@ func driveCommand(args []string) (status int, err error) {
 		d.end = time.Now().Add(time.Duration(*minutes * float64(time.Minute)))
 	}
 	d.fault = *fault
+	lock, err := alone()
+	if err != nil {
+		return 0, err
+	}
+	defer lock.Close()
 	err = logTo(*path, func(w io.Writer) error { d.out = json.NewEncoder(w); return d.drive(chosen(*names)) })
 	if err == nil && d.violations > 0 {
 		status = 1
 	}
 	return status, err
+}
+
+// alone makes sure that nobody else drives on this host, by a lock that ends
+// with the program.
+func alone() (*os.File, error) {
+	f, err := os.OpenFile("/run/faults.lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, fmt.Errorf("somebody else drives on this host: %w", err)
+	}
+	return f, nil
 }
 
 func chosen(names string) []transition {
