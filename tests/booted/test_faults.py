@@ -102,7 +102,7 @@ def test_a_look_that_fails_ends_the_run_before_its_first_step_and_names_path_and
 def test_whatever_befalls_a_run_what_it_tells_is_true_and_the_next_heals_it(faults: Host) -> None:
     reports = drive(faults, minutes=MINUTES)
     write_figures(reports)
-    no_violation(reports, 300)
+    no_violation(reports, 200)
 
 
 def write_figures(reports: list[Report]) -> None:
