@@ -397,7 +397,7 @@ SAYS = {
     "Wants": "redis-server.service",
     "WorkingDirectory": f"{APP}/current",
 }
-SAYS |= {"NotifyAccess": "all", "WatchdogSignal": "15"} if NOTIFY else {}
+SAYS |= {"NotifyAccess": "main", "WatchdogSignal": "15"} if NOTIFY else {}
 SAYS |= {"RestartSteps": "6", "RestartMaxDelayUSec": "1min"} if STEPS else {}
 FOLLOWS = {"Id", "Names", "FragmentPath", "UnitFileState", "WantedBy", "Before", "RequiresMountsFor", "SetLoginEnvironment"}
 

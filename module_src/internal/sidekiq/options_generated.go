@@ -45,7 +45,7 @@ func Options() ansible.Schema {
 		{Name: "sudo", Type: ansible.Bool, Default: true},
 		{Name: "sudo_users", Type: ansible.List, Elements: ansible.Str},
 		{Name: "sudo_groups", Type: ansible.List, Elements: ansible.Str, Default: []string{}},
-		{Name: "sudo_commands", Type: ansible.List, Elements: ansible.Str, Choices: []string{"start", "stop", "restart", "reload", "status", "kill_tstp"}, Default: []string{"start", "stop", "restart", "reload", "status"}},
+		{Name: "sudo_commands", Type: ansible.List, Elements: ansible.Str, Choices: []string{"start", "stop", "restart", "reload", "status", "kill_tstp"}, Default: []string{"start", "stop", "restart", "reload", "status", "kill_tstp"}},
 		{Name: "sudoers_file", Type: ansible.Path},
 		{Name: "unit_dir", Type: ansible.Path, Default: "/lib/systemd/system"},
 		{Name: "restart_on_change", Type: ansible.Bool, Default: true},

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,7 +101,7 @@ func checkSudoers(t *testing.T, option string, s Service) {
 	if d := cmp.Diff(file.Grants, got); d != "" {
 		t.Fatalf("%s: sudo reads other grants (-want +read):\n%s", option, d)
 	}
-	count := (len(s.SudoUsers) + len(s.SudoGroups)) * 5 * 2
+	count := (len(s.SudoUsers) + len(s.SudoGroups)) * 6 * 2
 	if len(got) != count {
 		t.Fatalf("%s: %d grants, want %d", option, len(got), count)
 	}
@@ -109,11 +110,17 @@ func checkSudoers(t *testing.T, option string, s Service) {
 		if g.Group != "" {
 			who = g.Group
 		}
-		if !contains(append(s.SudoUsers, s.SudoGroups...), who) || len(g.Args) != 3 || g.Args[0] != "/usr/bin/systemctl" ||
-			g.Args[2] != s.Name && g.Args[2] != s.Unit() || g.NoExec != (g.Args[1] == "status") {
+		unit := g.Args[len(g.Args)-1]
+		if !contains(append(s.SudoUsers, s.SudoGroups...), who) || g.Args[0] != "/usr/bin/systemctl" ||
+			!plainVerb(g.Args[1:len(g.Args)-1]) || unit != s.Name && unit != s.Unit() || g.NoExec != (g.Args[1] == "status") {
 			t.Fatalf("%s: grant %+v", option, g)
 		}
 	}
+}
+
+// plainVerb reports whether words are a verb of systemctl, or the one signal.
+func plainVerb(words []string) bool {
+	return len(words) == 1 || slices.Equal(words, []string{"kill", "-s", "TSTP"})
 }
 
 func TestSudoersNamesNobodyElse(t *testing.T) {

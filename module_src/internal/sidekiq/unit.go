@@ -60,7 +60,9 @@ func (w *wanting) serviceSection(u *systemd.File) {
 	kind := w.serviceType()
 	set("Type", kind)
 	if kind == "notify" {
-		set("NotifyAccess", "all") // bundler and shells may stand between
+		// Only the main process: with "all" a job's child could end the service,
+		// and a launcher that does not give its place to Sidekiq would seem to work.
+		set("NotifyAccess", "main")
 	}
 	set("WorkingDirectory", systemd.Literal(w.Dir))
 	set("ExecStart", systemd.Command(w.words()))
