@@ -143,6 +143,7 @@ class CompiledModule(ActionBase):
         if not reply["started"]:
             raise NotThisWay(f"the command was not started: {end_of(reply['stdout'] + reply['stderr'])}")
         if commands.TERMINAL in reply["stdout"]:
+            self._transfer_without_terminal()
             raise NotThisWay("standard input is a terminal on the host, perhaps by -tt or RequestTTY")
         if reply["rc"] in (126, 127) and not reply["stdout"].strip():
             raise NotThisWay(f"{self.cache} is on a file system without programs, it seems: {end_of(reply['stderr'])}")
@@ -153,6 +154,11 @@ class CompiledModule(ActionBase):
         reply = self._low_level_execute_command(command, in_data=standard_input)
         before, started, said = reply["stdout"].partition(commands.HERE)
         return {**reply, "started": bool(started), "stdout": said if started else before}
+
+    def _transfer_without_terminal(self) -> None:
+        """Has files transferred where the configuration of ssh forces a terminal on every command: sftp and scp would wait for ever."""
+        if self._connection.transport == "ssh":
+            self._connection.set_option("ssh_args", f"-o RequestTTY=no {self._connection.get_option('ssh_args')}")
 
     def _run_transferred(self, binaries: Binaries, request: bytes, forget: str) -> dict[str, Any]:
         """Runs the program from Ansible's temporary directory."""
