@@ -3,6 +3,8 @@
 package host
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,5 +17,16 @@ func TestLinesArePrintableAndBounded(t *testing.T) {
 	want := []string{"one", "[31mtwo[0m !", strings.Repeat("ü", maxWord/2) + "…", "bad ? utf8"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+}
+
+func TestDropInsThatCanBeReadAreTold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.conf")
+	if err := os.WriteFile(path, []byte("[Service]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	files := dropIns([]string{path, path + ".gone"})
+	if len(files) != 1 || files[0].Path != path || files[0].Content != "[Service]\n" {
+		t.Errorf("got %+v", files)
 	}
 }

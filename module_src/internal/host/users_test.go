@@ -3,6 +3,7 @@
 package host
 
 import (
+	"context"
 	"testing"
 )
 
@@ -15,5 +16,30 @@ func TestFindRowTakesTheRowOfTheWholeName(t *testing.T) {
 		if row := findRow(passwd, 0, name); row != nil {
 			t.Errorf("%q has the row %q, want none", name, row)
 		}
+	}
+}
+
+func TestRootIsFoundInTheFilesAndNobodyElseIsMadeUp(t *testing.T) {
+	ctx := context.Background()
+	if a, found, err := lookupUser(ctx, "root"); !found || err != nil || a.uid != 0 || a.home != "/root" {
+		t.Errorf("got %+v, %v, %v", a, found, err)
+	}
+	if g, found, err := lookupGroupID(ctx, 0); !found || err != nil || g.name != "root" {
+		t.Errorf("got %+v, %v, %v", g, found, err)
+	}
+	if name, err := primaryMember(0); name != "root" || err != nil {
+		t.Errorf("got %q, %v", name, err)
+	}
+	if _, found, err := lookupUser(ctx, "no-such-user"); found || err != nil {
+		t.Errorf("found %v, %v", found, err)
+	}
+	if _, found, err := lookupGroup(ctx, "no-such-group"); found || err != nil {
+		t.Errorf("found %v, %v", found, err)
+	}
+	if gids, err := groupsOf("no-such-user"); len(gids) > 0 || err != nil {
+		t.Errorf("got %v, %v", gids, err)
+	}
+	if c, err := (account{name: "no-such-user", uid: 7, gid: 8}).credential(); err != nil || c.Uid != 7 || c.Gid != 8 || len(c.Groups) > 0 {
+		t.Errorf("got %+v, %v", c, err)
 	}
 }

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package host
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+// rootsOwn is a directory that nobody but root can write in, on the way to it,
+// too, which /tmp is not.
+func rootsOwn(t *testing.T) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root has such a directory")
+	}
+	dir, err := os.MkdirTemp("/var/lib", "sidekiq-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+func TestAFileIsPutAsItIsToBeAndRemoved(t *testing.T) {
+	dir := rootsOwn(t)
+	h := &Host{}
+	at := time.Date(2024, 1, 2, 3, 4, 5, 6000, time.UTC)
+	want := converge.File{Path: filepath.Join(dir, "x.service"), Exists: true, Content: "# new\n", Mode: 0o440, UID: 7, GID: 8, ModTime: at}
+	for _, content := range []string{"# new\n", "# newer\n"} {
+		want.Content = content
+		if err := h.Put(context.Background(), want); err != nil {
+			t.Fatal(err)
+		}
+		got, err := h.File(context.Background(), want.Path)
+		if err != nil || !got.Same(want) || !got.ModTime.Equal(at) {
+			t.Errorf("got %+v, %v, want %+v", got, err, want)
+		}
+	}
+	gone := converge.File{Path: want.Path}
+	for range 2 { // what is not there is as wanted
+		if err := h.Put(context.Background(), gone); err != nil {
+			t.Error(err)
+		}
+	}
+	if got, err := h.File(context.Background(), want.Path); err != nil || got.Exists {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestNothingIsPutOverWhatIsNoRegularFile(t *testing.T) {
+	dir := rootsOwn(t)
+	h := &Host{}
+	link, directory := filepath.Join(dir, "link"), filepath.Join(dir, "directory")
+	if err := os.Symlink("/etc/passwd", link); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(directory, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for path, what := range map[string]string{link: "a symbolic link to /etc/passwd", directory: "a directory"} {
+		if got, err := h.File(context.Background(), path); err != nil || got.Irregular != what || got.Content != "" {
+			t.Errorf("%s: got %+v, %v", path, got, err)
+		}
+		for _, f := range []converge.File{{Path: path, Exists: true}, {Path: path}} {
+			if err := h.Put(context.Background(), f); err == nil || !strings.Contains(err.Error(), "it is "+what) {
+				t.Errorf("%s: got %v", path, err)
+			}
+		}
+	}
+}
+
+func TestADirectoryThatOthersCanWriteInIsNotUsed(t *testing.T) {
+	dir := rootsOwn(t)
+	h := &Host{}
+	f := converge.File{Path: filepath.Join(dir, "below", "x.service"), Exists: true, Mode: 0o644}
+	below := filepath.Dir(f.Path)
+	for mode, owner := range map[fs.FileMode]int{0o775: 0, 0o757: 0, 0o755: 7} {
+		_ = os.RemoveAll(below)
+		if err := os.Mkdir(below, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(below, owner, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(below, mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Put(context.Background(), f); err == nil || !strings.Contains(err.Error(), below) {
+			t.Errorf("mode %o, owner %d: %v", mode, owner, err)
+		}
+		if _, err := h.File(context.Background(), f.Path); err == nil || !strings.Contains(err.Error(), "cannot use "+f.Path) {
+			t.Errorf("mode %o, owner %d: %v", mode, owner, err)
+		}
+	}
+}
+
+func TestWhoCanReadAndReplaceAFileOfRoots(t *testing.T) {
+	dir := rootsOwn(t)
+	secret, open := filepath.Join(dir, "secret"), filepath.Join(dir, "open")
+	for path, mode := range map[string]fs.FileMode{secret: 0o600, open: 0o644} {
+		if err := os.WriteFile(path, nil, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	files, err := rootFiles([]string{secret, open, "/tmp/x", filepath.Join(dir, "absent")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files[secret].Public || !files[open].Public || files[secret].Replaceable != "" || files["/tmp/x"].Replaceable == "" {
+		t.Errorf("got %+v", files)
+	}
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package host
+
+import (
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+func TestActivityIsWhatSystemdAndTheTitleSayTogether(t *testing.T) {
+	now := time.Now()
+	recently := properties{"StateChangeTimestamp": uint64(now.Add(-time.Minute).UnixMicro()), "TimeoutStopUSec": uint64(90e6)}
+	longAgo := properties{"StateChangeTimestamp": uint64(now.Add(-time.Hour).UnixMicro()), "TimeoutStopUSec": uint64(90e6)}
+	for _, c := range []struct {
+		process converge.Process
+		props   properties
+		want    converge.Activity
+	}{
+		{converge.Process{ActiveState: "activating", SubState: "auto-restart"}, nil, converge.AutoRestart},
+		{converge.Process{ActiveState: "activating", SubState: "auto-restart-queued"}, nil, converge.AutoRestart},
+		{converge.Process{ActiveState: "activating", SubState: "start"}, nil, converge.Starting},
+		{converge.Process{ActiveState: "deactivating"}, nil, converge.Stopping},
+		{converge.Process{ActiveState: "inactive"}, nil, converge.Down},
+		{converge.Process{ActiveState: "failed"}, nil, converge.Down},
+		{converge.Process{ActiveState: "inactive", JobPending: true}, nil, converge.Starting},
+		{converge.Process{ActiveState: "active", Type: "notify"}, nil, converge.Up},
+		{converge.Process{ActiveState: "active", Type: "exec"}, nil, converge.Starting},
+		{converge.Process{ActiveState: "active", Type: "exec", Ready: true}, nil, converge.Up},
+		{converge.Process{ActiveState: "reloading", Type: "notify"}, nil, converge.Up},
+		{converge.Process{ActiveState: "active", Type: "oneshot", SubState: "exited"}, nil, converge.Up},
+		{converge.Process{ActiveState: "active", Type: "notify", Quiet: true}, longAgo, converge.Quiet},
+		{converge.Process{ActiveState: "active", Type: "notify", Quiet: true}, recently, converge.Quieting},
+	} {
+		if got := activity(c.process, now, c.props); got != c.want {
+			t.Errorf("%+v: got %q, want %q", c.process, got, c.want)
+		}
+	}
+}
+
+func TestPropertiesAreReadInTheTypesThatSystemdGivesThem(t *testing.T) {
+	p := properties{
+		"ActiveState": "active", "MainPID": uint32(os.Getpid()), "NRestarts": uint32(3), "InvocationID": []byte{0xab, 1},
+		"ExecMainStartTimestamp": uint64(1_700_000_000_000_000), "ExecMainStatus": int32(7),
+		"Job": []any{uint32(12), "/org/freedesktop/systemd1/job/12"}, "DropInPaths": []string{"/d.conf"},
+		"EnvironmentFiles": [][]any{{"/a.env", true}, {"/b.env", false}}, "TimeoutStopUSec": uint64(90e6),
+	}
+	got, err := p.process()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Title == "" {
+		t.Error("our own process has no title")
+	}
+	got.Title = ""
+	want := converge.Process{
+		ActiveState: "active", MainPID: os.Getpid(), Restarts: 3, Invocation: "ab01",
+		Started: time.UnixMicro(1_700_000_000_000_000), ExitStatus: 7, JobPending: true,
+	}
+	if got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if files := p.envFiles(); !slices.Equal(files, []string{"/a.env", "/b.env"}) {
+		t.Errorf("env files %q", files)
+	}
+	if !slices.Equal(p.texts("DropInPaths"), []string{"/d.conf"}) || p.span("TimeoutStopUSec") != 90*time.Second || p.yes("NeedDaemonReload") {
+		t.Errorf("drop-ins %q, %s, %v", p.texts("DropInPaths"), p.span("TimeoutStopUSec"), p.yes("NeedDaemonReload"))
+	}
+	p["TimeoutStopUSec"] = ^uint64(0) // infinity
+	if forever := p.span("TimeoutStopUSec"); forever < 100*365*24*time.Hour {
+		t.Errorf("infinity is %s", forever)
+	}
+	p["Job"] = []any{uint32(0), "/"}
+	if p.jobPending() || (properties{}).jobPending() {
+		t.Error("there is no job")
+	}
+}
+
+func TestUnmetConditionsAreThoseThatFailed(t *testing.T) {
+	p := properties{
+		"ConditionResult": false, "ConditionTimestampMonotonic": uint64(1),
+		"Conditions": [][]any{
+			{"ConditionPathExists", false, false, "/there", int32(1)},
+			{"ConditionPathExists", false, false, "/not/there", int32(-1)},
+			{"ConditionHost", false, true, "this", int32(-1)},
+			{"of another systemd"},
+		},
+		"AssertResult": true, "AssertTimestampMonotonic": uint64(1),
+		"Asserts": [][]any{{"AssertPathExists", false, false, "/x", int32(-1)}},
+	}
+	if got, want := p.unmet(), []string{"ConditionPathExists=/not/there", "ConditionHost=!this"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestWhatIsNewerThanItsProcessIsStale(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string, when time.Time) string {
+		path := dir + "/" + name
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, when, when); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	now := time.Now()
+	started := now.Add(-time.Hour)
+	older, newer, future := at("older", started.Add(-time.Hour)), at("newer", started.Add(time.Minute)), at("future", now.Add(time.Hour))
+	u := converge.Unit{Fragment: older, DropIns: []string{newer}, Process: converge.Process{Started: started}}
+	got, err := stale(u, []string{future, dir + "/gone"}, now)
+	if err != nil || !slices.Equal(got, []string{newer}) {
+		t.Errorf("got %q, %v", got, err)
+	}
+	u.DropIns, u.Reload = nil, true
+	if got, err := stale(u, nil, now); err != nil || !slices.Equal(got, []string{older}) {
+		t.Errorf("not read again: got %q, %v", got, err)
+	}
+}
