@@ -5,7 +5,7 @@
 have done what they should, sends it SIGTERM, and executes systemd anew; and it looks at the host before, after, and after the next run. What
 it brings about are changes of files and of what systemd runs, with a stand-in for Sidekiq that is ready at once.
 
-SIDEKIQ_FAULTS names a file into which figures are written. SIDEKIQ_FAULTS_SEED says which faults are tried (1).
+SIDEKIQ_FIGURES names a file into which the figures for docs/faults.md are written. SIDEKIQ_FAULTS_SEED says which faults are tried (1).
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def test_whatever_befalls_a_run_what_it_tells_is_true_and_the_next_heals_it(faul
 
 def write_figures(reports: list[Report]) -> None:
     """Writes how often what has become of which transition, and under which fault."""
-    path = os.environ.get("SIDEKIQ_FAULTS")
+    path = os.environ.get("SIDEKIQ_FIGURES")
     if not path:
         return
     everything = json.loads(Path(path).read_text()) if Path(path).exists() else {}

@@ -54,6 +54,13 @@ func (r *run) judge() (o outcome, violations []string) {
 	if r.fault.signal != 0 && res.Failed && !strings.Contains(res.Msg, "interrupted") {
 		violations = append(violations, "it was interrupted, and does not say so: "+clip(res.Msg))
 	}
+	if !r.fault.lasting {
+		for name := range r.after {
+			if strings.HasPrefix(name, leftover) {
+				violations = append(violations, "it leaves behind: "+name)
+			}
+		}
+	}
 	if r.survivable() && o != r.undisturbed() {
 		violations = append(violations, "systemd was there again, but the run "+string(o)+": "+clip(res.Msg))
 	}

@@ -56,14 +56,17 @@ func TestJudgement(t *testing.T) {
 		"with another time":           {run{after: but(old, ofTime+unitFile, "today"), printed: `{` + backIs + `",` + service + `}`}, undone, "time of"},
 		"restarted in silence":        {run{after: but(old, ofProcess+units[0], "8 d"), printed: `{` + backIs + `"}`}, undone, "process of"},
 		"restarted, as it says":       {run{after: but(old, ofProcess+units[0], "8 d"), printed: `{` + backIs + `, and sidekiq.service up again"}`}, undone, ""},
-		"a temporary file is for the next run to remove": {run{after: but(old, leftover+"/x", "f"), printed: `{` + backIs + `"}`}, undone, ""},
-		"interrupted, it says":                           {run{after: old, fault: fault{name: "SIGTERM", signal: 15}, printed: `{"failed":true,"msg":"interrupted by signal 15"}`}, refused, ""},
-		"interrupted in silence":                         {run{after: old, fault: fault{name: "SIGTERM", signal: 15}, printed: `{"failed":true,"msg":"late"}`}, refused, "does not say so"},
-		"given up for systemd":                           {run{after: old, fault: fault{name: "daemon-reexec", reexec: true}, printed: `{"failed":true}`}, refused, "systemd was there again"},
-		"refused":                                        {run{after: old, printed: `{"failed":true}`}, refused, ""},
-		"refused although it is done":                    {run{after: restarted, printed: `{"failed":true}`}, refused, "says nothing of a step, but"},
-		"halfway, and it says so":                        {run{after: wanted, printed: `{"failed":true,"changed":true,"rolled_back":false}`}, halfway, ""},
-		"says halfway, and is not":                       {run{after: old, printed: `{"failed":true,"changed":true,"rolled_back":false}`}, halfway, "all is as it was before"},
+		"a temporary file on a bad disk is for the next run to remove": {
+			run{after: but(old, leftover+"/x", "f"), fault: fault{name: "EIO from then on", errno: syscall.EIO, lasting: true}, printed: `{` + backIs + `"}`}, undone, "",
+		},
+		"a temporary file is left":    {run{after: but(old, leftover+"/x", "f"), printed: `{` + backIs + `"}`}, undone, "leaves behind"},
+		"interrupted, it says":        {run{after: old, fault: fault{name: "SIGTERM", signal: 15}, printed: `{"failed":true,"msg":"interrupted by signal 15"}`}, refused, ""},
+		"interrupted in silence":      {run{after: old, fault: fault{name: "SIGTERM", signal: 15}, printed: `{"failed":true,"msg":"late"}`}, refused, "does not say so"},
+		"given up for systemd":        {run{after: old, fault: fault{name: "daemon-reexec", reexec: true}, printed: `{"failed":true}`}, refused, "systemd was there again"},
+		"refused":                     {run{after: old, printed: `{"failed":true}`}, refused, ""},
+		"refused although it is done": {run{after: restarted, printed: `{"failed":true}`}, refused, "says nothing of a step, but"},
+		"halfway, and it says so":     {run{after: wanted, printed: `{"failed":true,"changed":true,"rolled_back":false}`}, halfway, ""},
+		"says halfway, and is not":    {run{after: old, printed: `{"failed":true,"changed":true,"rolled_back":false}`}, halfway, "all is as it was before"},
 	} {
 		if c.run.printed != "" {
 			c.run.printed += "\n"

@@ -25,7 +25,7 @@ const lockTime = 15 * time.Minute
 // Lock waits until no other run of this program is at work on the host, and
 // keeps others waiting until it is released. The kernel releases it when the
 // program ends in any way. What runs that were killed have left beside the
-// paths is removed.
+// paths is removed and, when it is released, what this one could not remove.
 func (h *Host) Lock(ctx context.Context, paths ...string) (release func(), err error) {
 	if err := makeRunDir(); err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func (h *Host) Lock(ctx context.Context, paths ...string) (release func(), err e
 		if err == nil {
 			writeHolder(f)
 			tidy(paths)
-			return func() { _ = f.Close() }, nil
+			return func() { tidy(paths); _ = f.Close() }, nil
 		}
 		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
 			_ = f.Close()

@@ -29,7 +29,11 @@ func (h *Host) Verify(ctx context.Context, files []converge.File, deployed bool)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return v, fmt.Errorf("cannot make a directory to verify files in: %w", withoutPath(err))
 	}
-	defer os.RemoveAll(dir)
+	defer func() {
+		if os.RemoveAll(dir) != nil {
+			_ = os.RemoveAll(dir) // it is worth a second try, since no later run in check mode would make one
+		}
+	}()
 
 	units, sudoers, err := lay(dir, files)
 	if err != nil {
