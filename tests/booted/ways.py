@@ -98,11 +98,12 @@ WAYS = [
     *(Way("shell", f"{shell} as root's login shell", "fast", prepare=login("root", shell), quick=shell in ("tcsh", "fish")) for shell in SHELLS),
     *(Way("shell", f"{shell} as root's login shell, transferred", "transfer", "is false", prepare=login("root", shell), variables=TRANSFER)
       for shell in ("fish", "tcsh", "csh")),
-    *(Way("shell", f"{shell} as the remote user's login shell, and sudo", "fast", prepare=login("admin", shell), variables=WITH_PASSWORD) for shell in SHELLS),
+    *(Way("shell", f"{shell} as the remote user's login shell, and sudo", "fast", prepare=login("admin", shell), variables=WITH_PASSWORD)
+      for shell in ("fish", "tcsh", "csh")),
     *(Way("shell", f"{shell} as root's login shell, by sudo with `-i`", "fast", prepare=login("root", shell), quick=shell == "csh",
-          variables={**WITH_PASSWORD, "ansible_become_flags": "-H -S -i"}) for shell in SHELLS),
+          variables={**WITH_PASSWORD, "ansible_become_flags": "-H -S -i"}) for shell in ("zsh", "fish", "tcsh", "csh")),
     *(Way("shell", f"`ansible_shell_executable` is {shell}", "fast", variables={**WITH_PASSWORD, "ansible_shell_executable": SHELLS[shell]},
-          control=None if shell == "fish" else True) for shell in ("ksh", "zsh", "fish", "tcsh", "csh")),
+          control=None if shell == "fish" else True) for shell in ("fish", "tcsh", "csh")),
     *(Way("shell", f"`ansible_shell_type` and `ansible_shell_executable` are {shell}{how}", takes, says, collections=True,
           variables={**WITH_PASSWORD, **more, "ansible_shell_type": f"ansible.posix.{shell}", "ansible_shell_executable": SHELLS[shell]})
       for shell in ("fish", "csh") for how, takes, says, more in (("", "fast", "", {}), (", transferred", "transfer", "is false", TRANSFER))),

@@ -15,7 +15,8 @@ MARK = "/root/steered"
 TEMPLATE = "{{ lookup('ansible.builtin.pipe', 'touch " + MARK + "') }}"
 ESCAPE = "\x1b]0;title\x07\x1b[2J\x9b31m\u202e"
 
-# Prints, as JSON, the names by which the core of this Python takes something out of a task's result, or cleans it.
+# Prints, as JSON, the names by which the core of this Python takes something out of a task's result, or cleans it. Until 2.20 these are keys
+# that the executor, the strategies and the callbacks ask for, from 2.21 on the fields of a class.
 KEYS_OF_CORE = '''
 import ast, json, os
 import ansible
@@ -28,8 +29,10 @@ def texts(node):
 
 def keys(tree, everything):
     for node in ast.walk(tree):
-        if everything and isinstance(node, (ast.Tuple, ast.List, ast.Set, ast.Dict)):
+        if everything and isinstance(node, (ast.Tuple, ast.List, ast.Set, ast.Dict, ast.AnnAssign)):
             yield from texts(node)
+        if everything and isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id
         if isinstance(node, ast.Subscript):
             yield from texts(node.slice)
         elif isinstance(node, ast.Compare):
@@ -38,12 +41,16 @@ def keys(tree, everything):
             yield from (text for argument in node.args[:1] for text in texts(argument))
 
 root, found = os.path.dirname(ansible.__file__), set()
-files = ["vars/clean.py", "executor/task_executor.py", "executor/task_result.py", "plugins/callback/__init__.py", "plugins/callback/default.py"]
+files = ["executor/task_executor.py", "executor/task_result.py", "plugins/callback/__init__.py", "plugins/callback/default.py"]
 files += ["plugins/strategy/" + name for name in os.listdir(os.path.join(root, "plugins/strategy")) if name.endswith(".py")]
-for file in files:
-    with open(os.path.join(root, file)) as source:
-        found.update(keys(ast.parse(source.read()), file == "vars/clean.py"))
-found.update(constants.INTERNAL_RESULT_KEYS, constants.RESTRICTED_RESULT_KEYS)
+whole = ["vars/clean.py", "_internal/_task.py"]
+for file in files + whole:
+    if os.path.exists(os.path.join(root, file)):
+        with open(os.path.join(root, file)) as source:
+            found.update(keys(ast.parse(source.read()), file in whole))
+for name in dir(constants):
+    if name.endswith("_RESULT_KEYS"):
+        found.update(getattr(constants, name))
 print("KEYS" + json.dumps(sorted(found)))
 '''
 

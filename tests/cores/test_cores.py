@@ -209,7 +209,7 @@ def after_hostile_answer(controller: Controller, module: str, fast: bool, argume
 def test_a_host_does_not_steer_the_controller(controller: Controller, managed: dict[str, Host], module: str, fast: bool) -> None:
     controller.write("keys.py", hostile.KEYS_OF_CORE)
     keys = json.loads(controller.python("keys.py").rpartition("KEYS")[2])
-    assert {"add_host", "add_group", "ansible_facts", "ansible_stats", "_ansible_notify", "ansible_job_id"} <= set(keys), keys
+    assert {"ansible_facts", "ansible_stats", "ansible_job_id"} <= set(keys), keys
     name = f"curationexperts.sidekiq.{module}"
     documented = json.loads(controller.run("doc", f"--json {name}"))[name]["return"]
     taken = controller.with_program(hostile.answering(keys, documented))
@@ -226,6 +226,9 @@ def test_a_host_does_not_steer_the_controller(controller: Controller, managed: d
 @pytest.mark.parametrize("fast", [True, False], ids=["fast", "transferred"])
 @pytest.mark.parametrize("status", [3, 255], ids=["failed", "unreachable"])
 def test_an_error_of_a_host_does_not_steer_the_controller(controller: Controller, fast: bool, status: int) -> None:
-    """With status 255, ssh and so ansible-core take it for an error of the connection, and show what the host printed as that."""
+    """With status 255, ssh and so ansible-core take it for an error of the connection, and show what the host printed on standard error as
+    that; on a terminal, which the ordinary transfer has, nothing is printed there.
+    """
     known = after_hostile_answer(controller.with_program(hostile.failing(status)), "sidekiq_service", fast, "-v").all
-    assert known["result"]["failed" if status == 3 else "unreachable"] and hostile.TEMPLATE in known["result"]["msg"], known
+    assert known["result"]["failed" if status == 3 else "unreachable"], known
+    assert (hostile.TEMPLATE in known["result"]["msg"]) == (status == 3 or fast), known
