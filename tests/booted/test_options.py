@@ -387,7 +387,7 @@ SAYS = {
     "KillMode": "mixed",
     "OOMPolicy": "continue",
     "Restart": "always",
-    "RestartUSec": "1s" if STEPS else "10s",
+    "RestartUSec": "1s" if STEPS else "20s",
     "StartLimitIntervalUSec": "0",
     "SyslogIdentifier": "sidekiq",
     "TimeoutStartUSec": "5min",
@@ -398,7 +398,7 @@ SAYS = {
     "WorkingDirectory": f"{APP}/current",
 }
 SAYS |= {"NotifyAccess": "main", "WatchdogSignal": "15"} if NOTIFY else {}
-SAYS |= {"RestartSteps": "6", "RestartMaxDelayUSec": "1min"} if STEPS else {}
+SAYS |= {"RestartSteps": "5", "RestartMaxDelayUSec": "30s"} if STEPS else {}
 FOLLOWS = {"Id", "Names", "FragmentPath", "UnitFileState", "WantedBy", "Before", "RequiresMountsFor", "SetLoginEnvironment"}
 
 

@@ -173,7 +173,7 @@ func intended(s Service) []oracle.Entry {
 		add("Service", "EnvironmentFile", f)
 	}
 	add("Service", "Restart", "always")
-	add("Service", "RestartSec", "10")
+	add("Service", "RestartSec", "20")
 	add("Service", "TimeoutStartSec", "300")
 	add("Service", "TimeoutStopSec", "90")
 	add("Service", "KillMode", "mixed")
