@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -68,6 +69,19 @@ func (u untilDone) Read(p []byte) (int, error) {
 	case <-u.ctx.Done():
 		return 0, context.Cause(u.ctx)
 	}
+}
+
+// optionsTime is how long the options of a task may take to arrive. What sends
+// them has them at hand; a terminal, which has no end of input, would be waited
+// for without end.
+const optionsTime = 2 * time.Minute
+
+// arriving is standard input with a task's options on it, which are waited for
+// until ctx ends or the limit is over.
+func arriving(ctx context.Context, stdin io.Reader, limit time.Duration) (options io.Reader, stop func()) {
+	late := fmt.Errorf("the options did not arrive on standard input within %s, or their end did not", limit)
+	waiting, stop := context.WithTimeoutCause(ctx, limit, late)
+	return untilDone{waiting, stdin}, stop
 }
 
 // readerGone waits until the other end of f is closed. When a connection is

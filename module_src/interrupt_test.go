@@ -32,6 +32,15 @@ func TestReadingUntilThenIsThatOfTheReader(t *testing.T) {
 	}
 }
 
+func TestOptionsThatDoNotArriveAreNotWaitedForWithoutEnd(t *testing.T) {
+	silent, _ := io.Pipe()
+	options, stop := arriving(context.Background(), silent, time.Millisecond)
+	defer stop()
+	if _, err := io.ReadAll(options); err == nil || !strings.Contains(err.Error(), "did not arrive on standard input within 1ms") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestTheReaderOfTheResultIsMissed(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {

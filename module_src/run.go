@@ -20,7 +20,12 @@ import (
 func (p program) run(c command, stdin io.Reader) answer {
 	ctx, stop := p.interruptible()
 	defer stop()
-	req, cached, err := p.read(c, untilDone{ctx, stdin})
+	options, arrived := io.Reader(untilDone{ctx, stdin}), func() {}
+	if !c.inWords() { // a person may take time to type them
+		options, arrived = arriving(ctx, stdin, optionsTime)
+	}
+	req, cached, err := p.read(c, options)
+	arrived()
 	if err != nil {
 		return answer{Result: failure(err)}
 	}

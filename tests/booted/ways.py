@@ -110,7 +110,6 @@ WAYS = [
     Way("setting", "`ansible_remote_tmp` has a blank, transferred", "transfer", "is false", quick=True,
         variables={**TRANSFER, "ansible_remote_tmp": "/root/a directory of mine"}),
     Way("setting", "a `.bashrc` that prints, without an end of line", "fast", prepare=NOISE, control=None, quick=True),
-    Way("setting", "the same, transferred", "transfer", "is false", prepare=NOISE, control=None, variables=TRANSFER),
     Way("setting", "`sidekiq_service_fast: false`", "transfer", "is false", variables=TRANSFER, quick=True),
     Way("setting", "`ANSIBLE_KEEP_REMOTE_FILES`", "transfer", "remote files are to be kept", environment="ANSIBLE_KEEP_REMOTE_FILES=1", quick=True),
     Way("setting", "`ANSIBLE_PIPELINING`", "fast", environment="ANSIBLE_PIPELINING=1"),
