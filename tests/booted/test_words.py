@@ -69,13 +69,17 @@ def test_a_failure_is_told_by_its_words(host: Host, release: str, name: str) -> 
 
 def record(host: Host, name: str, began: str) -> None:
     """Writes what the journal has of the first process of the service since then, and how that ended."""
-    invocation = host.out(f"journalctl -u sidekiq --since=@{began} -o json --output-fields=_SYSTEMD_INVOCATION_ID,INVOCATION_ID | grep -o '\"[_A-Z]*INVOCATION_ID\":\"[0-9a-f]*\"' | head -1 | cut -d'\"' -f4")
+    invocation = host.out(
+        f'journalctl -u sidekiq --since=@{began} -o json --output-fields=_SYSTEMD_INVOCATION_ID,INVOCATION_ID | grep -o \'"[_A-Z]*INVOCATION_ID":"[0-9a-f]*"\' | head -1 | cut -d\'"\' -f4'
+    )
     ours = f"_SYSTEMD_INVOCATION_ID={invocation} + INVOCATION_ID={invocation}"
     pid = host.out(f"journalctl -q -o json {ours} | grep -o '\"_PID\":\"[0-9]*\"' | cut -d'\"' -f4 | grep -v '^1$' | head -1")
     if not pid:  # it had ended before the journal saw it
         pid = host.out(f"journalctl -q -u sidekiq --since=@{began} -o json | grep -o '\"_PID\":\"[0-9]*\"' | cut -d'\"' -f4 | grep -v '^1$' | head -1")
     log = host.out(f"journalctl -q -o cat {ours} + _SYSTEMD_UNIT=sidekiq.service _PID={pid or 0}")
-    versions = host.out("ruby -v | cut -d' ' -f2; ls /usr/share/rubygems-integration/all/specifications | sed -n 's/^\\(sidekiq\\)-\\([0-9.]*\\).gemspec/\\2/p' | head -1").split()
+    versions = host.out(
+        "ruby -v | cut -d' ' -f2; ls /usr/share/rubygems-integration/all/specifications | sed -n 's/^\\(sidekiq\\)-\\([0-9.]*\\).gemspec/\\2/p' | head -1"
+    ).split()
     ended = re.search(r"Main process exited, code=(\w+), status=(\d+)", log)
     text = f"recorded: {SUITE}, Ruby {versions[0]}, Sidekiq {versions[1]}\nended: {ended[1] + ' ' + ended[2] if ended else '-'}\n\n{log}\n"
     (SAMPLES / f"{name.replace(' ', '-').replace(',', '')}-{SUITE}.txt").write_text(text)
@@ -118,7 +122,9 @@ def test_a_condition_that_is_not_met_is_told(host: Host) -> None:
 
 
 def test_a_journal_that_keeps_nothing_is_told(host: Host, release: str) -> None:
-    host.sh("mkdir -p /etc/systemd/journald.conf.d; printf '[Journal]\\nStorage=none\\n' >/etc/systemd/journald.conf.d/none.conf; systemctl restart systemd-journald")
+    host.sh(
+        "mkdir -p /etc/systemd/journald.conf.d; printf '[Journal]\\nStorage=none\\n' >/etc/systemd/journald.conf.d/none.conf; systemctl restart systemd-journald"
+    )
     try:
         fails(host, release, "Storage=none")
     finally:
@@ -133,7 +139,7 @@ def test_where_the_words_of_several_processes_are(host: Host, release: str) -> N
 def test_a_program_that_may_not_be_run(host: Host, enforcing: bool) -> None:
     """SELinux is not here, but what the program sees of it."""
     host.sh("install -d -m 700 /srv/private; install -m 755 /bin/true /srv/private/run")
-    selinux = "unshare --mount sh -c 'mount -t tmpfs none /sys/fs && mkdir /sys/fs/selinux && echo 1 >/sys/fs/selinux/enforce && exec \"$0\" \"$@\"'"
+    selinux = 'unshare --mount sh -c \'mount -t tmpfs none /sys/fs && mkdir /sys/fs/selinux && echo 1 >/sys/fs/selinux/enforce && exec "$0" "$@"\''
     msg = host.converge(prefix=selinux if enforcing else "", exec_start="/srv/private/run")["msg"]
     assert "203/EXEC" in msg and ("SELinux" in msg) == enforcing and ("noexec" in msg) != enforcing, msg
 
@@ -150,7 +156,7 @@ def test_lines_of_30_megabytes_take_no_memory(host: Host, release: str, options:
     line = "(printf MESSAGE_IS=long; echo; printf MESSAGE=; head -c 30000000 /dev/zero | tr '\\\\0' x; echo) | logger --journald"
     if options:
         line = "head -c 30000000 /dev/zero | tr '\\\\0' x; echo"
-    peak = "bash -c '\"$0\" \"$@\" <&0 & while grep VmHWM /proc/$!/status >>/root/peak 2>/dev/null; do sleep 0.02; done; wait'"
+    peak = 'bash -c \'"$0" "$@" <&0 & while grep VmHWM /proc/$!/status >>/root/peak 2>/dev/null; do sleep 0.02; done; wait\''
     host.sh("rm -f /root/peak")
     bring_about(host, release, Failure("", "", code=f'10.times {{ system("{line}") }}\nraise "the licence server says no"\n'))
     msg = host.converge(prefix=peak, **options)["msg"]
@@ -173,7 +179,9 @@ def test_only_what_fails_alike_clears_the_change(host: Host, release: str) -> No
 
 
 def test_gems_rb_is_read_and_goes_before_a_gemfile(host: Host, release: str) -> None:
-    host.sh(f"cd {release}; mv Gemfile gems.rb; mv Gemfile.lock gems.locked; printf 'GEM\\n  specs:\\n    sidekiq (5.0.0)\\n' >Gemfile.lock; echo 'gem \"none\"' >Gemfile")
+    host.sh(
+        f"cd {release}; mv Gemfile gems.rb; mv Gemfile.lock gems.locked; printf 'GEM\\n  specs:\\n    sidekiq (5.0.0)\\n' >Gemfile.lock; echo 'gem \"none\"' >Gemfile"
+    )
     result = host.converge()
     assert not result.get("failed"), result["msg"]
     assert result["sidekiq_version"] not in (None, "5.0.0"), result
