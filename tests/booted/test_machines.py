@@ -4,6 +4,8 @@ other."""
 
 from __future__ import annotations
 
+import functools
+import http.server
 import os
 import shutil
 import subprocess
@@ -26,9 +28,13 @@ class Checkout:
         self.directory = directory
         shutil.copytree(ROOT / "tests/machines", directory / "tests/machines")
 
-    def machine(self, *args: str, check: bool = True) -> str:
-        done = subprocess.run([self.directory / "tests/machines/machine", *args], text=True, capture_output=True, stdin=subprocess.DEVNULL, check=False)
-        assert not check or done.returncode == 0, f"{args} in {self.directory}: {done.stdout}{done.stderr}"
+    def run(self, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [self.directory / "tests/machines/machine", *args]
+        return subprocess.run(command, text=True, capture_output=True, stdin=subprocess.DEVNULL, check=False, env={**os.environ, **environment})
+
+    def machine(self, *args: str) -> str:
+        done = self.run(*args)
+        assert done.returncode == 0, f"{args} in {self.directory}: {done.stdout}{done.stderr}"
         return done.stdout.strip()
 
     def names(self) -> list[str]:
@@ -114,3 +120,44 @@ def test_a_write_in_place_would_be_seen(tmp_path: Path) -> None:
         for _ in range(500):
             path.write_text("whole")
     assert "" in seen
+
+
+def release_file() -> tuple[str, str]:
+    """A Debian, and its signed release file, which this machine's own apt has."""
+    for suite in ("bookworm", "trixie", "bullseye"):
+        for path in Path("/var/lib/apt/lists").glob(f"*_dists_{suite}_InRelease"):
+            return suite, path.read_text()
+    return pytest.skip("apt of this machine has no release file of a Debian")
+
+
+@pytest.mark.parametrize("forged", [True, False])
+def test_an_archive_without_the_right_signature_is_refused(tmp_path: Path, forged: bool) -> None:
+    suite, text = release_file()
+    served = tmp_path / "served/dists" / suite
+    served.mkdir(parents=True)
+    (served / "InRelease").write_text(text.replace("Label: Debian", "Label: Devian") if forged else text)
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path / "served")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        mirror = f"http://127.0.0.1:{server.server_port}"
+        done = Checkout(tmp_path / "one").run("create", "x", "--suite", suite, "--mirror", mirror, SIDEKIQ_HOSTS_DIR=str(tmp_path / "state"))
+        server.shutdown()
+    assert done.returncode == 1
+    # The control: the same archive gets further with its own release file.
+    assert ("Invalid Release signature" in done.stderr) == forged, done.stderr
+    assert not list((tmp_path / "state/images").glob(f"{suite}-*/"))
+
+
+@pytest.mark.skipif(Path("/usr/share/keyrings/ubuntu-archive-keyring.gpg").exists(), reason="this machine has the keys of Ubuntu, wherever hosts are kept")
+def test_without_the_keys_of_a_distribution_none_of_it_is_made(tmp_path: Path) -> None:
+    one = Checkout(tmp_path / "one")
+    done = one.run("create", "x", "--suite", "noble", SIDEKIQ_HOSTS_DIR=str(tmp_path / "state"))
+    assert done.returncode == 1
+    assert "the keyring that Ubuntu 24.04 is signed with is missing" in done.stderr and "`machine setup ubuntu` gets it" in done.stderr
+    told = one.run("systems", "noble", SIDEKIQ_HOSTS_DIR=str(tmp_path / "state"))
+    assert told.returncode == 1 and "can be made" not in told.stdout and "keyring" in told.stdout
+
+
+def test_a_suite_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    done = Checkout(tmp_path / "one").run("create", "x", "--suite", "bookwurm")
+    assert (done.returncode, done.stderr) == (1, 'machine: "bookwurm" cannot be a --suite; `machine systems` shows those that can\n')

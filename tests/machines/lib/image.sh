@@ -10,6 +10,7 @@
 # MIRROR may be empty. EXTRAS is a list of packages separated by commas, possibly empty.
 image_ensure() {
   local suite=$1 mirror=$2 extras=$3 base key
+  extras=$(suite_extras "$suite" "$extras")
   base=$(image_key "$suite")
   image_build_once "$base" recipe_base "$suite" "$mirror"
   if [[ -z $extras ]]; then

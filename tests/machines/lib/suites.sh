@@ -3,7 +3,8 @@
 # The releases that hosts can have, and what debootstrap has to be told of each: it knows the archive of every release, but a Debian
 # that is older than a release does not know that release's name.
 
-# Name, system, and whether /bin and its kin are links into /usr: yes, no, or as debootstrap does it by itself.
+# Name, system, whether /bin and its kin are links into /usr (yes, no, or as debootstrap does it by itself), and packages that such a
+# system has by default and the minimal one has not.
 RELEASES=(
   'bullseye|Debian 11|-'
   'bookworm|Debian 12|-'
@@ -14,7 +15,7 @@ RELEASES=(
   'focal|Ubuntu 20.04|yes'
   'jammy|Ubuntu 22.04|yes'
   'noble|Ubuntu 24.04|yes'
-  'resolute|Ubuntu 26.04|yes'
+  'resolute|Ubuntu 26.04|yes|sudo-rs'
 )
 
 # suite_field SUITE NUMBER prints that column, nothing if there is no such suite.
@@ -23,6 +24,13 @@ suite_field() {
   for row in "${RELEASES[@]}"; do
     [[ ${row%%|*} != "$1" ]] || cut -d '|' -f "$2" <<<"$row"
   done
+}
+
+# suite_extras SUITE EXTRAS: the packages that were asked for, separated by commas, and those of the suite.
+suite_extras() {
+  local own
+  own=$(suite_field "$1" 4)
+  printf '%s\n' "$2${2:+${own:+,}}$own"
 }
 
 suite_system() { suite_field "$1" 2; }
