@@ -254,7 +254,7 @@ FAILURES: dict[str, Failure] = {
     ),
     "redis database": Failure("database number", "DB index is out of range", options=redis("redis://127.0.0.1:6379/99")),
     "redis protected": Failure(
-        "protected", "protected mode", prepare=server(6390, "--bind 0.0.0.0 --protected-mode yes"), options=redis("redis://HOST_ADDRESS:6390")
+        "protected", "protected mode", prepare=server(6390, "--bind 0.0.0.0 --protected-mode yes"), options=redis("redis://HOST_ADDRESS:6390"), only=("bookworm", "trixie")
     ),
     "redis cluster": Failure("cluster", "CLUSTERDOWN", prepare=server(6389, "--cluster-enabled yes"), options=redis("redis://127.0.0.1:6389"), code=AT_END),
     "redis command": Failure(
