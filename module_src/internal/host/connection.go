@@ -18,11 +18,11 @@ import (
 // connect connects to systemd: by its private socket, which root may use and
 // which is there without a D-Bus daemon, or else by the system bus.
 func connect() (*dbus.Conn, error) {
-	conn, err := dial(privateSocket)
+	conn, err := dial(privateSocket, callTime)
 	if err == nil {
 		return conn, nil
 	}
-	conn, busErr := dial(busSocket)
+	conn, busErr := dial(busSocket, callTime)
 	if busErr != nil {
 		return nil, fmt.Errorf("cannot connect to systemd: %w; nor over the system bus: %w", err, busErr)
 	}
@@ -30,18 +30,24 @@ func connect() (*dbus.Conn, error) {
 }
 
 const (
+	callTime       = 30 * time.Second // none takes a second, but for a reload of many units on a busy host
 	connectTime    = 5 * time.Second  // in which a systemd that is executed anew is there again
 	reconnectTime  = 30 * time.Second // to be executed anew takes systemd a second or two
 	reconnectEvery = 200 * time.Millisecond
 )
 
-// ask calls systemd, and calls it again where systemd was gone meanwhile. When
-// systemd is executed anew, as an upgrade of its package does, it drops its
-// private connections, and for a moment it cannot be found on the system bus.
-// So call may be made twice, and must do no harm then.
-func (h *Host) ask(ctx context.Context, call func(*dbus.Conn) error) error {
+// call is a call of systemd.
+type call func(ctx context.Context, c *dbus.Conn) error
+
+// ask calls systemd for what changes nothing. It ends with ctx.
+//
+// ask and tell call systemd again where it was gone meanwhile. When systemd is
+// executed anew, as an upgrade of its package does, it drops its private
+// connections, and for a moment it cannot be found on the system bus. So a call
+// may be made twice, and must do no harm then.
+func (h *Host) ask(ctx context.Context, do call) error {
 	for end := h.Now().Add(reconnectTime); ; {
-		err := call(h.conn)
+		err := within(ctx, callTime, func(ctx context.Context) error { return do(ctx, h.conn) })
 		if err == nil || answered(err) || ctx.Err() != nil || h.Now().After(end) {
 			return err
 		}
@@ -51,6 +57,28 @@ func (h *Host) ask(ctx context.Context, call func(*dbus.Conn) error) error {
 		if err := h.reconnect(ctx, end); err != nil {
 			return err
 		}
+	}
+}
+
+// tell calls systemd for a change. It does not end with ctx: a change that was
+// left halfway would go on beside the rollback.
+func (h *Host) tell(ctx context.Context, do call) error { return h.ask(context.WithoutCancel(ctx), do) }
+
+// within gives a call to systemd its time. Not every call of the library's can
+// be broken off; one that goes on all the same is left to itself.
+func within(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("systemd (process 1) has not answered within %s", limit))
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- do(ctx) }()
+	select {
+	case err := <-done:
+		if err != nil && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 

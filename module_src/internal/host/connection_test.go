@@ -3,10 +3,15 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
 	godbus "github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
@@ -42,5 +47,34 @@ func TestAJobWhoseEndWasNotToldIsJudgedByWhatRuns(t *testing.T) {
 		if err := outlived("x.service", c.verb, converge.Process{MainPID: c.pid}); (err != nil) != c.fails {
 			t.Errorf("%+v: %v", c, err)
 		}
+	}
+}
+
+func TestACallHasItsTimeAndEndsWithTheRun(t *testing.T) {
+	never := func(context.Context) error { select {} }
+	if err := within(context.Background(), 10*time.Millisecond, never); err == nil || err.Error() != "systemd (process 1) has not answered within 10ms" {
+		t.Errorf("got %v", err)
+	}
+	signal := errors.New("interrupted by a signal")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	time.AfterFunc(10*time.Millisecond, func() { cancel(signal) })
+	if err := within(ctx, time.Hour, never); !errors.Is(err, signal) {
+		t.Errorf("got %v", err)
+	}
+	failed := errors.New("no such unit")
+	if err := within(context.Background(), time.Hour, func(context.Context) error { return failed }); !errors.Is(err, failed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestASystemdThatDoesNotAnswerIsNotWaitedForForEver(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "socket")
+	listener, err := net.Listen("unix", path) // and nobody accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	if _, err := dial(path, 10*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -127,7 +127,7 @@ func unwritable(paths []string) (readOnly, noDirectory []string, err error) {
 // "252.39-1~deb12u1".
 func (h *Host) systemdVersion(ctx context.Context) (int, error) {
 	var quoted string
-	err := h.ask(ctx, func(c *dbus.Conn) (err error) {
+	err := h.ask(ctx, func(ctx context.Context, c *dbus.Conn) (err error) {
 		quoted, err = c.GetManagerProperty("Version")
 		return err
 	})
@@ -208,7 +208,7 @@ func (h *Host) installed(ctx context.Context, names []string) (map[string]sideki
 		// service as well, which count its processes and memory, takes systemd
 		// ten times as long.
 		var p properties
-		err := h.ask(ctx, func(c *dbus.Conn) (err error) {
+		err := h.ask(ctx, func(ctx context.Context, c *dbus.Conn) (err error) {
 			p, err = c.GetUnitPropertiesContext(ctx, name)
 			return err
 		})

@@ -22,7 +22,7 @@ func (h *Host) instances(ctx context.Context, path string) (ours bool, numbers [
 	}
 	stem := strings.TrimSuffix(filepath.Base(path), ".service")
 	var units []dbus.UnitStatus
-	err = h.ask(ctx, func(c *dbus.Conn) (err error) {
+	err = h.ask(ctx, func(ctx context.Context, c *dbus.Conn) (err error) {
 		units, err = c.ListUnitsByPatternsContext(ctx, nil, []string{stem + "*.service"})
 		return err
 	})

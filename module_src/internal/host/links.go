@@ -104,8 +104,8 @@ func (h *Host) Enable(ctx context.Context, u converge.Unit) error {
 		}
 	}
 	if u.Enabled == converge.On {
-		err := h.ask(ctx, func(c *dbus.Conn) error {
-			_, _, err := c.EnableUnitFilesContext(context.WithoutCancel(ctx), []string{u.Name}, false, true)
+		err := h.tell(ctx, func(ctx context.Context, c *dbus.Conn) error {
+			_, _, err := c.EnableUnitFilesContext(ctx, []string{u.Name}, false, true)
 			return err
 		})
 		if err != nil {
@@ -139,8 +139,8 @@ func (h *Host) disable(ctx context.Context, unit string, have []converge.Link) e
 // disableIn does nothing for a unit whose file is gone: systemd no longer cares
 // about links that such a unit has left behind.
 func (h *Host) disableIn(ctx context.Context, unit string, runtime bool) error {
-	err := h.ask(ctx, func(c *dbus.Conn) error {
-		_, err := c.DisableUnitFilesContext(context.WithoutCancel(ctx), []string{unit}, runtime)
+	err := h.tell(ctx, func(ctx context.Context, c *dbus.Conn) error {
+		_, err := c.DisableUnitFilesContext(ctx, []string{unit}, runtime)
 		return err
 	})
 	if isDBus(err, "org.freedesktop.systemd1.NoSuchUnit") {

@@ -65,7 +65,7 @@ func (h *Host) inspectFiles(ctx context.Context, s sidekiq.Service, found *sidek
 	}
 	// Unlike the property UnitFileState, this call looks at the disk.
 	var files []dbus.UnitFile
-	err = h.ask(ctx, func(c *dbus.Conn) (err error) {
+	err = h.ask(ctx, func(ctx context.Context, c *dbus.Conn) (err error) {
 		files, err = c.ListUnitFilesByPatternsContext(ctx, nil, []string{s.Unit()})
 		return err
 	})

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
 	godbus "github.com/godbus/dbus/v5"
@@ -22,31 +23,38 @@ const (
 	busSocket     = "/run/dbus/system_bus_socket"
 )
 
-// dial connects to systemd by a socket. The library's own functions for that
+// dial connects to systemd by a socket, within a limit. The library's own functions for that
 // would do if it were not for SIGPIPE; see [socket].
-func dial(path string) (*dbus.Conn, error) {
+func dial(path string, limit time.Duration) (*dbus.Conn, error) {
 	return dbus.NewConnection(func() (*godbus.Conn, error) {
-		conn, err := authenticated(path)
-		if err == nil && path == busSocket {
-			err = conn.Hello()
+		s, err := openSocket(path)
+		if err != nil {
+			return nil, err
 		}
-		if err != nil && conn != nil {
-			_ = conn.Close()
+		if err := s.conn.SetDeadline(time.Now().Add(limit)); err != nil {
+			return nil, errors.Join(err, s.Close())
 		}
-		return conn, err
+		conn, err := introduced(s, path == busSocket)
+		if err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+		return conn, s.conn.SetDeadline(time.Time{})
 	})
 }
 
-func authenticated(path string) (*godbus.Conn, error) {
-	s, err := openSocket(path)
+// introduced says who we are and, on a bus, hello.
+func introduced(s *socket, hello bool) (*godbus.Conn, error) {
+	conn, err := godbus.NewConn(s)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := godbus.NewConn(s)
-	if err != nil {
-		return nil, errors.Join(err, s.Close())
+	if err := conn.Auth([]godbus.Auth{godbus.AuthExternal(strconv.Itoa(os.Getuid()))}); err != nil {
+		return nil, err
 	}
-	return conn, conn.Auth([]godbus.Auth{godbus.AuthExternal(strconv.Itoa(os.Getuid()))})
+	if hello {
+		err = conn.Hello()
+	}
+	return conn, err
 }
 
 // socket is a connected Unix socket. A write to one whose other end is gone,

@@ -138,7 +138,7 @@ func stale(u converge.Unit, envFiles []string, now time.Time) (newer []string, e
 
 // Reload makes the manager read its unit files again.
 func (h *Host) Reload(ctx context.Context) error {
-	if err := h.ask(ctx, func(c *dbus.Conn) error { return c.ReloadContext(ctx) }); err != nil {
+	if err := h.tell(ctx, func(ctx context.Context, c *dbus.Conn) error { return c.ReloadContext(ctx) }); err != nil {
 		return fmt.Errorf("cannot reload the systemd manager: %w", err)
 	}
 	return nil
@@ -148,7 +148,7 @@ func (h *Host) Reload(ctx context.Context) error {
 // back: when ctx is done, only the waiting ends.
 func (h *Host) Run(ctx context.Context, unit string, v converge.Verb) error {
 	var result chan string
-	err := h.ask(ctx, func(c *dbus.Conn) error {
+	err := h.tell(ctx, func(ctx context.Context, c *dbus.Conn) error {
 		result = make(chan string, 1)
 		return h.queue(ctx, c, unit, v, result)
 	})
@@ -182,7 +182,7 @@ func (h *Host) queue(ctx context.Context, c *dbus.Conn, unit string, v converge.
 	if v == converge.Start || v == converge.Restart {
 		forgetFailures(ctx, c, unit)
 	}
-	_, err := queue(context.WithoutCancel(ctx), unit, "replace", result)
+	_, err := queue(ctx, unit, "replace", result)
 	return err
 }
 
@@ -232,7 +232,9 @@ func (h *Host) quietBySignal(ctx context.Context, unit string) error {
 	if p.MainPID == 0 {
 		return fmt.Errorf("cannot quiet %s: it has no main process", unit)
 	}
-	err = h.ask(ctx, func(c *dbus.Conn) error { return c.KillUnitWithTarget(ctx, unit, dbus.Main, quiet) })
+	err = h.tell(ctx, func(ctx context.Context, c *dbus.Conn) error {
+		return c.KillUnitWithTarget(ctx, unit, dbus.Main, quiet)
+	})
 	if err != nil {
 		return fmt.Errorf("cannot quiet %s: %w", unit, err)
 	}
@@ -255,7 +257,7 @@ type properties map[string]any
 
 func (h *Host) properties(ctx context.Context, unit string) (properties, error) {
 	var p properties
-	err := h.ask(ctx, func(c *dbus.Conn) (err error) {
+	err := h.ask(ctx, func(ctx context.Context, c *dbus.Conn) (err error) {
 		p, err = c.GetAllPropertiesContext(ctx, unit)
 		return err
 	})
