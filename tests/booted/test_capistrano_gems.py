@@ -108,7 +108,7 @@ def old_host(released: Path, host: Host) -> Iterator[Host]:
 
 def all_tasks(checkout: Checkout, host: Host, version: str) -> None:
     """A deploy with jobs in flight, and each task."""
-    jobs = push_jobs(host, version, 5, 14, 1, 1)
+    jobs = push_jobs(host, version.replace(" ", "-"), 5, 14, 1, 1)
     checkout.deploy(version)
     assert {running_version(host) for dummy in range(3)} == {version}
     wait_until_done(host, jobs)
