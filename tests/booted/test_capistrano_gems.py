@@ -78,7 +78,7 @@ def test_its_mark_of_a_deploy_is_kept(app: Checkout, host: Host) -> None:
     load_gem(app, "3.2")
     app.set('set :sidekiq_mark_deploy, true; set :sidekiq_deploy_label, "the third"')
     output = app.deploy("marked")
-    assert output.index("systemctl restart sidekiq") < output.index("Deploy.mark!"), output
+    assert output.index("systemctl restart sidekiq") < output.index("sidekiq:mark_deploy"), output
     assert "the third" in host.out("redis-cli --scan --pattern '*-marks' | xargs -n 1 redis-cli hvals")
 
 

@@ -27,7 +27,8 @@ module Capistrano
       task "sidekiq:mark_deploy" do
         on(roles(fetch(:sidekiq_roles))) do
           within(current_path) do
-            execute :bundle, :exec, :ruby, "-e", "require 'sidekiq/deploy'; Sidekiq::Deploy.mark!(ARGV[0])", "--", fetch(:sidekiq_deploy_label)
+            script = "require 'sidekiq/deploy'; Sidekiq::Deploy.mark!(ARGV[0])"
+            execute :bundle, :exec, :ruby, "-e", script.shellescape, "--", fetch(:sidekiq_deploy_label).shellescape
           end
         end
       end
