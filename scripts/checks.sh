@@ -40,6 +40,8 @@ later() {
 together() {
   local -A running=() since=()
   local i pid status
+  # What runs in the background does not hear of Ctrl-C.
+  trap 'kill "${!running[@]}" 2>/dev/null; exit 130' INT TERM
   for i in "${!queued[@]}" end; do
     while ((${#running[@]} >= JOBS)) || [[ $i == end && ${#running[@]} -gt 0 ]]; do
       status=0
@@ -52,6 +54,7 @@ together() {
     eval "${commands[$i]}" >"$(log_of "${queued[$i]}")" 2>&1 </dev/null &
     running[$!]=${queued[$i]} since[$!]=$SECONDS
   done
+  trap - INT TERM
   queued=() commands=()
 }
 
@@ -88,7 +91,7 @@ remember() {
   { awk -v name="$1" '{ line = $0; sub(/^[0-9]+ /, "", line) } line != name' "$TIMES" && echo "$2 $1"; } >"$TIMES.new" && mv "$TIMES.new" "$TIMES"
 }
 
-# plan PART...: lists what the parts would run, each with the minutes that it took when it last passed here.
+# plan PART...: lists what the parts would run, each with the minutes that it took when it last passed here, if need be on another system.
 plan() {
   local PLAN=1 planned=() part
   for part in "$@"; do
@@ -96,7 +99,14 @@ plan() {
   done
   touch "$TIMES"
   printf '%s\n' "${planned[@]}" | awk -v jobs="$JOBS" -v times="$TIMES" '
-    BEGIN { while ((getline line < times) > 0) { seconds = line; sub(/ .*/, "", seconds); sub(/^[0-9]+ /, "", line); took[line] = seconds } }
+    function system_less(name) { sub(/ on [a-z]+$/, "", name); return name }
+    BEGIN {
+      while ((getline line < times) > 0) {
+        seconds = line; sub(/ .*/, "", seconds); sub(/^[0-9]+ /, "", line)
+        took[line] = seconds; took[system_less(line)] = seconds
+      }
+    }
+    !($0 in took) && system_less($0) in took { took[$0] = took[system_less($0)] }
     $0 in took { known += took[$0]; printf "  %-48s %5.1f min\n", $0, took[$0] / 60; next }
     { unknown++; printf "  %-48s     ? min\n", $0 }
     END {
