@@ -48,7 +48,7 @@ func newGrammar() grammar {
 		class:      regexp.MustCompile(`^([A-Z]\w*(?:::[A-Z]\w*)*): (.*)$`),
 		classAtEnd: regexp.MustCompile(`^(.*) \(([A-Z]\w*(?:::[A-Z]\w*)*)\)$`),
 		manager:    regexp.MustCompile(`^(?:\S+\.service: |kernel: |(?:Starting|Started|Stopping|Stopped|Failed to start|Reloading|Reloaded) .*\S)`),
-		noise:      regexp.MustCompile(`^\s*(?:[DIWEF], \[|\[(?:[^!]|$)|\S*\d\d:\d\d:\d\d|(?:DEBUG|INFO|WARN|WARNING|ERROR|FATAL)(?::? [^ ]|\s*\[))|\b(?:DEBUG|INFO|WARN|ERROR|FATAL) -- |\blevel=|: warning: `),
+		noise:      regexp.MustCompile(`^\s*(?:[DIWEF], \[|Ignoring \S+ because its extensions|\[(?:[^!]|$)|\S*\d\d:\d\d:\d\d|(?:DEBUG|INFO|WARN|WARNING|ERROR|FATAL)(?::? [^ ]|\s*\[))|\b(?:DEBUG|INFO|WARN|ERROR|FATAL) -- |\blevel=|: warning: `),
 	}
 }
 
@@ -310,9 +310,29 @@ func (g grammar) decisive(log []string) []exception {
 		for all[first].caused {
 			first--
 		}
-		return all[first : i+1]
+		return withoutAtExit(all[first : i+1])
 	}
 	return nil
+}
+
+// withoutAtExit takes from a chain what was raised while the process ended, by
+// at_exit. Ruby gives that the exception which the process ends with as its
+// cause: the exit (SystemExit) after Sidekiq has rescued one and printed it,
+// which has that for a cause, or the exception itself, which is then printed
+// again, with its causes.
+func withoutAtExit(chain []exception) []exception {
+	same := func(a, b exception) bool { return a.class == b.class && a.message == b.message }
+	for half := len(chain) / 2; half > 0; half-- {
+		if end := chain[len(chain)-half:]; slices.EqualFunc(end, chain[len(chain)-2*half:len(chain)-half], same) {
+			chain = end
+			break
+		}
+	}
+	exit := func(e exception) bool { return e.class == "SystemExit" }
+	if i := slices.IndexFunc(chain, exit); i >= 0 {
+		chain = chain[min(i+1, len(chain)-1):] // abort puts its message into the exit
+	}
+	return chain
 }
 
 // isLast reports whether the process says nothing after an exception.

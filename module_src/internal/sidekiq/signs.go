@@ -79,7 +79,6 @@ func gemSigns() []sign {
 		{"Gemfile syntax", "error (?:while )?(?:parsing|evaluating|loading) [`'\"]?(Gemfile|gems\\.rb)", true, "Bundler cannot read the application's $1"},
 		{"no Gemfile", `Could not locate Gemfile`, true, "there is no Gemfile in working_directory"},
 		{"paid gems", `(?:Bad username or password|Authentication is required) for (\S+)`, true, "the gem server $1 wants a user and a password: bundle config set it for the service's user, and run bundle install"},
-		{"extension not built", `Ignoring (\S+) because its extensions are not built`, true, "the native part of $1 is not built for this Ruby: run bundle pristine as {user}"},
 		{
 			"native library", `(\S+): cannot open shared object file|: undefined symbol: |incompatible library version - |linked to incompatible |version .GLIBC\w*_\S+ not found|invalid ELF header`, true,
 			"a library that a gem was built with is missing on this host, or is another one: install it, or build the gems anew for this Ruby (bundle pristine)",

@@ -148,7 +148,6 @@ func failures() map[string][2]string {
 		"redis-command":                     {"Redis command", `unknown command`},
 		"other-version-manager":             {"other version manager", ``},
 		"paid-gems":                         {"paid gems", `gems.contribsys.com`},
-		"extension-not-built":               {"extension not built", `bcrypt-3.1.22`},
 		"native-library-missing":            {"native library", `libpq.so.5`},
 		"activated-2.3":                     {"activated", `json 2.7.1`},
 		"Ruby-of-a-gem":                     {"wrong Ruby", `requires Ruby >= 3.2.0`},
@@ -197,6 +196,9 @@ func failures() map[string][2]string {
 		"bundler-permission-2.3":            {"bundler permission", `Gemfile.lock`},
 		"linked-file-7":                     {"file missing", `config/database.yml`},
 		"program-3":                         {"file missing", `identify`},
+		"at_exit-after-exit":                {"", `key not found: "X" (KeyError)`},
+		"at_exit-before-the-error":          {"", `the licence says no (RuntimeError)`},
+		"abort-with-unbuilt-extensions":     {"", `no licence`},
 		"server-solr":                       {"server", `localhost:8983`},
 	}
 }
