@@ -22,15 +22,13 @@ from typing import Any
 
 import pytest
 from support import SUPPORT
+from system import SUITE
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("SIDEKIQ_PROGRAM", ROOT / "plugins/plugin_utils/_bin/sidekiq_service_linux_amd64"))
 EMULATOR = os.environ.get("SIDEKIQ_EMULATOR", "")
-SUITE = os.environ.get("SIDEKIQ_SUITE", "bookworm")
 
 UNIT = "/lib/systemd/system/sidekiq.service"
-# Where root finds it: older Ubuntus have not merged /bin into /usr/bin.
-SYSTEMCTL = "/bin/systemctl" if SUITE in ("xenial", "bionic") else "/usr/bin/systemctl"
 SUDOERS = "/etc/sudoers.d/sidekiq-restart-users"
 APP = "/opt/laevigata"
 

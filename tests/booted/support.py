@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from system import SUITE
 
-SUITE = os.environ.get("SIDEKIQ_SUITE", "bookworm")
 PATH = os.environ.get("SIDEKIQ_SUPPORT")
 EMULATED = bool(os.environ.get("SIDEKIQ_EMULATOR"))
 

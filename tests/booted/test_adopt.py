@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import APP, SUDOERS, SUITE, UNIT, Host
+from conftest import APP, SUDOERS, UNIT, Host
+from system import KNOWS_STEPS
 
 
 SEED_UNIT = (Path(__file__).parent / "seed.service").read_text()
@@ -201,7 +202,7 @@ INSTALLS: list[dict[str, Any]] = [
     {"wanted_by": ["graphical.target"]},
     {},
 ]
-if SUITE not in ("bullseye", "bookworm"):  # UpheldBy= came with systemd 254
+if KNOWS_STEPS:
     INSTALLS[-1:-1] = [{"directives": {"Install": {"UpheldBy": "redis-server.service"}}}]
 
 LINKS = "find /etc/systemd/system /run/systemd/system -lname '*/sidekiq.service' -printf '%p\\n' | sort"

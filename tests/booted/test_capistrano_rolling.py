@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 from checkouts import APP_HOST, Checkout, is_quiet, push_jobs, running_version, wait_until_done
 from conftest import APP, SUITE, Host, booted
+from system import NOTIFIES
 
 pytestmark = pytest.mark.long
 
@@ -85,7 +86,7 @@ def test_one_after_the_other_the_next_when_the_last_is_up(hosts: list[Host], che
     output = checkout.deploy("rolling")
     assert "systemctl reload" not in output, "none is quiet while it is not its turn"
     assert [running_version(host) for host in hosts] == ["rolling"] * 2
-    if SUITE != "bullseye":  # whose Sidekiq does not tell systemd when it is up; the tasks find out
+    if NOTIFIES:  # or else the tasks find out
         assert moment(hosts[0], "Started") < moment(hosts[1], "Stopping")
     for host, names in zip(hosts, jobs, strict=True):
         wait_until_done(host, names)

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, SUITE, SYSTEMCTL, Host, upload
+from conftest import ROOT, SUITE, Host, upload
+from system import SYSTEMCTL
 
 FAULTS = ROOT / ".cache/faults"
 MINUTES = 18  # of the long test

@@ -6,12 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import APP, SUITE, UNIT, Host, tool
+from conftest import APP, UNIT, Host, tool
+from system import SIDEKIQ_VERSION, TYPE
 
 HOST_OPTIONS = ["--no-app"]
-
-# What each Debian packages, which is what the application's Gemfile.lock pins, and what systemd can know of it.
-VERSION, KIND = {"bullseye": ("6.0.4", "exec"), "bookworm": ("6.4.1", "notify"), "trixie": ("7.3.2", "notify")}[SUITE]
 
 
 @pytest.fixture
@@ -55,10 +53,10 @@ def test_the_first_deploy_starts_it_and_the_next_run_fits_the_unit_to_its_sideki
 
     check = succeeded(bare.converge(check=True))
     result = succeeded(bare.converge())
-    assert (result["deployed"], result["sidekiq_version"], result["steps"]) == (True, VERSION, check["steps"])
-    assert bare.show("Type", "ActiveState") == {"Type": KIND, "ActiveState": "active"}
-    if KIND == "notify":
-        assert result["steps"][0] == f"change {UNIT}: its type is notify now, since Sidekiq {VERSION} tells systemd when it is up"
+    assert (result["deployed"], result["sidekiq_version"], result["steps"]) == (True, SIDEKIQ_VERSION, check["steps"])
+    assert bare.show("Type", "ActiveState") == {"Type": TYPE, "ActiveState": "active"}
+    if TYPE == "notify":
+        assert result["steps"][0] == f"change {UNIT}: its type is notify now, since Sidekiq {SIDEKIQ_VERSION} tells systemd when it is up"
         assert bare.main_pid() != pid
     else:
         assert (result["changed"], result["steps"], bare.main_pid()) == (False, [], pid)
@@ -86,5 +84,5 @@ def test_a_run_while_the_application_is_gone_leaves_the_service_running(bare: Ho
     assert (result["deployed"], bare.main_pid()) == (False, pid)
     bare.sh(f"mv {APP}/gone {APP}/current")
     assert succeeded(bare.converge())["deployed"]
-    assert bare.show("Type", "ActiveState") == {"Type": KIND, "ActiveState": "active"}
+    assert bare.show("Type", "ActiveState") == {"Type": TYPE, "ActiveState": "active"}
     works(bare)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import APP, SUDOERS, SYSTEMCTL, UNIT, Host, tool, until
+from conftest import APP, SUDOERS, UNIT, Host, tool, until
+from system import SYSTEMCTL
 
 ETC = "/etc/systemd/system/sidekiq.service"
 VERBS = ["start", "stop", "restart", "reload", "status"]

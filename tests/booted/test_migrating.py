@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import APP, ROOT, SUITE, Host, tool
+from conftest import APP, ROOT, Host, tool
 from guides import blocks, run
+from system import NOTIFIES
 
 SEED_UNIT = (Path(__file__).parent / "seed.service").read_text()
 LEDGER = f"{APP}/shared/tmp/ledger"
@@ -37,13 +38,13 @@ def test_several_copies_become_one_service_and_no_job_is_lost(host: Host) -> Non
     assert not host.converge(processes=2)["changed"]
 
 
-# As capistrano-sidekiq 3 writes it for the deploy user's own systemd. Sidekiq 6.0.4, which bullseye has, cannot notify.
+# As capistrano-sidekiq 3 writes it for the deploy user's own systemd. Where Sidekiq cannot notify it is simple.
 USER_UNIT = f"""[Unit]
 Description=Sidekiq for laevigata (production)
 After=syslog.target network.target
 
 [Service]
-Type={"simple" if SUITE == "bullseye" else "notify"}
+Type={"notify" if NOTIFIES else "simple"}
 NotifyAccess=all
 WorkingDirectory={APP}/current
 ExecStart=/usr/local/bin/bundle exec sidekiq -e production --config config/sidekiq.yml

@@ -14,14 +14,13 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import APP, ROOT, SUDOERS, SUITE, Host
+from conftest import APP, ROOT, SUDOERS, Host
+from system import KNOWS_STEPS, NOTIFIES, TYPE
 
 pytestmark = pytest.mark.long
 
 HOST_OPTIONS = ["--with", "imagemagick,dma,logrotate,libnss-extrausers"]
 
-NOTIFY = SUITE != "bullseye"  # whose Sidekiq knows nothing of systemd
-STEPS = SUITE not in ("bullseye", "bookworm")  # RestartSteps= came with systemd 254
 TMP = f"{APP}/shared/tmp"
 COMMAND = "/usr/local/bin/bundle exec sidekiq -e production -C config/sidekiq.yml"
 
@@ -156,11 +155,11 @@ ROWS: dict[str, Row] = {
         then=f"for i in $(seq 50); do {TITLE} | grep '0 of 3 busy' && break; sleep 0.2; done",
         started=True,
     ),
-    "type": Row({"type": "simple"}, {"Type": "simple"} | ({"NotifyAccess": "none", "WatchdogSignal": "6"} if NOTIFY else {})),
-    "watchdog_sec": Row({"watchdog_sec": 40}, {"WatchdogUSec": "40s"} if NOTIFY else {}, started=NOTIFY),
-    "watchdog_sec 0": Row({"watchdog_sec": 0}, {"WatchdogSignal": "6"} if NOTIFY else {}),
+    "type": Row({"type": "simple"}, {"Type": "simple"} | ({"NotifyAccess": "none", "WatchdogSignal": "6"} if NOTIFIES else {})),
+    "watchdog_sec": Row({"watchdog_sec": 40}, {"WatchdogUSec": "40s"} if NOTIFIES else {}, started=NOTIFIES),
+    "watchdog_sec 0": Row({"watchdog_sec": 0}, {"WatchdogSignal": "6"} if NOTIFIES else {}),
     "restart": Row({"restart": "on-failure"}, {"Restart": "on-failure"}),
-    "restart_sec": Row({"restart_sec": 7}, {"RestartUSec": "7s"} | ({"RestartSteps": "0", "RestartMaxDelayUSec": "infinity"} if STEPS else {})),
+    "restart_sec": Row({"restart_sec": 7}, {"RestartUSec": "7s"} | ({"RestartSteps": "0", "RestartMaxDelayUSec": "infinity"} if KNOWS_STEPS else {})),
     "start_timeout": Row({"start_timeout": 42}, {"TimeoutStartUSec": "42s"}),
     "timeout_stop_sec": Row({"timeout_stop_sec": 33}, {"TimeoutStopUSec": "33s"}),
     "timeout_stop_sec of sidekiq.yml": Row(
@@ -387,18 +386,18 @@ SAYS = {
     "KillMode": "mixed",
     "OOMPolicy": "continue",
     "Restart": "always",
-    "RestartUSec": "1s" if STEPS else "20s",
+    "RestartUSec": "1s" if KNOWS_STEPS else "20s",
     "StartLimitIntervalUSec": "0",
     "SyslogIdentifier": "sidekiq",
     "TimeoutStartUSec": "5min",
-    "Type": "notify" if NOTIFY else "exec",
+    "Type": TYPE,
     "UMask": "0002",
     "User": "deploy",
     "Wants": "redis-server.service",
     "WorkingDirectory": f"{APP}/current",
 }
-SAYS |= {"NotifyAccess": "main", "WatchdogSignal": "15"} if NOTIFY else {}
-SAYS |= {"RestartSteps": "5", "RestartMaxDelayUSec": "30s"} if STEPS else {}
+SAYS |= {"NotifyAccess": "main", "WatchdogSignal": "15"} if NOTIFIES else {}
+SAYS |= {"RestartSteps": "5", "RestartMaxDelayUSec": "30s"} if KNOWS_STEPS else {}
 FOLLOWS = {"Id", "Names", "FragmentPath", "UnitFileState", "WantedBy", "Before", "RequiresMountsFor", "SetLoginEnvironment"}
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import SUDOERS, SUITE, SYSTEMCTL, Host
+from conftest import SUDOERS, Host
+from system import SUDO, SUITE, SYSTEMCTL
 
 pytestmark = pytest.mark.usefixtures("policy")
 
@@ -19,11 +20,11 @@ QUICK: dict[str, Any] = {"state": "present"}
 VERBS = ["start", "stop", "restart", "reload", "status"]
 
 
-@pytest.fixture(params=["sudo", RS] if SUITE == "trixie" else ["sudo"])
+@pytest.fixture(params={"trixie": ["sudo", RS], "resolute": [RS]}.get(SUITE, ["sudo"]))
 def policy(request: pytest.FixtureRequest, host: Host) -> Iterator[str]:
     """The host's own policy, under each sudo that the suite has."""
     host.sh("cp -a /etc/sudoers /root/sudoers; mkdir -p /root/sudoers.d; cp -a /etc/sudoers.d/. /root/sudoers.d")
-    if request.param == RS:
+    if SUITE == "trixie" and request.param == RS:
         # sudo-rs and sudo stand side by side in Debian 13; this is how its dpkg lets an administrator switch.
         host.sh(
             "set -e; for p in /usr/bin/sudo /usr/sbin/visudo; do dpkg-divert --quiet --local --rename --add --divert $p.ws $p"
@@ -82,7 +83,7 @@ def test_a_later_rule_that_wins_is_named_and_all_is_rolled_back(host: Host, poli
     assert result.get("failed") and result["rolled_back"], result
     for word in [*words, "comes later", "deploy", "/etc/sudoers"]:
         assert word in result["msg"], result["msg"]
-    if SUITE in ("trixie", "forky", "noble", "resolute") and policy != RS:  # sudo 1.9.14 and newer say where a rule stands
+    if SUDO >= (1, 9, 14) and policy != RS:  # which says where a rule stands
         assert "/etc/sudoers.d/zz-local" in result["msg"], result["msg"]
     assert host.snapshot() == before
 
