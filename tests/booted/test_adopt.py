@@ -271,7 +271,7 @@ def test_a_unit_left_by_another_unit_dir_is_told_of(host: Host) -> None:
     moved = {"state": "present", "unit_dir": "/etc/systemd/system"}
     for dummy in range(2):
         result = host.converge(**moved)
-        assert any(f"remove it with: rm {UNIT}" in warning for warning in result["warnings"]), result
+        assert any(f"Remove it with: rm {UNIT}" in warning for warning in result["warnings"]), result
     gone = host.converge(unit_dir="/etc/systemd/system", state="absent")
     assert any(f"{UNIT} belongs to this collection, too" in warning and "is left as it is" in warning for warning in gone["warnings"]), gone
     host.sh(f"rm {UNIT}")

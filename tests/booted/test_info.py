@@ -12,7 +12,7 @@ from conftest import APP, SUDOERS, UNIT, Host, tool, until
 from system import SYSTEMCTL
 
 ETC = "/etc/systemd/system/sidekiq.service"
-VERBS = ["start", "stop", "restart", "reload", "status"]
+VERBS = ["start", "stop", "restart", "reload", "status", "kill_tstp"]
 SEED_UNIT = (Path(__file__).parent / "seed.service").read_text()
 
 
