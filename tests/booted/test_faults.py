@@ -61,22 +61,24 @@ def no_violation(reports: list[Report], runs: int) -> None:
 
 def test_a_run_that_is_killed_is_healed_by_the_next(faults: Host) -> None:
     points = "^(rename to|unlink /lib|tell systemd (Reload|Re?[Ss]tart|Stop)|print the result)"
-    no_violation(drive(faults, "-transitions", "fresh;change;absent;a failing change", "-only", points, "-fault", "kill after"), 15)
+    no_violation(drive(faults, "-transitions", "^(fresh|change|absent|a failing change)$", "-only", points, "-fault", "kill after"), 15)
 
 
 def test_a_change_that_fails_leaves_the_host_as_it_was(faults: Host) -> None:
-    no_violation(drive(faults, "-transitions", "change", "-only", "^(rename to /etc/sudoers.d|fsync /lib/systemd/system$)"), 8)
+    no_violation(drive(faults, "-transitions", "^change$", "-only", "^(rename to /etc/sudoers.d|fsync /lib/systemd/system$)"), 8)
 
 
 def test_each_change_is_made_over_the_system_bus_too(faults: Host) -> None:
-    over = "change;1 to 3;a failing change"
-    reports = drive(faults, "-transitions", ";".join(f"{name}, over the system bus" for name in over.split(";")), "-only", "^$")
-    assert [(report["outcome"], report["violations"]) for report in reports] == [("done all the same", None)] * 2 + [("rolled back", None)], reports
+    reports = drive(faults, "-transitions", "over the system bus$", "-only", "^$")
+    assert len(reports) >= 13
+    for report in reports:
+        fails = report["transition"].startswith("a failing ")
+        assert (report["outcome"], report["violations"]) == ("rolled back" if fails else "done all the same", None), report
 
 
 def test_a_run_goes_on_when_systemd_is_executed_anew_at_any_message(faults: Host) -> None:
     to_systemd = "^(tell systemd (St|Re|Enable)|ask systemd Subscribe)"
-    transitions = "a failing change;change, over the system bus"
+    transitions = "^(a failing change|change, over the system bus)$"
     no_violation(drive(faults, "-transitions", transitions, "-only", to_systemd, "-fault", "daemon-reexec"), 8)
 
 
@@ -90,7 +92,7 @@ LOOKS = [
 
 
 def test_a_look_that_fails_ends_the_run_before_its_first_step_and_names_path_and_error(faults: Host) -> None:
-    reports = drive(faults, "-transitions", "change", "-only", f"^({'|'.join(LOOKS)})$", "-fault", "EIO")
+    reports = drive(faults, "-transitions", "^change$", "-only", f"^({'|'.join(LOOKS)})$", "-fault", "EIO")
     no_violation(reports, len(LOOKS))
     first = [report for report in reports if report.get("nth") == 1]
     assert len(first) == len(LOOKS)

@@ -15,7 +15,6 @@ import (
 	"os"
 	"regexp"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -36,7 +35,7 @@ func driveCommand(args []string) (status int, err error) {
 	var d driver
 	flags := flag.NewFlagSet("drive", flag.ExitOnError)
 	flags.StringVar(&d.program, "program", "/root/sidekiq_service", "the program to try")
-	names := flags.String("transitions", "", "those to try, with semicolons between; empty: all")
+	names := flags.String("transitions", ".", "try only those whose name matches this regular expression")
 	minutes := flags.Float64("minutes", 18, "how long to go on; 0: until everything has been tried")
 	flags.Uint64Var(&d.seed, "seed", 1, "which faults are tried first")
 	only := flags.String("only", ".", "try only effects that match this regular expression")
@@ -44,6 +43,10 @@ func driveCommand(args []string) (status int, err error) {
 	path := flags.String("report", "/dev/stdout", "where the report goes, a line of JSON for each run")
 	_ = flags.Parse(args)
 	if d.only, err = regexp.Compile(*only); err != nil {
+		return 0, err
+	}
+	which, err := regexp.Compile(*names)
+	if err != nil {
 		return 0, err
 	}
 	if *minutes > 0 {
@@ -55,7 +58,7 @@ func driveCommand(args []string) (status int, err error) {
 		return 0, err
 	}
 	defer lock.Close()
-	err = logTo(*path, func(w io.Writer) error { d.out = json.NewEncoder(w); return d.drive(chosen(*names)) })
+	err = logTo(*path, func(w io.Writer) error { d.out = json.NewEncoder(w); return d.drive(chosen(which)) })
 	if err == nil && d.violations > 0 {
 		status = 1
 	}
@@ -75,11 +78,8 @@ func alone() (*os.File, error) {
 	return f, nil
 }
 
-func chosen(names string) []transition {
-	if names == "" {
-		return transitions
-	}
-	return slices.DeleteFunc(slices.Clone(transitions), func(t transition) bool { return !slices.Contains(strings.Split(names, ";"), t.name) })
+func chosen(names *regexp.Regexp) []transition {
+	return slices.DeleteFunc(transitions(), func(t transition) bool { return !names.MatchString(t.name) })
 }
 
 // driver tries transitions.
@@ -179,14 +179,20 @@ func (d *driver) learn(c *course) error {
 
 // attempts are the faults at the effects of a course, in an order that is by
 // chance but the same for the same seed: one fault at each effect, then
-// another. A look that several courses make is tried in one of them.
+// another. A look that several courses make is tried in one of them, and what
+// has nothing to do with systemd not once more over the other bus.
 func (d *driver) attempts(c *course, courses []*course) []attempt {
 	var all []attempt
 	for effect, times := range c.effects {
+		if c.systemBus && !toSystemd.MatchString(effect) {
+			continue // the same as without it
+		}
 		most := 4
 		if !changes(effect) {
 			most = 2
-			with := slices.DeleteFunc(slices.Clone(courses), func(o *course) bool { return o.effects[effect] == 0 })
+		}
+		if !changes(effect) && !toSystemd.MatchString(effect) {
+			with := slices.DeleteFunc(slices.Clone(courses), func(o *course) bool { return o.systemBus || o.effects[effect] == 0 })
 			if with[d.chance(effect)%uint64(len(with))] != c {
 				continue
 			}

@@ -8,7 +8,7 @@
 // services and removes files.
 //
 //	faults trace [-fault FAULT [-at EFFECT] [-nth N]] [-only PATTERN] [-log FILE] PROGRAM [ARGUMENT...]
-//	faults drive [-program PROGRAM] [-transitions NAME,...] [-minutes N] [-seed N] [-only PATTERN] [-report FILE]
+//	faults drive [-program PROGRAM] [-transitions PATTERN] [-minutes N] [-seed N] [-only PATTERN] [-report FILE]
 //	faults stand-in
 //
 // trace runs a program, and one fault befalls one of its effects: a change of

@@ -4,7 +4,10 @@
 
 package main
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 // options are those of the module sidekiq_service.
 type options map[string]any
@@ -48,7 +51,18 @@ var (
 	absent  = options{"state": "absent"}
 )
 
-var transitions = []transition{
+// transitions are all that are tried: each once more over the system bus.
+func transitions() []transition {
+	all := slices.Clone(plain)
+	for _, t := range plain {
+		t.name += ", over the system bus"
+		t.systemBus = true
+		all = append(all, t)
+	}
+	return all
+}
+
+var plain = []transition{
 	{name: "fresh", goal: standingIn},
 	{name: "change", before: standingIn, goal: changed},
 	{name: "sudoers only", before: standingIn, goal: standingIn.with(options{"sudo_commands": []string{"restart", "status"}})},
@@ -62,9 +76,6 @@ var transitions = []transition{
 	{name: "a failing change", before: standingIn, goal: dying, fails: true},
 	{name: "a failing first run", goal: dying, fails: true},
 	{name: "a failing change of 3", before: three, goal: dying.with(options{"processes": 3}), fails: true},
-	{name: "change, over the system bus", before: standingIn, goal: changed, systemBus: true},
-	{name: "1 to 3, over the system bus", before: standingIn, goal: three, systemBus: true},
-	{name: "a failing change, over the system bus", before: standingIn, goal: dying, fails: true, systemBus: true},
 }
 
 // What the old role left: its unit and its sudo rules.
