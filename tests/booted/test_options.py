@@ -129,7 +129,11 @@ ROWS: dict[str, Row] = {
     "group": Row({"group": "www-data"}, {"Group": "www-data"}),
     "umask": Row({"umask": "0077"}, {"UMask": "0077"}),
     "app_env": Row({"app_env": "staging"}, {"ExecStart": COMMAND.replace("production", "staging")}),
-    "config_file": Row({"config_file": "/etc/side kiq.yml"}, {"ExecStart": COMMAND.replace("config/sidekiq.yml", "/etc/side kiq.yml")}),
+    "config_file": Row(
+        {"config_file": "/etc/side kiq.yml"},
+        {"ExecStart": COMMAND.replace("config/sidekiq.yml", "/etc/side kiq.yml")},
+        before=f"install -m 644 {APP}/shared/config/sidekiq.yml '/etc/side kiq.yml'",
+    ),
     "bundle": Row({"bundle": "/usr/bin/bundle"}, {"ExecStart": COMMAND.replace("/usr/local", "/usr")}),
     "login_shell": Row(
         {"login_shell": True},
