@@ -51,7 +51,8 @@ class Checkout:
 
     def cap_in_background(self, *tasks: str, **environment: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            ["cap", "production", *tasks], cwd=self.directory, env=ENVIRONMENT | environment, text=True, start_new_session=True,
+            ["env", "--default-signal=INT", "cap", "production", *tasks],  # which a shell has background jobs ignore
+            cwd=self.directory, env=ENVIRONMENT | environment, text=True, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
