@@ -38,24 +38,40 @@ later() {
 
 # Runs what is queued, JOBS at a time, and tells of each as it ends.
 together() {
-  local -A running=() since=()
-  local i pid status
+  local i i_ended ended status running=0 since=()
+  exec {ended}<> <(:)
   # What runs in the background does not hear of Ctrl-C.
-  trap 'kill "${!running[@]}" 2>/dev/null; exit 130' INT TERM
-  for i in "${!queued[@]}" end; do
-    while ((${#running[@]} >= JOBS)) || [[ $i == end && ${#running[@]} -gt 0 ]]; do
-      status=0
-      wait -n -p pid "${!running[@]}" || status=$?
-      printf '%-48s ' "${running[$pid]}"
-      report "${running[$pid]}" "$status" $((SECONDS - since[$pid]))
-      unset "running[$pid]"
-    done
-    [[ $i != end ]] || break
-    eval "${commands[$i]}" >"$(log_of "${queued[$i]}")" 2>&1 </dev/null &
-    running[$!]=${queued[$i]} since[$!]=$SECONDS
+  trap 'end_all; exit 130' INT TERM
+  for i in "${!queued[@]}"; do
+    if ((running == JOBS)); then
+      one_ended
+    fi
+    { eval "${commands[$i]}" {ended}>&- >"$(log_of "${queued[$i]}")" 2>&1 </dev/null; echo "$i $?" >&"$ended"; } &
+    since[i]=$SECONDS
+    running=$((running + 1))
+  done
+  while ((running > 0)); do
+    one_ended
   done
   trap - INT TERM
+  exec {ended}>&-
   queued=() commands=()
+}
+
+end_all() {
+  local pid
+  for pid in $(jobs -p); do
+    pkill -TERM -P "$pid"
+    kill "$pid"
+  done
+}
+
+# Each tells in a pipe that it has ended, and how: `wait -n` overlooks one that ends before it is waited for.
+one_ended() {
+  read -r i_ended status <&"$ended"
+  running=$((running - 1))
+  printf '%-48s ' "${queued[$i_ended]}"
+  report "${queued[$i_ended]}" "$status" $((SECONDS - since[i_ended]))
 }
 
 report() {
