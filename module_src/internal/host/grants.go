@@ -18,6 +18,9 @@ import (
 // the policy is in order.
 func policy(ctx context.Context, visudo string) ([]string, error) {
 	out, err := program{path: visudo, args: []string{"-c"}}.run(ctx)
+	if err == nil {
+		err = out.ended(visudo)
+	}
 	if err != nil || out.status == 0 {
 		return nil, err
 	}
@@ -162,8 +165,8 @@ func sameFile(a, b string) bool {
 	return aErr == nil && bErr == nil && a == b
 }
 
-// rootAlready warns of users whom another rule makes root without a password,
-// so that no rule of ours restricts them. Where sudo does not list the rules,
+// rootAlready warns of users whom other rules make root without a password, so
+// that no rule of ours restricts them. Where sudo does not list the rules,
 // the proof of the grants will say why.
 func rootAlready(ctx context.Context, grants []sudo.Grant) []string {
 	var warnings []string
@@ -180,13 +183,28 @@ func rootAlready(ctx context.Context, grants []sudo.Grant) []string {
 		if err != nil {
 			continue
 		}
-		if rule, found := rules.Root(); found {
-			warnings = append(warnings, fmt.Sprintf("%s may run every command as root without a password, "+
-				"so it restricts nothing that this service grants only a few: %s", user.name, rule))
+		if root := rules.RootRules(); len(root) > 0 {
+			warnings = append(warnings, fmt.Sprintf("%s can become root without a password by other rules of sudo, "+
+				"so it restricts nothing that this service grants only a few; take away or fix the arguments of: %s", user.name, someOf(root)))
 		}
 	}
 	slices.Sort(warnings)
 	return warnings
+}
+
+// maxShown is how many rules a warning shows.
+const maxShown = 5
+
+// someOf names the first few rules.
+func someOf(rules []sudo.Decision) string {
+	var texts []string
+	for _, r := range rules[:min(len(rules), maxShown)] {
+		texts = append(texts, r.String())
+	}
+	if more := len(rules) - len(texts); more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(texts, "; ")
 }
 
 // tryStatus runs the status command as the user and without a terminal, as a

@@ -50,7 +50,17 @@ func find(paths []string) (string, error) {
 // output is what a program has left behind when it ends.
 type output struct {
 	stdout, stderr string
-	status         int // exit status, or 128 and the signal
+	status         int            // exit status, or 128 and the signal
+	signal         syscall.Signal // by which it was ended; 0: it ended by itself
+}
+
+// ended says that a program was ended by a signal and so has judged nothing, or
+// nil.
+func (o output) ended(path string) error {
+	if o.signal == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s was ended by the signal %d (%s), so it has approved nothing", path, int(o.signal), o.signal)
 }
 
 // all is both outputs together, for a message.
@@ -76,6 +86,8 @@ func (p program) run(ctx context.Context) (output, error) {
 	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD_COLORS=0", "SYSTEMD_PAGER="}
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.as, Setsid: true}
+	// Its children end with it: it leads a session, and so a group, of its own.
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
 	stdout, stderr := &bounded{}, &bounded{}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
@@ -89,18 +101,18 @@ func (p program) run(ctx context.Context) (output, error) {
 	case ctx.Err() != nil:
 		return out, fmt.Errorf("cannot run %s: %w", p.path, context.Cause(ctx))
 	case errors.As(err, &exit):
-		out.status = exitStatus(exit)
+		out.status, out.signal = exitStatus(exit)
 	case err != nil:
 		return out, fmt.Errorf("cannot run %s: %w", p.path, withoutPath(err))
 	}
 	return out, nil
 }
 
-func exitStatus(exit *exec.ExitError) int {
+func exitStatus(exit *exec.ExitError) (status int, signal syscall.Signal) {
 	if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		return 128 + int(ws.Signal())
+		return 128 + int(ws.Signal()), ws.Signal()
 	}
-	return exit.ExitCode()
+	return exit.ExitCode(), 0
 }
 
 // bounded keeps the first maxOutput bytes written to it and drops the rest. The

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -24,7 +25,7 @@ func TestHowAProgramEndedIsToldByItsStatus(t *testing.T) {
 	for script, want := range map[string]output{
 		"echo a; echo b >&2":             {stdout: "a\n", stderr: "b\n"},
 		"exit 3":                         {status: 3},
-		"kill -TERM $$":                  {status: 128 + 15},
+		"kill -TERM $$":                  {status: 128 + 15, signal: syscall.SIGTERM},
 		"read line; echo got:$line":      {stdout: "got:\n"}, // nobody says anything to it
 		"echo $LC_ALL $PWD ${HOME-none}": {stdout: "C / none\n"},
 	} {

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // Verify has systemd-analyze judge unit files and visudo sudoers files, on
@@ -91,14 +93,24 @@ func analyze(ctx context.Context, units []copied, deployed bool, v *converge.Ver
 	if err != nil {
 		return err
 	}
+	if err := out.ended(path); err != nil {
+		return err
+	}
+	said := lines(out.all())
+	if len(said) == 0 && out.status != 0 {
+		return fmt.Errorf("%s ended with the status %d and said nothing, so it has approved nothing", path, out.status)
+	}
 	var bad []error
-	for _, line := range lines(out.all()) {
+	for _, line := range said {
 		u, ok := about(units, line)
 		if !ok {
+			if !aboutAnother(line) {
+				bad = append(bad, fmt.Errorf("systemd-analyze has not judged the unit: %s", line))
+			}
 			continue
 		}
 		line = named(strings.ReplaceAll(line, u.at, u.Path), u)
-		switch severityOf(line, deployed) {
+		switch severityOf(withoutValues(line, u), deployed) {
 		case fatal:
 			bad = append(bad, fmt.Errorf("systemd-analyze rejects %s: %s", u.Path, line))
 		case worthSaying:
@@ -139,6 +151,44 @@ func about(units []copied, line string) (copied, bool) {
 		}
 	}
 	return copied{}, false
+}
+
+// aboutAnother reports whether a line of systemd-analyze is about a file or a
+// unit, which then is none of ours: it starts with its path or its name, or
+// holds a path.
+func aboutAnother(line string) bool {
+	first, _, _ := strings.Cut(line, ":")
+	if word, _, _ := strings.Cut(first, " "); word == first && isUnit(first) {
+		return true
+	}
+	return slices.ContainsFunc(strings.Fields(line), func(w string) bool {
+		return strings.HasPrefix(strings.Trim(w, `"'`), "/") || isUnit(strings.Trim(w, `"',.:`))
+	})
+}
+
+// isUnit reports whether a word is the full name of a unit.
+func isUnit(word string) bool {
+	full, err := systemd.UnitName(word)
+	return err == nil && full == word
+}
+
+// excuses are words of systemd's that make of a complaint a remark.
+var excuses = []string{"is obsolete", "is deprecated", "compatibility", "is not executable", "EnvironmentFile"}
+
+// withoutValues takes out of a complaint what the unit's name and its values
+// bring into it, as far as that could be taken for systemd's own words.
+func withoutValues(complaint string, u copied) string {
+	complaint = strings.ReplaceAll(complaint, u.Path, "")
+	complaint = strings.ReplaceAll(complaint, filepath.Base(u.Path), "")
+	for l := range systemd.Lines(u.Content) {
+		words, _ := systemd.Words(l.Value)
+		for _, value := range append(words, l.Value) {
+			if slices.ContainsFunc(excuses, func(words string) bool { return strings.Contains(value, words) }) {
+				complaint = strings.ReplaceAll(complaint, value, "")
+			}
+		}
+	}
+	return complaint
 }
 
 type severity int
@@ -202,6 +252,9 @@ func rejected(ctx context.Context, visudo string, sudoers []copied) error {
 	for _, s := range sudoers {
 		out, err := program{path: visudo, args: []string{"-cf", s.at}}.run(ctx)
 		if err != nil {
+			return err
+		}
+		if err := out.ended(visudo); err != nil {
 			return err
 		}
 		if out.status != 0 {

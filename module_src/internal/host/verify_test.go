@@ -3,7 +3,11 @@
 package host
 
 import (
+	"context"
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 )
@@ -52,5 +56,56 @@ func TestAProgramThatIsYetToBeDeployedIsNoFault(t *testing.T) {
 		if got := severityOf(c.line, c.deployed); got != c.want {
 			t.Errorf("%+v: got %v", c, got)
 		}
+	}
+}
+
+func TestAToolThatFailsHasApprovedNothing(t *testing.T) {
+	for line, want := range map[string]bool{
+		"/lib/systemd/system/foo.service:3: Unknown key name 'X' in section 'Unit', ignoring.": true,
+		"foo.service: Command /bin/foo is not executable: No such file or directory":           true,
+		`Configuration file "/etc/systemd/system/x.service" is marked executable.`:             true,
+		"Unit bar.service not found.":                                  true,
+		"Failed to initialize manager: Out of memory":                  false,
+		"Cannot determine cgroup we are running in: No medium found":   false,
+		"Assertion 'x' failed at src/core/manager.c:12, aborting: bad": false,
+	} {
+		if got := aboutAnother(line); got != want {
+			t.Errorf("%s: got %v", line, got)
+		}
+	}
+}
+
+func TestTheUsersOwnWordsExcuseNothing(t *testing.T) {
+	u := copied{File: converge.File{
+		Path: "/lib/systemd/system/compatibility.service", Content: "[Service]\nMemoryMax=2G is deprecated\nEnvironment=\"A=is not executable\"\n",
+	}}
+	for line, want := range map[string]severity{
+		"/lib/systemd/system/compatibility.service:2: Failed to parse memory limit, ignoring: 2G is deprecated":        fatal,
+		"/lib/systemd/system/compatibility.service:3: Invalid environment assignment, ignoring: A=is not executable":   fatal,
+		"/lib/systemd/system/compatibility.service:9: Unknown key name 'X'":                                            fatal,
+		"compatibility.service: Command /usr/local/bin/bundle is not executable: No such file or directory":            worthSaying,
+		"/lib/systemd/system/compatibility.service:9: Standard output type syslog is obsolete, automatically updating": worthSaying,
+	} {
+		if got := severityOf(withoutValues(line, u), false); got != want {
+			t.Errorf("%s: got %v", line, got)
+		}
+	}
+}
+
+func TestAProgramThatIsEndedSaysSoAndItsChildrenEndWithIt(t *testing.T) {
+	out, err := program{path: "/bin/sh", args: []string{"-c", "kill -9 $$"}}.run(t.Context())
+	if err != nil || out.ended("/bin/sh") == nil {
+		t.Errorf("got %+v, %v", out, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	marker := filepath.Join(t.TempDir(), "marker")
+	_, err = program{path: "/bin/sh", args: []string{"-c", "(sleep 0.3; touch " + marker + ") & wait"}}.run(ctx)
+	if err == nil {
+		t.Error("a program that did not end is no error")
+	}
+	time.Sleep(500 * time.Millisecond)
+	if _, err := os.Stat(marker); err == nil {
+		t.Error("the program's child has lived on")
 	}
 }
