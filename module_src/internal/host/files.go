@@ -108,7 +108,12 @@ func (h *Host) Put(_ context.Context, f converge.File) error {
 	if err := trusted(dir); err != nil {
 		return err
 	}
-	if info, err := os.Lstat(f.Path); err == nil && !info.Mode().IsRegular() {
+	info, err := os.Lstat(f.Path)
+	ok, err := seen(f.Path, err)
+	if err != nil {
+		return err
+	}
+	if ok && !info.Mode().IsRegular() {
 		return fmt.Errorf("cannot replace %s: it is %s", f.Path, describe(f.Path, info))
 	}
 	act := install
