@@ -74,7 +74,7 @@ WAYS = [
     Way("connection", "ssh with `RequestTTY=force`, for its sftp, too", "transfer", TTY, hangs=True, quick=True,
         variables={"ansible_ssh_args": "-o ControlMaster=auto -o ControlPersist=60s -o RequestTTY=force"}),
     Way("connection", "ssh with `-tt`, sudo and a password", "transfer", TTY, variables={**WITH_PASSWORD, "ansible_ssh_extra_args": "-tt"}),
-    Way("connection", "network_cli", "refused", "runs commands on the controller", collections=True,
+    Way("connection", "network_cli", "refused", "runs commands on the controller", collections=True, control=None,
         variables={"ansible_connection": "ansible.netcommon.network_cli", "ansible_network_os": "vyos.vyos.vyos"}),
     Way("become method", "sudo with a password", "fast", variables=WITH_PASSWORD),
     Way("become method", "sudo without a password", "fast", prepare=NO_PASSWORD_FOR_SUDO, variables=WITHOUT_PASSWORD),

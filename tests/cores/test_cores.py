@@ -22,6 +22,7 @@ from controllers import NO_PYTHON, OLD_PYTHON, Controller
 
 pytest_plugins = ["controllers"]
 MODULE = "curationexperts.sidekiq.sidekiq_service"
+ROLE = [{"name": "Sidekiq", "ansible.builtin.include_role": {"name": "curationexperts.sidekiq.sidekiq"}, "vars": {"project_name": "laevigata"}}]
 
 
 def counts(output: str) -> dict[str, int]:
@@ -36,11 +37,10 @@ def test_it_is_that_core(controller: Controller) -> None:
 
 
 def test_role_from_nothing_and_again(controller: Controller, managed: dict[str, Host]) -> None:
-    role = [{"name": "Sidekiq", "ansible.builtin.include_role": {"name": "curationexperts.sidekiq.sidekiq"}, "vars": {"project_name": "laevigata"}}]
-    truth = controller.play(NO_PYTHON, role, "--check --diff")
-    first = controller.play(NO_PYTHON, role, "--diff")
-    again = controller.play(NO_PYTHON, role, "-vvv")
-    transferred = controller.play(NO_PYTHON, role, "-e sidekiq_service_fast=false")
+    truth = controller.play(NO_PYTHON, ROLE, "--check --diff")
+    first = controller.play(NO_PYTHON, ROLE, "--diff")
+    again = controller.play(NO_PYTHON, ROLE, "-vvv")
+    transferred = controller.play(NO_PYTHON, ROLE, "-e sidekiq_service_fast=false")
     assert [counts(output)["changed"] for output in (truth, first, again, transferred)] == [1, 1, 0, 0]
     assert "ExecStart=" in truth and "ExecStart=" in first, first
     assert managed[NO_PYTHON].show("ActiveState", "UnitFileState") == {"ActiveState": "active", "UnitFileState": "enabled"}
@@ -147,6 +147,36 @@ def test_words_of_a_command_line(controller: Controller) -> None:
     output = controller.run("adhoc", f"-i inventory.yml {NO_PYTHON} -m {MODULE} -a {shlex.quote(words)}")
     assert "CHANGED" in output, output
     assert counts(controller.play(NO_PYTHON, [{"name": "Sidekiq", MODULE: {"project_name": "laevigata", **typed}}]))["changed"] == 0
+
+
+LISTS = ['["critical","default"]', "['critical', 'default']", "[critical, default]", "critical,default"]
+NO_LISTS = {"[[critical, 2], default]": "critical,2", "critical:2": "critical,2", '["critical"': "queues"}
+
+
+def as_text(queues: str) -> str:
+    """The variable as an argument, with a text as its value; as NAME=VALUE, it would end at a blank."""
+    return shlex.quote(json.dumps({"sidekiq_queues": queues}))
+
+
+@pytest.mark.parametrize("text", LISTS)
+def test_a_list_given_as_text_is_one(controller: Controller, text: str) -> None:
+    output = controller.play(NO_PYTHON, ROLE, f"--check --diff -e {as_text(text)}")
+    assert "-q critical -q default" in output, output
+
+
+@pytest.mark.parametrize("text", NO_LISTS)
+def test_what_is_no_list_is_refused_with_what_to_write(controller: Controller, text: str) -> None:
+    output = controller.play(NO_PYTHON, ROLE, f"--check -e {as_text(text)}", check=False)
+    assert counts(output)["failed"] == 1 and NO_LISTS[text] in output, output
+
+
+@pytest.mark.parametrize("option", ["concurrency", "start_timeout", "login_shell", "enabled"])
+def test_null_is_the_default_and_an_empty_text_is_refused_by_name(controller: Controller, option: str) -> None:
+    for task, name in ((ROLE, f"sidekiq_{option}"), ([{"name": "Sidekiq", MODULE: {"project_name": "laevigata", option: "{{ given }}"}}], "given")):
+        null, empty = (shlex.quote(json.dumps({name: value})) for value in (None, ""))
+        assert counts(controller.play(NO_PYTHON, task, f"--check -e {null}"))["failed"] == 0
+        output = controller.play(NO_PYTHON, task, f"--check -e {empty}", check=False)
+        assert counts(output)["failed"] == 1 and option in output, output
 
 
 def test_a_python_too_old(controller: Controller, managed: dict[str, Host]) -> None:

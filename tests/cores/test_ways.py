@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every way to reach a host, with the oldest and the newest ansible-core, and core's own `command` as a control.
 
-SIDEKIQ_WAYS names the file that what was seen is written into, from which docs/connections.md is made: scripts/ways measure.
+What was seen is written into the file that SIDEKIQ_FIGURES names, and from there into docs/connections.md: benchmarks/tables.py measure ways.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def seen() -> Iterator[dict[str, Any]]:
     """What was seen, by ansible-core and way."""
     found: dict[str, Any] = {}
     yield found
-    if "SIDEKIQ_WAYS" in os.environ:
-        Path(os.environ["SIDEKIQ_WAYS"]).write_text(json.dumps(found, indent=1) + "\n")
+    if path := os.environ.get("SIDEKIQ_FIGURES"):
+        Path(path).write_text(json.dumps(found, indent=1) + "\n")
 
 
 @pytest.fixture(scope="session", params=[OLDEST, NEWEST])

@@ -113,6 +113,20 @@ func specs(options []option, indent string) string {
 	return b.String()
 }
 
+// described is the description of an option with its default in the text. As
+// the key "default" of an argument, ansible-core would refuse null for it from
+// 2.19 on, and null is the default to the module.
+func described(o option) []string {
+	if o.value == nil {
+		return o.description
+	}
+	value, ok := o.value.(string)
+	if !ok {
+		value = inline(o.value)
+	}
+	return append(slices.Clone(o.description), "The default is V("+value+").")
+}
+
 func spec(o option, indent string) string {
 	var b strings.Builder
 	b.WriteString(indent + o.name + ":\n")
@@ -123,13 +137,12 @@ func spec(o option, indent string) string {
 		}
 	}
 	b.WriteString(indent + "description:\n")
-	for _, text := range o.description {
+	for _, text := range described(o) {
 		b.WriteString(indent + "  - " + folded(text, indent+"    ") + "\n")
 	}
 	add(true, "type", o.kind)
 	add(o.elements != "", "elements", o.elements)
 	add(o.choices != nil, "choices", o.choices)
-	add(o.value != nil, "default", o.value)
 	add(o.required, "required", true)
 	add(o.secret, "no_log", true)
 	add(o.since != "", "version_added", o.since)
