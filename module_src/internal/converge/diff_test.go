@@ -251,3 +251,19 @@ func TestARollbackWaitsForTheOldService(t *testing.T) {
 		}
 	}
 }
+
+func TestALinkThatIsSomebodyElsesIsNotReplaced(t *testing.T) {
+	const alias = "/etc/systemd/system/jobs.service"
+	for target, refused := range map[string]bool{"/lib/systemd/system/other.service": true, "/dev/null": true, "": false} {
+		h := befores[1].host("simple", managers[0])
+		if target != "" {
+			h.Link(alias, target)
+		}
+		want := wanted(converge.Up, unitFile(unitText("old", "simple", "boot=3s")))
+		want.Units[0].Links = append([]converge.Link{{Path: alias, Target: unitAt}}, want.Units[0].Links...)
+		_, err := look(t, h, want).Verify(context.Background(), h, true)
+		if (err != nil) != refused || refused && !strings.Contains(err.Error(), alias+", which is a symbolic link to "+target) {
+			t.Errorf("%q: %v", target, err)
+		}
+	}
+}

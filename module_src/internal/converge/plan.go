@@ -109,8 +109,36 @@ func inOrder(steps []Step) []Step {
 // the plan with the verdict.
 func (p Plan) Verify(ctx context.Context, h Host, installed bool) (Plan, error) {
 	var err error
-	p.Verdict, err = h.Verify(ctx, p.Files(), installed)
-	return p, err
+	if p.Verdict, err = h.Verify(ctx, p.Files(), installed); err != nil {
+		return p, err
+	}
+	return p, p.keepsLinks(ctx, h)
+}
+
+// keepsLinks makes sure that no link which enables a unit takes the place of
+// anything else, such as another unit's alias or a mask: systemd would replace
+// it, and a rollback would not bring it back.
+func (p Plan) keepsLinks(ctx context.Context, h Host) error {
+	for _, s := range p.Steps {
+		enable, ok := s.(SetEnabled)
+		if !ok {
+			continue
+		}
+		for _, l := range enable.Want.Links {
+			if slices.ContainsFunc(enable.Was.Links, func(was Link) bool { return was.Path == l.Path }) {
+				continue
+			}
+			there, err := h.File(ctx, l.Path)
+			if err != nil {
+				return err
+			}
+			if there.Exists {
+				return fmt.Errorf("cannot enable %s: it would replace %s, which is %s; remove it or enable the unit by another name",
+					enable.Want.Name, l.Path, cmp.Or(there.Irregular, "a file"))
+			}
+		}
+	}
+	return nil
 }
 
 // Because adds reasons to those changes of content that the user has not asked
