@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	maxLines   = 2000     // of a log; a backtrace with its causes may have some hundred
+	maxLines   = 1000     // of a log; a backtrace with its causes may have some hundred
 	maxLine    = 1000     // bytes of a line
 	maxLogTail = 1 << 20  // bytes of a log file
 	maxLogRead = 64 << 20 // bytes that are read of one for that, where something writes without an end

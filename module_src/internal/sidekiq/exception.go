@@ -34,30 +34,66 @@ type exception struct {
 // grammar holds the forms of lines. Ruby quotes what it calls a label, and a
 // label holds no quote that is followed by a colon.
 type grammar struct {
-	frame, head, fatal, prefix, object, class, classAtEnd, manager, noise *regexp.Regexp
+	frame, head, fatal, prefix, object, class, name, manager, noise form
 }
+
+// form is what a line may look like. The log is the deploy user's, so that a
+// line is looked at once, and no further than maxForm bytes.
+type form struct {
+	pattern *regexp.Regexp
+	seen    map[string][]string
+}
+
+const maxForm = 400
+
+func newForm(pattern string) form { return form{regexp.MustCompile(pattern), map[string][]string{}} }
+
+// find is what the groups of the form are in a line, or nil. What is beyond the
+// bound belongs to the last group.
+func (f form) find(line string) []string {
+	short := line[:min(len(line), maxForm)]
+	groups, seen := f.seen[short]
+	if !seen {
+		groups = f.pattern.FindStringSubmatch(short)
+		f.seen[short] = groups
+	}
+	if rest := line[len(short):]; groups != nil && rest != "" {
+		groups = slices.Clone(groups)
+		for i, g := range slices.Backward(groups) {
+			if g != "" {
+				groups[i] += rest
+				break
+			}
+		}
+	}
+	return groups
+}
+
+func (f form) is(line string) bool { return f.find(line) != nil }
 
 func newGrammar() grammar {
 	const place = `(?:/|<internal:|\(e(?:val|rb)|-e|\./|[\w.-]+(?:/[\w.-]+)*\.?\w*:).*`
 	return grammar{
-		frame:      regexp.MustCompile("^(?:\\s*(?:\\d+: )?from (.+(?::\\d+|:in [`'].*'))|\\s*(" + place + "?:\\d+:in [`'].*'))$"),
-		head:       regexp.MustCompile("^(" + place + "?:\\d+(?::in [`'].*?')?): (.*)$"),
-		fatal:      regexp.MustCompile(`^(/\S+): (.* \((?:NoMemoryError|SystemStackError|fatal)\))$`),
-		prefix:     regexp.MustCompile(`^(?:(?:DEBUG|INFO|WARN|ERROR|FATAL)\s+)?(?:\d{4}-\d\d-\d\dT\S+ )?pid=\d+ tid=\S+(?: [^:]*)?: (.*)$|^[DIWEF], \[[^\]]*\]\s+[A-Z]+ -- [^:]*: (.*)$|^\{…\} (.*)$`),
-		object:     regexp.MustCompile(`^\{.*"(?:msg|message)":\s*"((?:[^"\\]|\\.)*)`),
-		class:      regexp.MustCompile(`^([A-Z]\w*(?:::[A-Z]\w*)*): (.*)$`),
-		classAtEnd: regexp.MustCompile(`^(.*) \(([A-Z]\w*(?:::[A-Z]\w*)*)\)$`),
-		manager:    regexp.MustCompile(`^(?:\S+\.service: |kernel: |(?:Starting|Started|Stopping|Stopped|Failed to start|Reloading|Reloaded) .*\S)`),
-		noise:      regexp.MustCompile(`^\s*(?:[DIWEF], \[|Ignoring \S+ because its extensions|\[(?:[^!]|$)|\S*\d\d:\d\d:\d\d|(?:DEBUG|INFO|WARN|WARNING|ERROR|FATAL)(?::? [^ ]|\s*\[))|\b(?:DEBUG|INFO|WARN|ERROR|FATAL) -- |\blevel=|: warning: `),
+		frame:   newForm("^(?:\\s*(?:\\d+: )?from (.+(?::\\d+|:in [`'].*'))|\\s*(" + place + "?:\\d+:in [`'].*'))$"),
+		head:    newForm("^(" + place + "?:\\d+(?::in [`'].*?')?): (.*)$"),
+		fatal:   newForm(`^(/\S+): (.* \((?:NoMemoryError|SystemStackError|fatal)\))$`),
+		prefix:  newForm(`^(?:(?:DEBUG|INFO|WARN|ERROR|FATAL)\s+)?(?:\d{4}-\d\d-\d\dT\S+ )?pid=\d+ tid=\S+(?: [^:]*)?: (.*)$|^[DIWEF], \[[^\]]*\]\s+[A-Z]+ -- [^:]*: (.*)$|^\{…\} (.*)$`),
+		object:  newForm(`^\{.*"(?:msg|message)":\s*"((?:[^"\\]|\\.)*)`),
+		class:   newForm(`^([A-Z]\w*(?:::[A-Z]\w*)*): (.*)$`),
+		name:    newForm(`^[A-Z]\w*(?:::[A-Z]\w*)*$`),
+		manager: newForm(`^(?:\S+\.service: |kernel: |(?:Starting|Started|Stopping|Stopped|Failed to start|Reloading|Reloaded) .*\S)`),
+		noise:   newForm(`^\s*(?:[DIWEF], \[|Ignoring \S+ because its extensions|\[(?:[^!]|$)|\S*\d\d:\d\d:\d\d|(?:DEBUG|INFO|WARN|WARNING|ERROR|FATAL)(?::? [^ ]|\s*\[))|\b(?:DEBUG|INFO|WARN|ERROR|FATAL) -- |\blevel=|: warning: `),
 	}
 }
 
 // isFrame reports whether a line is a place in a backtrace.
-func (g grammar) isFrame(line string) bool { return g.frame.MatchString(g.withoutPrefix(line)) }
+func (g grammar) isFrame(line string) bool {
+	return len(line) <= maxForm && g.frame.is(g.withoutPrefix(line))
+}
 
 // withoutPrefix is a line without what Sidekiq's logger puts before it.
 func (g grammar) withoutPrefix(line string) string {
-	if m := g.prefix.FindStringSubmatch(line); m != nil {
+	if m := g.prefix.find(line); m != nil {
 		return m[1] + m[2] + m[3] // one of them is not empty
 	}
 	return line
@@ -93,17 +129,31 @@ func (g grammar) exceptions(log []string) []exception {
 // isHead reports whether a line is the first of an exception in Ruby's form.
 func (g grammar) isHead(line string) bool {
 	m := g.parts(line)
-	return m != nil && (g.classAtEnd.MatchString(m[2]) || m[2] == "unhandled exception")
+	if m == nil {
+		return false
+	}
+	_, class := g.classAtEnd(m[2])
+	return class != "" || m[2] == "unhandled exception"
+}
+
+// classAtEnd parts the first line of a message in Ruby's form from the class at
+// its end, which is "" where there is none.
+func (g grammar) classAtEnd(line string) (message, class string) {
+	i := strings.LastIndex(line, " (")
+	if i < 0 || !strings.HasSuffix(line, ")") || !g.name.is(line[i+2:len(line)-1]) {
+		return line, ""
+	}
+	return line[:i], line[i+2 : len(line)-1]
 }
 
 // parts are the place and the text of a line that is the first of an exception
 // in Ruby's form, or nil. Where there is no line of a file, as where memory was
 // used up, the place is the program.
 func (g grammar) parts(line string) []string {
-	if m := g.head.FindStringSubmatch(line); m != nil {
+	if m := g.head.find(line); m != nil {
 		return m
 	}
-	return g.fatal.FindStringSubmatch(line)
+	return g.fatal.find(line)
 }
 
 // messageEnd is the index of the first line after a message in Ruby's form that
@@ -130,18 +180,18 @@ func (g grammar) withFramesAt(log []string, least, frames int) exception {
 	least = max(least, frames-maxMessage)
 	e := exception{start: frames, frames: frames}
 	switch {
-	case g.prefix.MatchString(log[frames]):
-		e.start = lastOf(log, least, frames, g.prefix.MatchString)
+	case g.prefix.is(log[frames]):
+		e.start = lastOf(log, least, frames, g.prefix.is)
 	case strings.HasPrefix(strings.TrimSpace(log[frames]), "from "):
 		e.start = lastOf(log, least, frames, g.isHead)
 		if e.start == frames { // of a class without a name
-			e.start = lastOf(log, least, frames, g.head.MatchString)
+			e.start = lastOf(log, least, frames, g.head.is)
 		}
 	}
 	if e.start < frames {
 		return e
 	}
-	for i := frames - 1; i >= least && !g.noise.MatchString(log[i]); i-- {
+	for i := frames - 1; i >= least && !g.noise.is(log[i]); i-- {
 		e.start = i
 		if !goesOn(log, i) {
 			break
@@ -187,15 +237,15 @@ func (g grammar) read(log []string, e *exception) {
 			lines[0], e.own = m[2], true
 			e.originFrom(m[1])
 		}
-		if m := g.classAtEnd.FindStringSubmatch(lines[0]); m != nil && e.own {
-			lines[0], e.class = m[1], m[2]
-		} else if m := g.class.FindStringSubmatch(lines[0]); m != nil && !e.own {
+		if e.own {
+			lines[0], e.class = g.classAtEnd(lines[0])
+		} else if m := g.class.find(lines[0]); m != nil {
 			e.class, lines[0] = m[1], m[2]
 		}
 	}
 	e.message = strings.TrimSpace(strings.Join(lines, "\n"))
 	for e.end = e.frames; e.end < len(log) && (g.isFrame(log[e.end]) || isLevels(log[e.end])); e.end++ {
-		m := g.frame.FindStringSubmatch(g.withoutPrefix(log[e.end]))
+		m := g.frame.find(g.withoutPrefix(log[e.end]))
 		if m != nil {
 			e.originFrom(m[1] + m[2])
 		}
@@ -256,9 +306,9 @@ func (g grammar) places(log []string, e exception) []place {
 	var list []place
 	for i, line := range append([]string{log[e.start]}, log[e.frames:e.end]...) {
 		text := ""
-		if m := g.head.FindStringSubmatch(line); i == 0 && m != nil {
+		if m := g.head.find(line); i == 0 && m != nil {
 			text = m[1]
-		} else if m := g.frame.FindStringSubmatch(line); i > 0 && m != nil {
+		} else if m := g.frame.find(line); i > 0 && m != nil {
 			text = m[1] + m[2]
 		}
 		text, _, _ = strings.Cut(text, ":in ")
@@ -344,7 +394,7 @@ func (g grammar) isLast(log []string, e exception) bool {
 // it. The two arrive by different ways, and either may come first.
 func (g grammar) split(log []string) (said, manager []string) {
 	for _, line := range log {
-		if g.manager.MatchString(line) {
+		if g.manager.is(line) {
 			manager = append(manager, line)
 		} else {
 			said = append(said, g.message(line)...)
@@ -356,7 +406,7 @@ func (g grammar) split(log []string) (said, manager []string) {
 // message takes the message out of a line that a logger has written as JSON,
 // which may have been cut off.
 func (g grammar) message(line string) []string {
-	m := g.object.FindStringSubmatch(line)
+	m := g.object.find(line)
 	if m == nil {
 		return []string{line}
 	}

@@ -62,8 +62,10 @@ func (s Service) sign(log []string) (name, means string) {
 	log, _ = g.split(log)
 	if list := g.decisive(log); list != nil {
 		texts := make([]string, 0, len(list))
-		for _, e := range list {
-			texts = append(texts, e.text(log))
+		for i, e := range list {
+			if i < maxCauses || i >= len(list)-maxCauses {
+				texts = append(texts, clip(e.text(log), maxText))
+			}
 		}
 		if name, means = find(texts, false); name != "" {
 			return name, means
@@ -73,7 +75,7 @@ func (s Service) sign(log []string) (name, means string) {
 	}
 	var last []string
 	for _, line := range slices.Backward(log) {
-		if line = g.withoutPrefix(line); g.noise.MatchString(line) {
+		if line = g.withoutPrefix(line); g.noise.is(line) {
 			continue
 		}
 		if last = append(last, line); len(last) == maxAlone {
@@ -110,6 +112,9 @@ func gist(log []string) string {
 		return r
 	}, strings.Join(gist, "\n"))
 }
+
+// maxText bounds what is looked at of the message of an exception, in bytes.
+const maxText = 2000
 
 // maxAlone is how many of the last lines are searched for a cause that is told
 // outside an exception. There are many because Sidekiq may list its options

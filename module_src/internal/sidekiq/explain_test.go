@@ -3,8 +3,10 @@
 package sidekiq
 
 import (
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
@@ -132,6 +134,32 @@ func TestOldAndNewAreComparedByWhatEndedThem(t *testing.T) {
 	for _, other := range [][]string{nil, {"no licence"}, {"sidekiq.service: Failed with result 'exit-code'."}} {
 		if SameFailure(refused, other) {
 			t.Errorf("taken for the same: %q", other)
+		}
+	}
+}
+
+// The log is the deploy user's. Before each line was looked at once and within
+// a bound, the third of these took 23 seconds.
+func TestNoLogTakesLong(t *testing.T) {
+	for i, lines := range [][]string{
+		{strings.Repeat("a:1", 330)},
+		{"/x:1:in `" + strings.Repeat("y", 900) + "'", strings.Repeat("z: ", 300)},
+		{strings.Repeat("/a:1:in `b': ", 70) + "(X)"},
+		{"     " + strings.Repeat("x'", 450), "from " + strings.Repeat(":1", 450)},
+		{"/a:1:in `b': x (RescueError)", "\tfrom /a:1:in `rescue in x'"},
+	} {
+		var log []string
+		for n := 0; len(log) < 1000; n++ {
+			for _, line := range lines {
+				log = append(log, line[:5]+strconv.Itoa(n)+line[5:])
+			}
+		}
+		began := time.Now()
+		explained(converge.Process{ExitCode: systemd.Exited, ExitStatus: 1}, Facts{}, Service{}, log...)
+		LastWords(log)
+		SameFailure(log, log)
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("log %d took %s", i, took)
 		}
 	}
 }
