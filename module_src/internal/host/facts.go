@@ -37,6 +37,7 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 		func() (err error) { f.OurTemplate, f.Instances, err = h.instances(ctx, q.Template); return err },
 		func() error { return h.application(ctx, &f, q) },
 		func() (err error) { f.RootFiles, err = rootFiles(q.RootFiles); return err },
+		func() (err error) { f.Occupied, err = occupied(q.OwnDirectories); return err },
 	} {
 		if err := look(); err != nil {
 			return f, err

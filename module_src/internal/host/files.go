@@ -185,44 +185,6 @@ func syncDir(dir string) error {
 	return nil
 }
 
-// trusted makes sure that nobody but root can change what is in dir or replace
-// a directory on the way to it: each directory belongs to root and is not
-// writable by others. What others can write they could replace right after it
-// has been judged.
-func trusted(dir string) error {
-	resolved, err := filepath.EvalSymlinks(dir)
-	if err != nil {
-		return fmt.Errorf("cannot reach the directory %s: %w", dir, withoutPath(err))
-	}
-	for _, way := range []string{dir, resolved} {
-		if err := trustedWay(way); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func trustedWay(dir string) error {
-	for at := dir; ; at = filepath.Dir(at) {
-		info, err := os.Stat(at)
-		if err != nil {
-			return fmt.Errorf("cannot look at the directory %s: %w", at, withoutPath(err))
-		}
-		if !info.IsDir() {
-			return fmt.Errorf("%s is not a directory", at)
-		}
-		if owner := info.Sys().(*syscall.Stat_t).Uid; owner != 0 {
-			return fmt.Errorf("the directory %s belongs to uid %d, who could replace what root has below it; it must belong to root", at, owner)
-		}
-		if info.Mode().Perm()&0o022 != 0 {
-			return fmt.Errorf("the directory %s (mode %04o) is writable by others, who could replace what root has below it; chmod go-w it", at, info.Mode().Perm())
-		}
-		if at == "/" {
-			return nil
-		}
-	}
-}
-
 // withoutPath takes the path out of an error whose message names the path
 // anyway.
 func withoutPath(err error) error {

@@ -124,3 +124,57 @@ func TestWhoCanReadAndReplaceAFileOfRoots(t *testing.T) {
 		t.Errorf("got %+v", files)
 	}
 }
+
+// TestEveryLinkOnTheWayIsJudged leads to a directory of root's by way of a link
+// that lies in somebody else's directory.
+func TestEveryLinkOnTheWayIsJudged(t *testing.T) {
+	dir := rootsOwn(t)
+	theirs := filepath.Join(dir, "theirs")
+	for _, d := range []string{theirs, filepath.Join(dir, "roots")} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, target := range map[string]string{
+		"straight": "roots", "theirs/on": "../roots", "roundabout": "theirs/on", "nowhere": "roots/not/there", "loop": "loop",
+	} {
+		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chown(theirs, 7, 7); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"straight": "", "roundabout": theirs, "theirs": theirs} {
+		err := trusted(filepath.Join(dir, name))
+		if got, _ := replaceable(filepath.Join(dir, name, "x")); (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("%s: a file below it: got %q", name, got)
+		}
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if got, err := replaceable(filepath.Join(dir, "nowhere/x")); got != "" || err != nil {
+		t.Errorf("what does not exist is root's to make: %q, %v", got, err)
+	}
+	if _, err := replaceable(filepath.Join(dir, "loop")); err == nil {
+		t.Error("a loop has no end")
+	}
+}
+
+func TestADirectoryOfRootsWithSomethingInItIsOccupied(t *testing.T) {
+	dir := rootsOwn(t)
+	full, empty, theirs := filepath.Join(dir, "full"), filepath.Join(dir, "empty"), filepath.Join(dir, "theirs")
+	for _, d := range []string{full + "/x", empty, theirs + "/x"} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chown(theirs, 7, 7); err != nil {
+		t.Fatal(err)
+	}
+	got, err := occupied([]string{full, empty, theirs, filepath.Join(dir, "absent")})
+	if err != nil || len(got) != 1 || got[full] == "" {
+		t.Errorf("got %v, %v", got, err)
+	}
+}

@@ -72,16 +72,6 @@ func resolved(dir string) (string, error) {
 	return target, nil
 }
 
-// existing is dir itself, or the nearest directory above it that exists.
-func existing(dir string) (string, error) {
-	for {
-		if ok, err := there(dir); ok || err != nil || dir == "/" {
-			return dir, err
-		}
-		dir = filepath.Dir(dir)
-	}
-}
-
 // statAs looks at what a path leads to, with the file-system identity of
 // somebody else. ok is false where there is nothing.
 func statAs(who Identity, path string) (info fs.FileInfo, ok bool, err error) {

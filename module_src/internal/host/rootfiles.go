@@ -3,9 +3,11 @@
 package host
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
@@ -24,19 +26,20 @@ func rootFiles(paths []string) (map[string]sidekiq.RootFile, error) {
 }
 
 func rootFile(path string) (f sidekiq.RootFile, err error) {
-	dir, err := existing(filepath.Dir(path))
-	if err != nil {
+	if f.Replaceable, err = replaceable(path); err != nil || f.Replaceable != "" {
 		return f, err
-	}
-	if err := trusted(dir); err != nil {
-		return sidekiq.RootFile{Replaceable: err.Error()}, nil
 	}
 	target, err := filepath.EvalSymlinks(path)
 	if ok, err := seen(path, err); !ok {
 		return f, err
 	}
-	if err := trusted(filepath.Dir(target)); err != nil {
-		f.Replaceable = err.Error()
+	info, err := os.Stat(target)
+	if ok, err := seen(target, err); !ok {
+		return f, err
+	}
+	f.Directory = info.IsDir()
+	if f.Writable, err = writable(target); err != nil {
+		return f, err
 	}
 	f.Public, err = public(target)
 	return f, err
@@ -58,4 +61,33 @@ func public(path string) (bool, error) {
 		}
 		path, need = filepath.Dir(path), 0o001
 	}
+}
+
+// occupied says which of the directories are root's and hold something. What
+// systemd made for a service is its user's.
+func occupied(dirs []string) (map[string]string, error) {
+	owners := map[string]string{}
+	for _, dir := range dirs {
+		info, err := os.Stat(dir)
+		if ok, err := seen(dir, err); err != nil {
+			return nil, err
+		} else if !ok {
+			continue
+		}
+		if info.Sys().(*syscall.Stat_t).Uid != 0 {
+			continue
+		}
+		if !info.IsDir() {
+			owners[dir] = "it is a file of root's"
+			continue
+		}
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the directory %s: %w", dir, withoutPath(err))
+		}
+		if len(entries) > 0 {
+			owners[dir] = "it is root's and not empty"
+		}
+	}
+	return owners, nil
 }

@@ -101,13 +101,28 @@ func directiveValue(section, name string, v any) (string, error) {
 	if section == "Install" {
 		return installedBy(name, s)
 	}
-	if strings.HasPrefix(name, "Exec") && name != "ExecSearchPath" {
-		return s, privilegedCommand(s)
+	if section != "Service" {
+		return s, nil
 	}
-	if strings.HasPrefix(name, "Standard") {
-		return s, openedByRoot(s)
+	return s, judgeValue(name, s)
+}
+
+// judgeValue refuses a value of [Service] by which root would do something that
+// the service's user can steer, as far as that can be told without the host.
+func judgeValue(name, s string) error {
+	if isCommand(name) {
+		return privilegedCommand(s)
 	}
-	return s, rootsPower(name, s)
+	if isStream(name) {
+		return openedByRoot(s)
+	}
+	if err := opened(name, s); err != nil {
+		return err
+	}
+	if err := ownDirectory(name, s); err != nil {
+		return err
+	}
+	return rootsPower(name, s)
 }
 
 // rootsPower refuses what would give root's power to the service's user:
@@ -167,6 +182,9 @@ func privilegedCommand(s string) error {
 		if strings.ContainsAny(c.Prefixes, "+!") {
 			return fmt.Errorf("a command with %q would run with root's rights", c.Prefixes)
 		}
+		if !oneMeaning(c.Words[0]) {
+			return fmt.Errorf("a program must not be named by specifiers but %%%%, %%i and %%n, got %q", c.Words[0])
+		}
 	}
 	return nil
 }
@@ -180,4 +198,17 @@ func openedByRoot(s string) error {
 		}
 	}
 	return nil
+}
+
+// supplementary are the groups that directives add to the service's own group.
+func (s Service) supplementary() []string {
+	var groups []string
+	for _, d := range s.Directives {
+		if d.Section == "Service" && d.Name == "SupplementaryGroups" {
+			for _, v := range d.Values {
+				groups = append(groups, strings.Fields(v)...)
+			}
+		}
+	}
+	return groups
 }

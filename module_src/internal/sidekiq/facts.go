@@ -50,8 +50,12 @@ type Questions struct {
 	// another unit_dir, and over which the service's own file takes precedence.
 	Overridden []string
 
-	// RootFiles are files that systemd reads as root for the service.
+	// RootFiles are the paths that systemd opens as root for the service.
 	RootFiles []string
+
+	// OwnDirectories are directories that systemd gives to the service's user,
+	// Reader.
+	OwnDirectories []string
 }
 
 // Facts are the answers to Questions. Where a map has no entry, there is no
@@ -86,6 +90,10 @@ type Facts struct {
 	Missing []string
 
 	RootFiles map[string]RootFile
+
+	// Occupied says, by path, who has a directory that systemd would give to
+	// the service's user.
+	Occupied map[string]string
 
 	OtherUnits []OtherUnit
 	Running    []Running // what runs Sidekiq in the application's tree
@@ -150,10 +158,13 @@ type Text struct {
 	Problem string // why the file exists but could not be read; empty: it could be
 }
 
-// RootFile is a file that systemd reads as root for the service.
+// RootFile is a file, or another thing with a path, that systemd opens as root
+// for the service.
 type RootFile struct {
 	Public      bool   // every user can read it
 	Replaceable string // why somebody other than root can put another file in its place; empty: nobody can
+	Writable    string // why somebody other than root can write to what is there; empty: nobody can
+	Directory   bool
 }
 
 // Questions says what [Service.Want] must know about the host. Facts that
@@ -184,6 +195,7 @@ func (s Service) Questions() Questions {
 	for _, f := range s.rootFiles() {
 		q.RootFiles = appendNew(q.RootFiles, f.path)
 	}
+	q.OwnDirectories = s.ownDirectories()
 	q.Dir, q.Reader, q.Unit = s.Dir, s.User, s.Unit()
 	q.Bundles, q.Configs = s.bundles(), s.configFiles()
 	if s.ExecStart == nil && !s.LoginShell {

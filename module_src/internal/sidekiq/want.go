@@ -47,6 +47,8 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 	w.runningRivals()
 	w.secrets()
 	w.checkRootFiles()
+	w.checkOwnDirectories()
+	w.unjudged()
 	return want, w.warnings, w.err()
 }
 

@@ -34,6 +34,70 @@ func TestFilesThatSystemdReadsAsRootMustBeRoots(t *testing.T) {
 	}
 }
 
+// TestEveryWayToSayAPathIsJudged shows what is asked of the host for values in
+// each syntax that systemd has for such a path.
+func TestEveryWayToSayAPathIsJudged(t *testing.T) {
+	for value, want := range map[string]string{
+		`"OpenFile": "/a/x:name:read-only"`:                  "/a/x",
+		`"TTYPath": "/a/%%i%i"`:                              "/a/%i",
+		`"RootDirectory": "-/a"`:                             "/a",
+		`"RootImage": "/a/%n"`:                               "/a/p.service",
+		`"BindPaths": "/a:/b:norbind -/c"`:                   "/a /b /c",
+		`"BindReadOnlyPaths": "\"/a b:/c\""`:                 "/a b /a b:/c /c",
+		`"TemporaryFileSystem": "/a:mode=1777 /b"`:           "/a /b",
+		`"MountImages": "-/a.raw:/b"`:                        "/a.raw",
+		`"BPFProgram": "egress:/sys/fs/bpf/a"`:               "/sys/fs/bpf/a",
+		`"RootHashSignature": "base64:AAAA"`:                 "",
+		`"LoadCredential": ["c", "c:relative", "d:/a/../b"]`: "/b",
+		`"BindPaths": ["/a", ""]`:                            "/a",
+		`"ReadWritePaths": "/a"`:                             "",
+	} {
+		s := mustParse(t, `{"project_name": "q", "name": "p", "directives": {"Service": {`+value+`}}}`)
+		if got := strings.Join(s.Questions().RootFiles, " "); got != want {
+			t.Errorf("%s: got %q, want %q", value, got, want)
+		}
+	}
+	for _, value := range []string{
+		`"OpenFile": "%S/x"`, `"LoadCredential": "c:%S/laevigata/token"`, `"BindPaths": "%h/x:/y"`, `"RootDirectory": "/a/%f"`,
+		`"OpenFile": "/a\\x2f"`, `"BindPaths": "/a:\\x2fetc"`, `"StateDirectory": "%p"`, `"ExecStartPre": "%h/bin/x"`,
+		`"ExecStopPost": "\"%C/x\""`, `"TemporaryFileSystem": "\"/a"`,
+	} {
+		if _, err := parse(project(`"directives": {"Service": {` + value + `}}`)); err == nil {
+			t.Errorf("%s: want an error", value)
+		}
+	}
+	for _, value := range []string{`"ExecStartPre": "/opt/%i/%n%% %h"`, `"ExecPaths": "+/a ; /b"`, `"Environment": null`} {
+		if _, err := parse(project(`"directives": {"Service": {` + value + `}}`)); err != nil {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+}
+
+func TestWhatIsRootsOnlyAsToTheWayMayBeTheServicesOwn(t *testing.T) {
+	facts := debian12()
+	facts.RootFiles = map[string]RootFile{"/srv/x": {Writable: "/srv/x belongs to uid 1000", Directory: true}}
+	for directive, fails := range map[string]bool{
+		`"BindPaths": "/srv/x"`: false, `"OpenFile": "/srv/x"`: false, `"RootDirectory": "/srv/x"`: true, `"LoadCredential": "c:/srv/x"`: true,
+	} {
+		_, _, err := mustParse(t, project(`"directives": {"Service": {`+directive+`}}`)).Want(facts)
+		if (err != nil) != fails {
+			t.Errorf("%s: got %v", directive, err)
+		}
+	}
+}
+
+func TestADirectoryOfAnothersIsNotGivenAway(t *testing.T) {
+	s := mustParse(t, project(`"directives": {"Service": {"StateDirectory": "dpkg x/y:link", "CacheDirectory": "c"}}`))
+	if got := strings.Join(s.Questions().OwnDirectories, " "); got != "/var/cache/c /var/lib/dpkg /var/lib/x/y" {
+		t.Errorf("asked about %s", got)
+	}
+	facts := debian12()
+	facts.Occupied = map[string]string{"/var/lib/dpkg": "it is root's and not empty"}
+	if _, _, err := s.Want(facts); err == nil || !strings.Contains(err.Error(), "/var/lib/dpkg") || strings.Contains(err.Error(), "/var/lib/x") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestTheServiceIsNeverRootByAnotherName(t *testing.T) {
 	facts := debian12()
 	facts.Users["toor"] = User{UID: 0, GID: 0, Group: "root"}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
+)
+
+// opening is a directive by whose value root opens something, or mounts it, for
+// the service.
+type opening struct {
+	why string // what the service's user could do with a link in its place
+
+	// paths are the paths in a value, as they stand there; those that are not
+	// absolute are no paths or lead to directories of root's.
+	paths func(value string) ([]string, error)
+
+	// rootsOwn says that what is there must be root's, too, and not only the
+	// way to it.
+	rootsOwn bool
+
+	// shown says that the service gets to see the content, so that it is worth
+	// a warning where everybody can read it.
+	shown bool
+}
+
+// rootOpens are these directives.
+func rootOpens() map[string]opening {
+	const (
+		read    = "a link in its place would show the service's user what only root may read"
+		write   = "a link in its place would give the service's user root's files to write to"
+		inside  = "whoever can change it can put files of his own where programs of root's look for theirs, such as /etc/ld.so.preload"
+		join    = "a link in its place would put the service into another's namespace"
+		mounted = "a link in its place would be followed by root, and what only root may reach, or /etc itself, be laid open or covered"
+		kernel  = "a link in its place would name another program for the kernel"
+	)
+	return map[string]opening{
+		"OpenFile":                {why: write, paths: beforeColon},
+		"LoadCredential":          {why: read, paths: afterColon, shown: true},
+		"LoadCredentialEncrypted": {why: read, paths: afterColon, shown: true},
+		"TTYPath":                 {why: "a link in its place would give the service's user another's terminal", paths: whole},
+		"RootDirectory":           {why: inside, paths: whole, rootsOwn: true},
+		"RootImage":               {why: inside, paths: whole, rootsOwn: true},
+		"RootMStack":              {why: inside, paths: whole, rootsOwn: true},
+		"RootVerity":              {why: inside, paths: whole, rootsOwn: true},
+		"RootHashSignature":       {why: inside, paths: whole, rootsOwn: true},
+		"ExtensionDirectories":    {why: inside, paths: places, rootsOwn: true},
+		"ExtensionImages":         {why: inside, paths: places, rootsOwn: true},
+		"MountImages":             {why: inside, paths: places, rootsOwn: true},
+		"BindPaths":               {why: mounted, paths: bothPlaces},
+		"BindReadOnlyPaths":       {why: mounted, paths: bothPlaces},
+		"TemporaryFileSystem":     {why: mounted, paths: places},
+		"UserNamespacePath":       {why: join, paths: whole},
+		"NetworkNamespacePath":    {why: join, paths: whole},
+		"IPCNamespacePath":        {why: join, paths: whole},
+		"BPFProgram":              {why: kernel, paths: afterColon},
+		"IPIngressFilterPath":     {why: kernel, paths: whole},
+		"IPEgressFilterPath":      {why: kernel, paths: whole},
+		"USBFunctionDescriptors":  {why: read, paths: whole},
+		"USBFunctionStrings":      {why: read, paths: whole},
+	}
+}
+
+func whole(value string) ([]string, error) {
+	return []string{strings.TrimLeft(value, "-+")}, nil
+}
+
+// beforeColon is the path of path:name:options. systemd takes C escapes in it.
+func beforeColon(value string) ([]string, error) {
+	if strings.Contains(value, `\`) {
+		return nil, errEscapes
+	}
+	file, _, _ := strings.Cut(value, ":")
+	return []string{file}, nil
+}
+
+// afterColon is the path of name:path.
+func afterColon(value string) ([]string, error) {
+	if strings.Contains(value, `\`) {
+		return nil, errEscapes
+	}
+	_, file, _ := strings.Cut(value, ":")
+	return []string{file}, nil
+}
+
+var errEscapes = errors.New("holds a backslash, and what systemd makes of it there is not known here")
+
+// places are the first paths of words such as "source:destination:options".
+func places(value string) ([]string, error) {
+	return placesOf(value, func(parts []string) []string { return parts[:1] })
+}
+
+// bothPlaces are the first two paths of such words. What is mounted over a
+// place that a link leads to covers the end of the link.
+func bothPlaces(value string) ([]string, error) {
+	return placesOf(value, func(parts []string) []string { return parts[:min(2, len(parts))] })
+}
+
+func placesOf(value string, choose func([]string) []string) ([]string, error) {
+	if strings.Contains(value, `\`) {
+		return nil, errEscapes
+	}
+	words, err := systemd.Words(value)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, w := range words {
+		parts := strings.Split(strings.TrimLeft(w, "-+"), ":")
+		if len(parts) > 1 && strings.ContainsAny(value, `"'`) {
+			// A colon in quotes belongs to the path, and Words has taken the
+			// quotes away. So all that could be paths are judged.
+			for i := range parts {
+				paths = append(paths, strings.Join(parts[:i+1], ":"), strings.Join(parts[i:], ":"))
+			}
+			continue
+		}
+		paths = append(paths, choose(parts)...)
+	}
+	return paths, nil
+}
+
+// opened checks a value of such a directive, as far as that can be done without
+// the host.
+func opened(name, value string) error {
+	o, ok := rootOpens()[name]
+	if !ok {
+		return nil
+	}
+	paths, err := o.paths(value)
+	if err != nil {
+		return err
+	}
+	for _, p := range paths {
+		if !oneMeaning(p) {
+			return fmt.Errorf("a path that root opens must not hold specifiers but %%%%, %%i and %%n, got %q: "+
+				"where they lead is not known here", p)
+		}
+	}
+	return nil
+}
+
+// rootFile is a path that systemd opens as root for the service.
+type rootFile struct {
+	option, path string
+	opening
+}
+
+// rootFiles are all paths that systemd opens as root for the service.
+func (s Service) rootFiles() []rootFile {
+	var files []rootFile
+	env := opening{why: "a link in its place would show the service's user what only root may read", shown: true}
+	for _, f := range s.EnvFiles {
+		files = append(files, rootFile{"env_files", path.Clean(strings.TrimPrefix(f, "-")), env})
+	}
+	for _, d := range s.Directives {
+		o, ok := rootOpens()[d.Name]
+		if !ok || d.Section != "Service" {
+			continue
+		}
+		for _, v := range d.Values {
+			paths, _ := o.paths(v) // what cannot be read was refused
+			for _, p := range paths {
+				if p = plain(p, s.Unit()); path.IsAbs(p) {
+					files = append(files, rootFile{"directives", path.Clean(p), o})
+				}
+			}
+		}
+	}
+	return slices.CompactFunc(files, func(a, b rootFile) bool { return a.path == b.path && a.option == b.option && a.why == b.why })
+}
+
+// checkRootFiles refuses what somebody else could replace, and warns of secrets
+// that everybody can read.
+func (w *wanting) checkRootFiles() {
+	for _, f := range w.rootFiles() {
+		fact := w.facts.RootFiles[f.path]
+		why := fact.Replaceable
+		if why == "" && (f.rootsOwn || f.shown && fact.Directory) {
+			why = fact.Writable
+		}
+		switch {
+		case why != "":
+			w.fail(f.option, "systemd opens %s as root for the service, and %s; %s; keep it in a directory of root's, such as /etc/%s",
+				f.path, why, f.why, w.Name)
+		case fact.Public && f.shown && !fact.Directory:
+			w.warn("every user of the host can read %s (%s); if it holds secrets: chmod o= %s", f.path, f.option, f.path)
+		}
+	}
+}
