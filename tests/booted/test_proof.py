@@ -136,10 +136,13 @@ def test_somebody_else_restarting_meanwhile_is_no_failure(host: Host, kind: str)
     takes_jobs(host)
 
 
-@first_type
-def test_the_directory_may_not_be_entered(host: Host, kind: str) -> None:
+def test_the_directory_may_not_be_entered(host: Host) -> None:
+    """Which shows before anything is changed."""
     host.sh("install -d -m 700 /srv/private")
-    failed(host.converge(type=kind, working_directory="/srv/private"), "200/CHDIR (the working directory is missing", "see working_directory")
+    before = host.snapshot()
+    result = host.converge(working_directory="/srv/private")
+    assert result["failed"] and 'option "working_directory": "deploy" (option "user") may not look into /srv/private' in result["msg"], result
+    assert host.snapshot() == before
 
 
 @first_type

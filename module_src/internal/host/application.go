@@ -41,7 +41,11 @@ func (h *Host) application(ctx context.Context, f *sidekiq.Facts, q sidekiq.Ques
 		return err
 	}
 	f.Deployed = true
-	return deployed(f, q, who)
+	err = deployed(f, q, who)
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("option \"working_directory\": %q (option \"user\") may not look into %s, so it could not run there: %w", q.Reader, q.Dir, err)
+	}
+	return err
 }
 
 // deployed looks into the application.
