@@ -16,6 +16,16 @@ from system import KNOWS_STEPS
 
 SEED_UNIT = (Path(__file__).parent / "seed.service").read_text()
 SEED_SUDOERS = "".join(f"deploy ALL=(ALL) NOPASSWD: /bin/systemctl {verb} sidekiq\n" for verb in ("start", "stop", "restart", "status"))
+# What the old role has written before and since January 2024.
+OLD_ROLE = {
+    "before": (SEED_UNIT, SEED_SUDOERS),
+    "since": (
+        SEED_UNIT.replace("After=syslog.target network.target", "After=syslog.target network.target redis-server.service").replace(
+            " -L log/sidekiq.log", ""
+        ),
+        SEED_SUDOERS + "deploy ALL=(ALL) NOPASSWD: /bin/systemctl kill -s TSTP sidekiq\n",
+    ),
+}
 LEDGER = f"{APP}/shared/tmp/ledger"
 DROP_IN = "/etc/systemd/system/sidekiq.service.d/ours.conf"
 
@@ -34,9 +44,11 @@ def clean(host: Host) -> Iterator[Host]:
     )
 
 
-def test_the_old_roles_service_is_adopted_in_place(host: Host) -> None:
-    put(host, UNIT, SEED_UNIT)
-    put(host, SUDOERS, SEED_SUDOERS)
+@pytest.mark.parametrize("form", OLD_ROLE)
+def test_the_old_roles_service_is_adopted_in_place(host: Host, form: str) -> None:
+    unit, sudoers = OLD_ROLE[form]
+    put(host, UNIT, unit)
+    put(host, SUDOERS, sudoers)
     host.sh("systemctl daemon-reload; systemctl enable -q --now sidekiq")
     for n in range(6):
         host.push("Sleep", f"job-{n}", "4")

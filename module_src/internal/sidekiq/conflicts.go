@@ -32,6 +32,7 @@ func (s Service) Conflicts(have converge.State) (warnings []string, err error) {
 		}
 		warnings = append(warnings, s.foreignDropIns(u)...)
 	}
+	warnings = append(warnings, s.lostRights(have)...)
 	if len(wrong) > 0 {
 		return warnings, errors.New(strings.Join(wrong, "; "))
 	}
@@ -50,7 +51,7 @@ func (s Service) taken(f converge.File, option string) error {
 	if !f.Exists || s.Replace {
 		return nil
 	}
-	project, origin := OriginOf(f.Content)
+	project, origin := s.originOf(f)
 	switch {
 	case origin == Ours && (s.isOf(project) || s.State == Absent && s.Project == ""):
 		return nil
@@ -63,6 +64,16 @@ func (s Service) taken(f converge.File, option string) error {
 	}
 	return fmt.Errorf("cannot %s %s: it is of the project %q; set another name for a second application, "+
 		"or replace: true to take it over", verb, f.Path, project)
+}
+
+// originOf says who wrote a file at one of our paths, and for which project.
+func (s Service) originOf(f converge.File) (project string, origin Origin) {
+	if f.Path == s.SudoersFile {
+		if _, ok := s.readOldRules(f.Content); ok {
+			return "", OldRole
+		}
+	}
+	return OriginOf(f.Content)
 }
 
 // isOf reports whether a file of project belongs to this service. A file that

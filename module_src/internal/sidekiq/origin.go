@@ -26,9 +26,8 @@ const (
 // marker is the first line of each of our files, as a comment.
 func marker(project string) string { return markerStart + project + markerEnd }
 
-// OriginOf says who wrote a unit file or a sudoers file, and for which project.
-// A sudoers file of the old role does not name its project; then project is
-// empty.
+// OriginOf says who wrote a file, and for which project. Rules for sudo that
+// the old role wrote have no mark and name no project: see [readOldRules].
 func OriginOf(content string) (project string, origin Origin) {
 	first, _, _ := strings.Cut(content, "\n")
 	if rest, ok := strings.CutPrefix(first, "# "+markerStart); ok {
@@ -38,9 +37,6 @@ func OriginOf(content string) (project string, origin Origin) {
 	}
 	if project, ok := oldUnit(content); ok {
 		return project, OldRole
-	}
-	if oldSudoers(content) {
-		return "", OldRole
 	}
 	return "", Foreign
 }
@@ -64,24 +60,4 @@ func oldUnit(content string) (project string, ok bool) {
 		}
 	}
 	return projectOf(dir), dir != "" && strings.Contains(command, "sidekiq")
-}
-
-// oldSudoers recognises the old role's sudoers file, or one that somebody wrote
-// by the same guide: it grants nothing but systemctl's verbs for one unit.
-func oldSudoers(content string) bool {
-	found := false
-	for line := range strings.Lines(content) {
-		f := strings.Fields(line)
-		if len(f) == 0 || f[0][0] == '#' {
-			continue
-		}
-		if len(f) != 6 || f[1] != "ALL=(ALL)" || f[2] != "NOPASSWD:" ||
-			f[3] != "/bin/systemctl" && f[3] != "/usr/bin/systemctl" ||
-			!contains([]string{"start", "stop", "restart", "status", "reload"}, f[4]) ||
-			!strings.Contains(f[5], "sidekiq") {
-			return false
-		}
-		found = true
-	}
-	return found
 }

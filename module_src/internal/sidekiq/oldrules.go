@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+// The role sidekiq of ansible-samvera gives the deploy user four commands, and
+// since January 2024 a fifth, kill -s TSTP. People have written the same rules
+// by hand, in another order and with other spellings. Such a file has no mark,
+// so it is recognised by what it grants: commands for this very service, to one
+// user, and nothing else.
+
+// oldRule is one line of such a file, with one command or several.
+var oldRule = regexp.MustCompile(`^(\S+)\s+ALL\s*=\s*(?:\(\s*(ALL|root|ALL\s*:\s*ALL|root\s*:\s*root)\s*\)\s*)?NOPASSWD\s*:\s*(.+)$`)
+
+// oldCommand is one command, with the verb and the unit.
+var oldCommand = regexp.MustCompile(`^(?:/usr)?/bin/systemctl\s+(start|stop|restart|reload|status|kill\s+-s\s+(?:SIG)?TSTP)\s+(\S+)$`)
+
+// oldRules are what a sudoers file of the old role grants.
+type oldRules struct {
+	user      string
+	verbs     []string // of sudo_commands
+	asAnybody bool     // and not only as root
+}
+
+// readOldRules reads a sudoers file; ok says that it holds such rules for this
+// service and nothing else.
+func (s Service) readOldRules(content string) (rules oldRules, ok bool) {
+	content = strings.ReplaceAll(content, "\\\n", " ")
+	for line := range strings.Lines(content) {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' && !strings.HasPrefix(line, "#include") && !numbered(line) {
+			continue
+		}
+		line, _, _ = strings.Cut(line, " #")
+		m := oldRule.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil || rules.user != "" && m[1] != rules.user {
+			return oldRules{}, false
+		}
+		rules.user = m[1]
+		rules.asAnybody = rules.asAnybody || strings.HasPrefix(m[2], "ALL")
+		for command := range strings.SplitSeq(m[3], ",") {
+			verb, ok := s.oldVerb(strings.TrimSpace(command))
+			if !ok {
+				return oldRules{}, false
+			}
+			rules.verbs = appendNew(rules.verbs, verb)
+		}
+	}
+	return rules, rules.user != "" && (rules.user == s.User || contains(s.SudoUsers, rules.user))
+}
+
+// numbered reports whether a line that looks like a comment is a rule for a
+// user by number: sudoers(5), "User List".
+func numbered(line string) bool { return len(line) > 1 && isDigit(rune(line[1])) }
+
+// oldVerb is what a command is called in sudo_commands.
+func (s Service) oldVerb(command string) (verb string, ok bool) {
+	m := oldCommand.FindStringSubmatch(command)
+	if m == nil || m[2] != s.Name && m[2] != s.Unit() {
+		return "", false
+	}
+	if strings.HasPrefix(m[1], "kill") {
+		return "kill_tstp", true
+	}
+	return m[1], true
+}
+
+// lostRights warns of what a sudoers file of the old role grants and ours will
+// not.
+func (s Service) lostRights(have converge.State) []string {
+	f, ok := have.File(s.SudoersFile)
+	if !ok || !f.Exists || s.State == Absent {
+		return nil
+	}
+	rules, ok := s.readOldRules(f.Content)
+	if !ok {
+		return nil
+	}
+	var lost []string
+	granted := s.Sudo && contains(s.SudoUsers, rules.user)
+	for _, verb := range rules.verbs {
+		if !granted || !contains(s.SudoCommands, verb) {
+			lost = append(lost, verb)
+		}
+	}
+	var warnings []string
+	if len(lost) > 0 {
+		warnings = append(warnings, fmt.Sprintf("%s lets %s do this by sudo, which these options no longer allow: %s; to keep it, %s",
+			s.SudoersFile, rules.user, strings.Join(lost, ", "), s.keepRights(rules.user, lost)))
+	}
+	if granted && rules.asAnybody && len(lost) < len(rules.verbs) {
+		warnings = append(warnings, fmt.Sprintf("%s lets %s run systemctl as every user, and from now on as root only, which is what sudo without -u does",
+			s.SudoersFile, rules.user))
+	}
+	return warnings
+}
+
+// keepRights says by which options a user keeps the verbs.
+func (s Service) keepRights(user string, verbs []string) string {
+	switch {
+	case !s.Sudo:
+		return "set sudo: true"
+	case !contains(s.SudoUsers, user):
+		return "name " + user + " in sudo_users"
+	}
+	keep := slices.DeleteFunc(SudoVerbs(), func(v string) bool { return !contains(s.SudoCommands, v) && !contains(verbs, v) })
+	return "set sudo_commands to [" + strings.Join(keep, ", ") + "]"
+}
