@@ -133,3 +133,33 @@ func primaryMember(gid int) (string, error) {
 	}
 	return "", err
 }
+
+// onlyCase finds, for each of the names, another one in a name database that
+// differs from it only in case: in the file and, for a name that is not in
+// lower case, in whatever else getent asks, by its lower case.
+func onlyCase(ctx context.Context, database string, names []string) (map[string]string, error) {
+	content, err := readDatabase(database)
+	if err != nil {
+		return nil, err
+	}
+	others := map[string]string{}
+	for _, name := range names {
+		for line := range strings.Lines(content) {
+			if other, _, _ := strings.Cut(line, ":"); other != name && strings.EqualFold(other, name) {
+				others[name] = other
+			}
+		}
+		lower := strings.ToLower(name)
+		if lower == name || others[name] != "" {
+			continue
+		}
+		row, err := nameLookup(ctx, database, 0, lower)
+		if err != nil {
+			return nil, err
+		}
+		if row != nil {
+			others[name] = lower
+		}
+	}
+	return others, nil
+}

@@ -43,3 +43,10 @@ func TestRootIsFoundInTheFilesAndNobodyElseIsMadeUp(t *testing.T) {
 		t.Errorf("got %+v, %v", c, err)
 	}
 }
+
+func TestNamesThatDifferOnlyInCaseAreFound(t *testing.T) {
+	got, err := onlyCase(context.Background(), "passwd", []string{"ROOT", "root", "Daemon", "nobody-of-that-name"})
+	if err != nil || len(got) != 2 || got["ROOT"] != "root" || got["Daemon"] != "daemon" {
+		t.Errorf("got %v, %v", got, err)
+	}
+}

@@ -61,8 +61,10 @@ func (p *parser) unitStem(option string) string {
 		p.Add(option, "must be letters, digits, and the characters _ . -, got %q", name)
 	case !isAlnum(rune(name[0])) && name[0] != '_':
 		p.Add(option, "must start with a letter or a digit, got %q", name)
-	case strings.HasSuffix(name, ".service"):
+	case systemd.UnitType(name) == ".service":
 		p.Add(option, "must be without .service, got %q", name)
+	case systemd.UnitType(name) != "":
+		p.Add(option, "must not end in %q, since systemctl would take it for another unit, got %q", systemd.UnitType(name), name)
 	case len(name) > 200:
 		p.Add(option, "must have at most 200 characters, got %d", len(name))
 	default:

@@ -73,6 +73,10 @@ type Facts struct {
 	Units    map[string]Installed
 	Packaged map[string]string // by path, the name of the package that the file belongs to
 
+	// CaseUsers and CaseGroups name, by the user or group that was asked for,
+	// another one that differs only in case.
+	CaseUsers, CaseGroups map[string]string
+
 	// OurTemplate says that there is a template and that it is this
 	// collection's; Instances are the numbers of its instances that the
 	// manager knows.

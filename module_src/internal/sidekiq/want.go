@@ -130,6 +130,23 @@ func (w *wanting) accounts() {
 			w.miss("sudo_groups", "there is no group %q on the host", name)
 		}
 	}
+	w.onlyCase()
+}
+
+// onlyCase refuses to grant anything to a user where another one's name differs
+// only in case: sudo compares names without it, unless the host's policy says
+// otherwise (sudoers(5), case_insensitive_user).
+func (w *wanting) onlyCase() {
+	for _, name := range w.SudoUsers {
+		if other := w.facts.CaseUsers[name]; other != "" {
+			w.fail("sudo_users", "sudo would let %q do what %q may, since it does not tell the case of letters; rename one of the users", other, name)
+		}
+	}
+	for _, name := range w.SudoGroups {
+		if other := w.facts.CaseGroups[name]; other != "" {
+			w.fail("sudo_groups", "sudo would let the group %q do what %q may, since it does not tell the case of letters; rename one of them", other, name)
+		}
+	}
 }
 
 // absent is a host without the service. Other things are left as they are:

@@ -405,3 +405,32 @@ func TestUnitsNameWhatTheirFileDescribes(t *testing.T) {
 		t.Errorf("got %+v", state.Files)
 	}
 }
+
+func TestNothingIsGrantedToANameThatSudoTakesForAnothers(t *testing.T) {
+	facts := debian12()
+	facts.Users["DEPLOY"] = User{UID: 1001, GID: 1001, Group: "DEPLOY"}
+	facts.Groups["OPS"] = Group{GID: 1002}
+	facts.CaseUsers, facts.CaseGroups = map[string]string{"DEPLOY": "deploy"}, map[string]string{"OPS": "ops"}
+	for options, option := range map[string]string{`"sudo_users": ["DEPLOY"]`: "sudo_users", `"sudo_groups": ["OPS"]`: "sudo_groups"} {
+		_, _, err := mustParse(t, project(options)).Want(facts)
+		if err == nil || !strings.Contains(err.Error(), `option "`+option+`": sudo would let`) {
+			t.Errorf("%s: got %v", options, err)
+		}
+		if _, _, err := mustParse(t, project(options+`, "sudo": false`)).Want(facts); err != nil {
+			t.Errorf("%s, without sudo: %v", options, err)
+		}
+	}
+}
+
+func TestANameIsNotThatOfAnotherTypeOfUnit(t *testing.T) {
+	for _, name := range []string{"systemd-tmpfiles-clean.timer", "x.socket", "a.b.target", "-.slice", "x.service"} {
+		if _, err := parse(project(`"name": "` + name + `"`)); err == nil || !strings.Contains(err.Error(), `option "name"`) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	for _, name := range []string{"timer", "x.timers", "x-timer", "a.timer.b"} {
+		if _, err := parse(project(`"name": "` + name + `", "sudoers_file": "/etc/sudoers.d/x"`)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -66,6 +66,16 @@ var unitTypes = [...]string{
 	".service", ".socket", ".target", ".mount", ".automount", ".path", ".timer", ".device", ".swap", ".slice", ".scope",
 }
 
+// UnitType is the type of unit that a name ends in, such as ".timer", or "".
+func UnitType(name string) string {
+	for _, t := range unitTypes {
+		if strings.HasSuffix(name, t) {
+			return t
+		}
+	}
+	return ""
+}
+
 // nameCharacters are those of a unit's name.
 const nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_.@-"
 
@@ -76,10 +86,8 @@ func UnitName(name string) (string, error) {
 	if name == "" || strings.Trim(name, nameCharacters) != "" || strings.Contains(".-@", name[:1]) || strings.HasSuffix(stem, "@") || len(name) > 200 {
 		return "", fmt.Errorf("must be the name of a unit, got %q", name)
 	}
-	for _, t := range unitTypes {
-		if strings.HasSuffix(name, t) && name != t {
-			return name, nil
-		}
+	if t := UnitType(name); t != "" && name != t {
+		return name, nil
 	}
 	return name + ".service", nil
 }
