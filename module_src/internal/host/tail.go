@@ -45,7 +45,7 @@ func (t *tail) Write(p []byte) (int, error) {
 
 // end ends the present line.
 func (t *tail) end() {
-	line := strings.TrimRight(clip(printable(string(t.line)), maxLine), " ")
+	line := strings.TrimRight(clip(printable(withoutColours(string(t.line))), maxLine), " ")
 	t.line = t.line[:0]
 	if line == "" {
 		return // the journal keeps none of these either
@@ -54,6 +54,22 @@ func (t *tail) end() {
 		t.lines = slices.Delete(t.lines, 0, maxLines)
 	}
 	t.lines = append(t.lines, line)
+}
+
+// withoutColours is a line without the sequences that colour it on a terminal,
+// which Sidekiq 8 writes to a pipe, too: ESC [ numbers m.
+func withoutColours(line string) string {
+	before, rest, found := strings.Cut(line, "\x1b[")
+	if !found {
+		return line
+	}
+	var b strings.Builder
+	for ; found; before, rest, found = strings.Cut(rest, "\x1b[") {
+		b.WriteString(before)
+		rest = strings.TrimPrefix(strings.TrimLeft(rest, "0123456789;"), "m")
+	}
+	b.WriteString(before)
+	return b.String()
 }
 
 // last are the last lines. Nothing may be written to the tail any more.

@@ -18,7 +18,7 @@ func TestATailKeepsTheLastLinesWithinItsBounds(t *testing.T) {
 	for i := range 3*maxLines + 7 {
 		fmt.Fprintf(kept, "line %d\n\n", i)
 	}
-	fmt.Fprint(kept, "\tthe end\x1b")
+	fmt.Fprint(kept, "\tthe \x1b[1;34mend\x1b[0m\x1b")
 	last := kept.last()
 	if len(last) != maxLines || last[0] != fmt.Sprintf("line %d", 2*maxLines+8) || last[maxLines-1] != " the end" {
 		t.Errorf("%d lines, from %q to %q", len(last), last[0], last[len(last)-1])
