@@ -149,6 +149,9 @@ def test_a_foreign_file_that_visudo_complains_of_is_a_warning(host: Host, policy
 def test_a_foreign_file_that_cannot_be_read_at_all_is_a_warning(host: Host) -> None:
     add(host, "other", "admin ALL=(root NOPASSWD /usr/bin/id\n")
     result = host.converge(**QUICK)
+    if SUDO < (1, 9):  # for which one such file turns sudo off for everybody
+        assert result["failed"] and result["rolled_back"], result
+        return
     assert not result.get("failed"), result
     assert any("before" in w for w in result["warnings"]), result
     assert may(host, "systemctl", "status", "sidekiq")
