@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package systemd
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// EnvVar is a variable that an environment file sets: systemd.exec(5),
+// EnvironmentFile=.
+type EnvVar struct {
+	Name, Value string
+	Line        int // in which it begins, from 1 on
+}
+
+// Ignored is a line of an environment file that systemd does not use. It says
+// so in the host's log, and goes on.
+type Ignored struct {
+	Line   int
+	Reason string // in words, without anything of the line
+}
+
+// Environment reads an environment file as systemd does: src/basic/env-file.c
+// of its sources. It looks like a shell's and is not: there is no export, $ is
+// a dollar sign, a value may go on behind a quote that ends, and a comment
+// begins only at the start of a line.
+//
+// systemd up to 253 has a comment that ends in a backslash go on in the next
+// line, and newer versions do not; here it goes on.
+func Environment(text string) (vars []EnvVar, ignored []Ignored) {
+	r := envReader{line: 1}
+	for _, c := range strings.ReplaceAll(text, "\r\n", "\n") {
+		r.read(c)
+		if c == '\n' {
+			r.line++
+		}
+	}
+	r.end()
+	return r.vars, r.ignored
+}
+
+type envState int
+
+const (
+	beforeKey envState = iota
+	inKey
+	beforeValue
+	inValue
+	escapedInValue
+	inSingleQuotes
+	inDoubleQuotes
+	escapedInDoubleQuotes
+	inComment
+	escapedInComment
+)
+
+type envReader struct {
+	state      envState
+	line       int // of the character at hand
+	began      int // the line in which the key began
+	key, value strings.Builder
+	bare       int // the length of the value up to which blanks at its end count
+	vars       []EnvVar
+	ignored    []Ignored
+}
+
+func (r *envReader) read(c rune) {
+	switch r.state {
+	case beforeKey:
+		r.beforeKey(c)
+	case inKey:
+		r.inKey(c)
+	case beforeValue, inValue:
+		r.inValue(c)
+	case escapedInValue:
+		r.state = inValue
+		if c != '\n' {
+			r.add(c)
+			r.bare = r.value.Len()
+		}
+	case inSingleQuotes:
+		if c == '\'' {
+			r.state = beforeValue
+		} else {
+			r.add(c)
+		}
+	case inDoubleQuotes, escapedInDoubleQuotes:
+		r.inDoubleQuotes(c)
+	case inComment:
+		r.inComment(c)
+	case escapedInComment:
+		r.state = inComment
+	}
+}
+
+func (r *envReader) beforeKey(c rune) {
+	switch {
+	case c == '#' || c == ';':
+		r.state = inComment
+	case !isBlank(c) && c != '\n':
+		r.state, r.began = inKey, r.line
+		r.key.Reset()
+		r.value.Reset()
+		r.bare = 0
+		r.key.WriteRune(c)
+	}
+}
+
+func (r *envReader) inKey(c rune) {
+	switch c {
+	case '\n':
+		r.ignored = append(r.ignored, Ignored{r.began, "it has no ="})
+		r.state = beforeKey
+	case '=':
+		r.state = beforeValue
+	default:
+		r.key.WriteRune(c)
+	}
+}
+
+func (r *envReader) inValue(c rune) {
+	switch {
+	case c == '\n':
+		r.push()
+		r.state = beforeKey
+	case c == '\\':
+		r.state = escapedInValue
+	case r.state == beforeValue && c == '\'':
+		r.state = inSingleQuotes
+	case r.state == beforeValue && c == '"':
+		r.state = inDoubleQuotes
+	case r.state == beforeValue && isBlank(c):
+	default:
+		r.state = inValue
+		r.value.WriteRune(c)
+		if !isBlank(c) {
+			r.bare = r.value.Len()
+		}
+	}
+}
+
+func (r *envReader) inDoubleQuotes(c rune) {
+	switch {
+	case r.state == escapedInDoubleQuotes:
+		r.state = inDoubleQuotes
+		if c == '\n' {
+			return
+		}
+		if !strings.ContainsRune("\"\\`$", c) {
+			r.add('\\')
+		}
+		r.add(c)
+	case c == '"':
+		r.state = beforeValue
+	case c == '\\':
+		r.state = escapedInDoubleQuotes
+	default:
+		r.add(c)
+	}
+}
+
+func (r *envReader) inComment(c rune) {
+	switch c {
+	case '\n':
+		r.state = beforeKey
+	case '\\':
+		r.state = escapedInComment
+	}
+}
+
+// add adds a character that counts wherever it stands.
+func (r *envReader) add(c rune) {
+	r.value.WriteRune(c)
+	r.bare = r.value.Len()
+}
+
+func (r *envReader) end() {
+	switch r.state {
+	case inKey:
+		r.inKey('\n')
+	case beforeValue, inValue, escapedInValue, inSingleQuotes, inDoubleQuotes, escapedInDoubleQuotes:
+		if r.state == inSingleQuotes || r.state == inDoubleQuotes {
+			r.ignored = append(r.ignored, Ignored{r.began, "its quote does not end, so the rest of the file is its value"})
+		}
+		r.push()
+	}
+}
+
+// push takes the variable, or says why systemd does not.
+func (r *envReader) push() {
+	name, value := strings.TrimRightFunc(r.key.String(), isBlank), r.value.String()[:r.bare]
+	if reason := badAssignment(name, value); reason != "" {
+		r.ignored = append(r.ignored, Ignored{r.began, reason})
+		return
+	}
+	r.vars = append(r.vars, EnvVar{Name: name, Value: value, Line: r.began})
+}
+
+func badAssignment(name, value string) string {
+	switch {
+	case strings.HasPrefix(name, "\ufeff"):
+		return "the file begins with a byte order mark, which becomes part of the variable's name"
+	case strings.HasPrefix(name, "export ") || strings.HasPrefix(name, "export\t"):
+		return "export is not known to systemd; leave it out"
+	case !isVariable(name):
+		return "the name of a variable must be letters, digits and _, and must not start with a digit"
+	case !utf8.ValidString(value) || strings.ContainsRune(value, utf8.RuneError):
+		return "its value is not UTF-8"
+	case strings.ContainsFunc(value, func(c rune) bool { return unicode.IsControl(c) && c != '\t' && c != '\n' }):
+		return "its value holds a control character"
+	}
+	return ""
+}
+
+func isVariable(name string) bool {
+	for i, c := range name {
+		letter := c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return name != ""
+}
+
+func isBlank(c rune) bool { return c == ' ' || c == '\t' || c == '\r' }
+
+// EncodeEnvironment writes variables, whose values may hold anything but control
+// characters, so that [Environment] and systemd of every version read them as
+// they are: within double quotes, where only four characters are special.
+func EncodeEnvironment(comment string, vars []EnvVar) string {
+	var b strings.Builder
+	b.WriteString("# " + comment + "\n")
+	for _, v := range vars {
+		b.WriteString(v.Name + `="` + envEscapes.Replace(v.Value) + "\"\n")
+	}
+	return b.String()
+}
+
+var envEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "`", "\\`", `$`, `\$`)

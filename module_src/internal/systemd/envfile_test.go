@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package systemd
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestEnvironmentFilesAreReadAsBySystemd(t *testing.T) {
+	for text, want := range map[string]map[string]string{
+		"A=1\nB=two words  \n":            {"A": "1", "B": "two words"},
+		"  A = 1\n":                       {"A": "1"},
+		"A=\n":                            {"A": ""},
+		"A='it is' B\n":                   {"A": "it isB"},
+		`A="a \"b\" \$c \x"` + "\n":       {"A": `a "b" $c \x`},
+		"A=a\\ b\\\nc\n":                  {"A": "a bc"},
+		"# A=1\n;B=2\nC=3 # no comment\n": {"C": "3 # no comment"},
+		"A='two\nlines'\n":                {"A": "two\nlines"},
+		"A=$HOME\n":                       {"A": "$HOME"},
+		"A=1":                             {"A": "1"},
+		"# goes on \\\nA=1\nB=2\n":        {"B": "2"},
+		"A=1\r\nB=2\r\n":                  {"A": "1", "B": "2"},
+	} {
+		vars, ignored := Environment(text)
+		got := map[string]string{}
+		for _, v := range vars {
+			got[v.Name] = v.Value
+		}
+		if d := cmp.Diff(want, got); d != "" || len(ignored) > 0 {
+			t.Errorf("%q: ignored %v, %s", text, ignored, d)
+		}
+	}
+}
+
+func TestLinesThatSystemdIgnoresAreTold(t *testing.T) {
+	for text, want := range map[string]string{
+		"A=1\nexport B=hunter2\n":         "export",
+		"\ufeffA=1\nB=hunter2\n":          "byte order mark",
+		"A=1\nno assignment hunter2\n":    "no =",
+		"1A=hunter2\n":                    "must not start with a digit",
+		"A-B=hunter2\n":                   "letters, digits",
+		"A=hunter2\x01\n":                 "control character",
+		"A=1\nB=\"hunter2\nC=3\n":         "quote does not end",
+		"A=1\n\nno assignment, no end=\n": "letters, digits",
+	} {
+		_, ignored := Environment(text)
+		if len(ignored) != 1 || !strings.Contains(ignored[0].Reason, want) || strings.Contains(ignored[0].Reason, "hunter2") {
+			t.Errorf("%q: got %v, want %q", text, ignored, want)
+		}
+	}
+	if _, ignored := Environment("A=1\n\n# x\nexport B=1\n"); len(ignored) != 1 || ignored[0].Line != 4 {
+		t.Errorf("got %v, want line 4", ignored)
+	}
+}
+
+func FuzzEnvironment(f *testing.F) {
+	for _, v := range []string{"", "a b", `"`, `'`, "`id`", `$HOME ${X} $(id)`, `\`, `\n`, "#x", " x ", "=", "ä", ";", `a\`} {
+		f.Add(v)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		if badAssignment("A", value) != "" {
+			return
+		}
+		vars, ignored := Environment(EncodeEnvironment("x", []EnvVar{{Name: "A", Value: value}, {Name: "B", Value: "1"}}))
+		if len(ignored) > 0 || len(vars) != 2 || vars[0].Value != strings.ReplaceAll(value, "\r\n", "\n") || vars[1].Value != "1" {
+			t.Fatalf("%q: got %q, ignored %v", value, vars, ignored)
+		}
+	})
+}
