@@ -23,6 +23,9 @@ func (h *Host) application(ctx context.Context, f *sidekiq.Facts, q sidekiq.Ques
 		info, err := os.Stat(q.Dir)
 		f.Deployed, err = seen(q.Dir, err)
 		f.Deployed = f.Deployed && info.IsDir()
+		if err == nil {
+			f.EnvFiles, err = envFiles(q.EnvFiles, Identity{}, false)
+		}
 		return err
 	}
 	groups, err := groupsOf(q.Reader)
@@ -33,6 +36,9 @@ func (h *Host) application(ctx context.Context, f *sidekiq.Facts, q sidekiq.Ques
 	others := otherUnits(q.Reader, reader.Home, who)
 	f.OtherUnits, f.Unseen = others.units, others.unseen
 	f.Running = h.running(ctx, q, reader.Home)
+	if f.EnvFiles, err = envFiles(q.EnvFiles, who, true); err != nil {
+		return err
+	}
 	if q.Log != "" {
 		h.follow(q.Log, who)
 	}

@@ -97,6 +97,10 @@ func (h *Host) application(f *sidekiq.Facts, q sidekiq.Questions) {
 			f.Configs = append(f.Configs, t)
 		}
 	}
+	f.EnvFiles = map[string]sidekiq.Text{}
+	for _, name := range q.EnvFiles {
+		f.EnvFiles[name] = h.text(name)
+	}
 	f.Missing = slices.DeleteFunc(slices.Clone(q.Programs), func(p string) bool { return !slices.Contains(h.facts.Missing, p) })
 	for _, name := range slices.Sorted(maps.Keys(now.Files)) {
 		if path.Dir(name) == "/etc/systemd/system" && path.Ext(name) == ".service" {

@@ -33,9 +33,12 @@ type Questions struct {
 	Configs []string
 	Reader  string
 
-	// Programs are the programs that systemd starts; the question is whether
-	// they exist.
+	// Programs are the programs that systemd starts, and other files whose
+	// existence is all that is asked.
 	Programs []string
+
+	// EnvFiles are the service's environment files.
+	EnvFiles []string
 
 	// Log is the file that the service logs to, absolute, or empty where it
 	// logs to the journal. It belongs to Reader, too, and is read only where
@@ -92,6 +95,10 @@ type Facts struct {
 
 	// Missing are those of the programs that are not there.
 	Missing []string
+
+	// EnvFiles are the environment files by their paths, also those that are
+	// not there.
+	EnvFiles map[string]Text
 
 	RootFiles map[string]RootFile
 
@@ -201,10 +208,12 @@ func (s Service) Questions() Questions {
 	}
 	q.OwnDirectories = s.ownDirectories()
 	q.Dir, q.Reader, q.Unit = s.Dir, s.User, s.Unit()
+	q.EnvFiles = s.environmentPaths()
 	q.Bundles, q.Configs = s.bundles(), s.configFiles()
 	if s.ExecStart == nil && !s.LoginShell {
 		q.Programs = appendNew(bundlePaths(), s.Bundle)
 	}
+	q.Programs = append(q.Programs, s.railsFiles()...)
 	if s.LogFile != "" {
 		q.Log = s.inDir(s.LogFile)
 	}

@@ -46,6 +46,7 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 	w.rivals()
 	w.runningRivals()
 	w.secrets()
+	w.environment()
 	w.checkRootFiles()
 	w.checkOwnDirectories()
 	w.unjudged()

@@ -390,8 +390,11 @@ func TestQuestionsCoverWhatIsNamed(t *testing.T) {
 		Paths:    []string{"/lib/systemd/system/sidekiq.service", "/lib/systemd/system/sidekiq@.service", "/etc/sudoers.d/sidekiq-restart-users"},
 		Template: "/lib/systemd/system/sidekiq@.service",
 		Dir:      "/opt/p/current", Reader: "bess", Unit: "sidekiq.service", Configs: []string{"/etc/s.yml"},
-		Bundles:  []Bundle{{"/opt/p/current/gems/Gemfile", "/opt/p/current/gems/Gemfile.lock"}},
-		Programs: []string{"/usr/local/bin/bundle", "/usr/bin/bundle"},
+		Bundles: []Bundle{{"/opt/p/current/gems/Gemfile", "/opt/p/current/gems/Gemfile.lock"}},
+		Programs: []string{
+			"/usr/local/bin/bundle", "/usr/bin/bundle",
+			"/opt/p/current/config/environments", "/opt/p/current/config/application.rb", "/opt/p/current/config/environments/production.rb",
+		},
 	}
 	q.Overriding, q.Overridden = nil, nil // see TestOnlyWhatTakesPrecedenceIsAskedFor
 	if d := cmp.Diff(wanted, q); d != "" {

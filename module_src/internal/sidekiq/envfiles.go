@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"path"
+	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
+)
+
+// environmentVariables are those that tell a Rails application and Sidekiq in
+// which environment they run. Sidekiq's -e, the option app_env, counts for
+// Sidekiq, and one of these may count for the application.
+var environmentVariables = []string{"RAILS_ENV", "APP_ENV", "RACK_ENV"}
+
+// maxTold is how many lines of one file are told of.
+const maxTold = 5
+
+// environment says what is wrong with the service's environment, as systemd
+// and the application will see it.
+func (w *wanting) environment() {
+	for _, v := range w.Env {
+		w.sameEnvironment("env", v.Name, v.Value)
+	}
+	for _, file := range w.EnvFiles {
+		name, optional := strings.CutPrefix(file, "-")
+		text, asked := w.facts.EnvFiles[name]
+		switch {
+		case !asked:
+		case text.Problem != "" && w.facts.RootFiles[name].Replaceable != "":
+			w.fail("env_files", "systemd would read %s as root, others can put another file in its place (%s), and the service's user may not read it (%s)",
+				name, w.facts.RootFiles[name].Replaceable, text.Problem)
+		case text.Problem != "" && !optional:
+			w.warn("could not look: %s: %s", name, text.Problem)
+		case text.Found:
+			w.environmentFile(name, text.Content)
+		case !optional:
+			w.noEnvironmentFile(name)
+		}
+	}
+	w.railsEnvironment()
+}
+
+// noEnvironmentFile speaks of a file without which systemd does not start the
+// service. Where nothing is to be started yet, it may still come.
+func (w *wanting) noEnvironmentFile(name string) {
+	const format = "%s is not there, and systemd starts nothing without it; write - before its path if it may be missing"
+	if a := w.activity(); a == converge.Up || a == converge.Restarted {
+		w.miss("env_files", format, name)
+		return
+	}
+	w.warn(format, name)
+}
+
+// environmentFile tells which lines of a file systemd does not use, and never
+// what is in them.
+func (w *wanting) environmentFile(name, content string) {
+	vars, ignored := systemd.Environment(content)
+	for i, l := range ignored {
+		if i == maxTold {
+			w.warn("%s has %d more lines that systemd ignores", name, len(ignored)-maxTold)
+			break
+		}
+		w.warn("systemd ignores line %d of %s: %s", l.Line, name, l.Reason)
+	}
+	for _, v := range vars {
+		w.sameEnvironment(name, v.Name, v.Value)
+	}
+}
+
+// sameEnvironment warns of a variable that contradicts app_env. Its value is
+// shown: it is the name of an environment, and what is no such name is not.
+func (w *wanting) sameEnvironment(where, name, value string) {
+	env := w.env()
+	if !contains(environmentVariables, name) || value == env || value == "" {
+		return
+	}
+	shown := "another value"
+	if onlyRunes(value, "_-") && len(value) < 20 {
+		shown = value
+	}
+	w.warn("%s sets %s to %s, and app_env is %s: Sidekiq and the application would run in different environments", where, name, shown, env)
+}
+
+// railsEnvironment warns of an environment that the application does not have:
+// Sidekiq starts in it, and its jobs fail.
+func (w *wanting) railsEnvironment() {
+	missing := func(file string) bool { return contains(w.facts.Missing, path.Join(w.Dir, file)) }
+	file := "config/environments/" + w.env() + ".rb"
+	if w.facts.Deployed && !missing("config/environments") && !missing("config/application.rb") && missing(file) {
+		w.warn("the application has no %s, so in the environment %s its jobs would fail; is app_env right?", file, w.env())
+	}
+}
+
+// railsFiles are the files by which it is known which environments a Rails
+// application has.
+func (s Service) railsFiles() []string {
+	if s.Dir == "" {
+		return nil
+	}
+	env := s.AppEnv
+	if name, ok := flagValue(s.ExecStart, "-e", "--environment"); ok {
+		env = name
+	}
+	if !onlyRunes(env, "_.-") {
+		return nil
+	}
+	return []string{s.inDir("config/environments"), s.inDir("config/application.rb"), s.inDir("config/environments/" + env + ".rb")}
+}
+
+// environmentPaths are the paths of the service's environment files.
+func (s Service) environmentPaths() []string {
+	var paths []string
+	for _, f := range s.EnvFiles {
+		paths = appendNew(paths, strings.TrimPrefix(f, "-"))
+	}
+	return paths
+}
