@@ -77,10 +77,7 @@ func (r *progress) lastWords(f *converge.Failure) string {
 	if len(words) == 0 {
 		return ""
 	}
-	file, more := "", "journalctl -u "+r.service.Name
-	if r.service.Processes > 1 {
-		more = "journalctl -u '" + r.service.Name + "@*'"
-	}
+	file, more := "", "journalctl -u "+strings.TrimSuffix(f.Unit, ".service")
 	if f.Traces.LogFile != "" {
 		file, more = " in "+f.Traces.LogFile+" and the journal", f.Traces.LogFile+" and "+more
 	}

@@ -100,7 +100,7 @@ func (p program) manage(ctx context.Context, req ansible.Request) results.Result
 	}
 	defer h.Close()
 	if !req.Check {
-		release, err := h.Lock(ctx, service.UnitPath(), service.TemplatePath(), service.SudoersFile)
+		release, err := h.Lock(ctx, service.Paths()...)
 		if err != nil {
 			return failure(err)
 		}

@@ -179,10 +179,62 @@ options:
     default: [multi-user.target]
   processes:
     description:
-      - How many Sidekiq processes to run. One uses about one core, however large its O(concurrency). Start, stop and restart of
+      - How many Sidekiq processes to run, all alike. One uses about one core, however large its O(concurrency). Start, stop and restart of
         O(name) still act on all of them. From 1 to 100.
+      - Each is a service of its own, C(<name>@1) and so on. O(instances) gives them names and settings.
     type: int
     default: 1
+  instances:
+    description:
+      - Several Sidekiq processes, each with a name and with settings of its own, as services C(<name>@<instance>). Start, stop and restart of
+        O(name) act on all of them.
+      - What one does not say it has from the options of the service. A list takes the place of the service's, a dictionary is merged into
+        it, and V(null) leaves out what the service has.
+      - Mutually exclusive with O(processes).
+    type: list
+    elements: dict
+    version_added: 1.1.0
+    suboptions:
+      name:
+        description:
+          - The name of the process, of letters, digits, C(-) and C(_), 40 at most.
+        type: str
+        required: true
+      config_file:
+        description:
+          - Its O(config_file).
+        type: path
+      exec_start:
+        description:
+          - Its O(exec_start).
+          - Mutually exclusive with O(instances[].config_file), O(instances[].queues) and O(instances[].concurrency).
+        type: str
+      queues:
+        description:
+          - Its O(queues).
+        type: list
+        elements: str
+      concurrency:
+        description:
+          - Its O(concurrency). From 1 to 1000.
+        type: int
+      env:
+        description:
+          - Its O(env) beside the service's. Values are never shown in results.
+        type: dict
+      env_files:
+        description:
+          - Its O(env_files).
+        type: list
+        elements: str
+      log_file:
+        description:
+          - Its O(log_file).
+        type: path
+      directives:
+        description:
+          - Its O(directives) beside the service's. C(Install) has no place here, since the service starts its processes.
+        type: dict
   hardening:
     description:
       - How much of the system is kept from Sidekiq.
@@ -303,6 +355,17 @@ EXAMPLES = r"""
     directives:
       Service:
         MemoryMax: 2G
+  become: true
+
+- name: Run a process for each kind of queue, under one name
+  curationexperts.sidekiq.sidekiq_service:
+    project_name: laevigata
+    instances:
+      - name: critical
+        queues: [critical]
+      - name: rest
+        queues: ["default,2", low]
+        concurrency: 3
   become: true
 
 - name: Set it up now and leave the restart to the next deploy

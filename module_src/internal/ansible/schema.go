@@ -58,11 +58,12 @@ func (s Schema) Decode(r Request, problems *Problems) Values {
 }
 
 func (s Schema) decode(args map[string]any, problems *Problems) Values {
-	v := Values{values: map[string]any{}, given: map[string]bool{}}
+	v := Values{values: map[string]any{}, given: map[string]bool{}, emptied: map[string]bool{}}
 	for _, o := range s {
 		v.values[o.Name] = o.zero()
-		arg := args[o.Name]
+		arg, named := args[o.Name]
 		if arg == nil || arg == "" && o.Type != Bool && o.Type != Int {
+			v.emptied[o.Name] = named
 			if o.Required {
 				problems.Add(o.Name, "required")
 			}
@@ -198,12 +199,16 @@ func (o Option) zero() any {
 // Values are the coerced arguments. Asking for an option that the schema does
 // not declare, or by another type, is a bug and panics.
 type Values struct {
-	values map[string]any
-	given  map[string]bool
+	values  map[string]any
+	given   map[string]bool
+	emptied map[string]bool
 }
 
 // Given reports whether an option was given a value other than "" or null.
 func (v Values) Given(name string) bool { return v.given[name] }
+
+// Emptied reports whether an option was named, and its value is "" or null.
+func (v Values) Emptied(name string) bool { return v.emptied[name] }
 
 // inForce reports whether an option is given and, where it is a Bool, true.
 func (v Values) inForce(name string) bool {

@@ -109,7 +109,9 @@ func (p Plan) Apply(ctx context.Context, h Host, then OnFailure) (warnings []str
 
 // carryOut returns the steps that were begun, including the one that failed.
 // The grants are proven before any process is touched, so that a grant that
-// does not hold costs no restart.
+// does not hold costs no restart. Whatever is started is proven to be up before
+// the next unit's turn, so that of several units the others go on with their
+// work where one does not come up.
 func (p Plan) carryOut(ctx context.Context, h Host) (done []Step, warnings []string, failed *Failure) {
 	i := slices.IndexFunc(p.Steps, func(s Step) bool { return s.phase() >= phaseRun })
 	if i < 0 {
@@ -121,13 +123,30 @@ func (p Plan) carryOut(ctx context.Context, h Host) (done []Step, warnings []str
 	if failed = p.proveGrants(ctx, h); failed != nil {
 		return done, nil, failed
 	}
-	ran, failed := carryOut(ctx, h, p.Steps[i:])
-	done = append(done, ran...)
-	if failed != nil {
-		return done, nil, failed
+	for _, s := range p.Steps[i:] {
+		ran, failed := carryOut(ctx, h, []Step{s})
+		done = append(done, ran...)
+		if failed != nil {
+			return done, warnings, failed
+		}
+		if run, ok := s.(RunUnit); ok {
+			more, failed := p.prove(ctx, h, func(u Unit) bool { return u.Name == run.Unit })
+			warnings = append(warnings, more...)
+			if failed != nil {
+				return done, warnings, failed
+			}
+		}
 	}
-	warnings, failed = p.prove(ctx, h)
-	return done, warnings, failed
+	more, failed := p.prove(ctx, h, func(u Unit) bool { return !p.runs(u.Name) })
+	return done, append(warnings, more...), failed
+}
+
+// runs reports whether a step of the plan starts the unit.
+func (p Plan) runs(unit string) bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool {
+		run, ok := s.(RunUnit)
+		return ok && run.Unit == unit
+	})
 }
 
 func carryOut(ctx context.Context, h Host, steps []Step) (done []Step, failed *Failure) {
@@ -155,8 +174,12 @@ func (p Plan) proveGrants(ctx context.Context, h Host) *Failure {
 	return nil
 }
 
-func (p Plan) prove(ctx context.Context, h Host) (warnings []string, failed *Failure) {
+// prove proves those of the plan's units that are up to be so.
+func (p Plan) prove(ctx context.Context, h Host, which func(Unit) bool) (warnings []string, failed *Failure) {
 	for _, u := range p.Proofs {
+		if !which(u) {
+			continue
+		}
 		warning, err := Prove(ctx, h, u)
 		if err != nil {
 			return warnings, &Failure{Step: "bring " + u.Name + " up", Err: err, Unit: u.Name}
@@ -190,7 +213,11 @@ func failedStep(s Step, err error) *Failure {
 	f := &Failure{Step: s.String(), Err: err}
 	if run, ok := s.(RunUnit); ok {
 		f.Unit = run.Unit
-		f.Step = string(run.Verb) + " " + run.Unit
+		var dead *NotUp
+		if errors.As(err, &dead) {
+			f.Unit = dead.Unit // one of those that the unit stands for
+		}
+		f.Step = string(run.Verb) + " " + f.Unit
 	}
 	return f
 }

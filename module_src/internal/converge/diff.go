@@ -13,7 +13,8 @@ import (
 // states give the same plan, and Diff(x, x) is empty.
 func Diff(want, have State) Plan {
 	p := Plan{was: State{Files: have.Files}}
-	changed := p.diffFiles(want, have)
+	all := familiesOf(want, have)
+	changed := p.diffFiles(want, have, all)
 	reload := false
 	for _, f := range changed {
 		reload = reload || f.Kind == UnitFile
@@ -25,6 +26,7 @@ func Diff(want, have State) Plan {
 		}
 		h.Proof = w.Proof
 		p.was.Units = append(p.was.Units, h)
+		in := all.of(w)
 		reload = p.diffEnabled(w, h) || reload
 		if !want.describes(w.Name) {
 			// Whether another's unit was changed is not this run's business.
@@ -33,7 +35,7 @@ func Diff(want, have State) Plan {
 			reload = reload || h.Reload || unknown(h, want, have)
 			h = h.hollow(w)
 		}
-		p.diffActivity(w, h, staleFiles(w, h, changed))
+		p.diffActivity(w, h, staleFiles(w, h, changed), in)
 	}
 	if reload {
 		p.Steps = append(p.Steps, ReloadManager{})
@@ -52,8 +54,14 @@ func (s State) describes(unit string) bool {
 // diffFiles plans the files and returns those whose content changes. A file of
 // which only the mode or the owner changes keeps its time; otherwise its unit
 // would look stale.
-func (p *Plan) diffFiles(want, have State) (changed []File) {
+//
+// The file of a unit that leaves stays for as long as the unit does: without it,
+// the manager would no longer know what stops it.
+func (p *Plan) diffFiles(want, have State, all families) (changed []File) {
 	for _, w := range want.Files {
+		if !w.Exists && all.stay(w.Units) {
+			continue
+		}
 		h, ok := have.File(w.Path)
 		if !ok {
 			h = File{Path: w.Path, Kind: w.Kind}
@@ -120,7 +128,7 @@ func (a Activity) hasProcess() bool {
 // have one: it stood for others once. A run that was killed has written its new
 // file, and the manager goes by the old one.
 func (h Unit) hollow(w Unit) Unit {
-	if !w.Umbrella && h.Activity == Up && h.Process.SubState == "exited" {
+	if !w.Umbrella && h.Activity == Up && h.Process.MainPID == 0 && (h.Process.SubState == "exited" || h.Process.ActiveState == "active") {
 		h.Activity = Hollow
 	}
 	return h
@@ -137,17 +145,42 @@ func (h Unit) settled(proof Proof) Unit {
 }
 
 // diffActivity plans what is done to the unit's process, if anything.
-func (p *Plan) diffActivity(w, h Unit, stale []string) {
+func (p *Plan) diffActivity(w, h Unit, stale []string, in *family) {
 	h = h.settled(w.Proof)
-	if w.Umbrella && h.Process.MainPID == 0 {
+	if w.Umbrella && !h.ownProcess() {
 		stale = nil // nothing runs that its file describes
 	}
 	run := func(v Verb, why string) {
-		p.Steps = append(p.Steps, RunUnit{Unit: w.Name, Verb: v, Was: h, Why: why, Proof: w.Proof})
+		step := RunUnit{Unit: w.Name, Verb: v, Was: h, Why: why, Proof: w.Proof, Of: w.Of}
+		if w.Umbrella {
+			step.Parts, step.PartsUp = in.parts, in.running
+		}
+		p.Steps = append(p.Steps, step)
 		if v == Start || v == Restart {
 			p.Proofs = append(p.Proofs, w)
 		}
 	}
+	switch {
+	case w.Leaves && w.stays(h):
+		if w.Activity == Quiet && h.Activity.hasProcess() {
+			run(MakeQuiet, "")
+		} else if w.Activity != Quiet {
+			p.warn("%s is still running and is no longer wanted; it is left until what takes its place can be started. Run this again then.", w.Name)
+		}
+	case w.Leaves:
+		if h.Activity != Down {
+			run(Stop, "")
+		}
+	case in.waits(w, h):
+		// A restart of the service by somebody else starts it.
+	default:
+		p.diffWanted(w, h, stale, in, run)
+	}
+}
+
+// diffWanted plans what is done to the process of a unit that is wanted for
+// itself.
+func (p *Plan) diffWanted(w, h Unit, stale []string, in *family, run func(Verb, string)) {
 	switch w.Activity {
 	case Up:
 		if v, why := p.bringUp(w, h, stale); v != "" {
@@ -156,25 +189,42 @@ func (p *Plan) diffActivity(w, h Unit, stale []string) {
 			p.Proofs = append(p.Proofs, w)
 		}
 	case Restarted:
-		run(Restart, "")
-	case Quiet:
-		if h.Activity.hasProcess() {
-			w.KeepStale = true
-			p.outdated(w, h, stale)
-			run(MakeQuiet, "")
+		if w.Of != "" && !h.Activity.alive() {
+			run(Start, "") // unless the unit that stands for it has started it
 		} else {
-			p.warn("%s is not running, so there is nothing to quiet.", w.Name)
+			run(Restart, "")
 		}
+	case Quiet:
+		p.makeQuiet(w, h, stale, run)
 	case Down:
 		if h.Activity != Down {
 			run(Stop, "")
 		}
 	case Any:
-		if p.outdated(w, h, stale) {
+		switch {
+		case p.outdated(w, h, stale):
 			run(Restart, olderThan(stale))
+		case h.Activity == Hollow && (!w.KeepStale || in.ending):
+			run(Restart, hollowWhy)
+		case !h.Activity.alive() && in.replaces(w):
+			run(Start, "it takes the place of what was running")
 		}
 	}
 }
+
+func (p *Plan) makeQuiet(w, h Unit, stale []string, run func(Verb, string)) {
+	switch {
+	case w.Umbrella && !h.ownProcess(): // each of the others is quieted itself
+	case h.Activity.hasProcess():
+		w.KeepStale = true
+		p.outdated(w, h, stale)
+		run(MakeQuiet, "")
+	default:
+		p.warn("%s is not running, so there is nothing to quiet.", w.Name)
+	}
+}
+
+const hollowWhy = "it is active and has no process"
 
 // bringUp decides how a unit gets up. An empty verb means that it is up, or on
 // its way without our help.
@@ -186,7 +236,7 @@ func (p *Plan) bringUp(w, h Unit, stale []string) (v Verb, why string) {
 	case Down, Stopping:
 		return Start, ""
 	case Hollow:
-		return Restart, "it is active and has no process"
+		return Restart, hollowWhy
 	case AutoRestart:
 		return Restart, "it is dead and waits for its next automatic restart"
 	case Quiet:

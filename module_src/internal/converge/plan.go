@@ -94,6 +94,7 @@ const (
 	phaseEnable
 	phaseReload
 	phaseRun
+	phaseRunLast
 	phaseTimes       // only in a rollback, see restoreTime
 	phaseReloadAgain // only in a rollback, too
 )
@@ -249,6 +250,10 @@ type RunUnit struct {
 	Was   Unit
 	Why   string // the reason, for messages; may be empty
 	Proof Proof  // that the unit is up
+
+	Of      string   // the unit that stands for this one, if any
+	Parts   []string // the units that this one stands for
+	PartsUp bool     // one of these was running before
 }
 
 func (s RunUnit) String() string {
@@ -259,9 +264,16 @@ func (s RunUnit) String() string {
 	return text
 }
 
+// phase puts the start of a unit behind those that it stands for where these
+// run already: they are restarted one after the other, and each is seen to be
+// up, before anything is said to be up as a whole. Where none of them runs, they
+// are started together.
 func (s RunUnit) phase() phase {
-	if s.Verb == Stop {
+	switch {
+	case s.Verb == Stop:
 		return phaseStop
+	case s.Verb == Start && s.PartsUp:
+		return phaseRunLast
 	}
 	return phaseRun
 }
@@ -312,5 +324,25 @@ func (s RunUnit) ended(ctx context.Context, h Host, err error) error {
 	if lookErr != nil {
 		return err
 	}
+	if part, dead, ok := s.deadPart(ctx, h); ok {
+		return &NotUp{Unit: part, Why: job.words(dead, s.Proof), TimedOut: dead.Result == "timeout", Process: dead, Job: job}
+	}
 	return &NotUp{Unit: s.Unit, Why: job.words(p, s.Proof), TimedOut: job.Result == "timeout" || p.Result == "timeout", Process: p, Job: job}
+}
+
+// deadPart finds the unit that is at fault where a unit that stands for others
+// did not start: one that has ended, or one that is being started again.
+func (s RunUnit) deadPart(ctx context.Context, h Host) (name string, p Process, found bool) {
+	for _, part := range s.Parts {
+		now, err := h.Process(context.WithoutCancel(ctx), part)
+		switch {
+		case err != nil || now.ActiveState == "active":
+			continue
+		case now.SubState == "auto-restart" || now.SubState == "auto-restart-queued" || now.ActiveState == "failed":
+			return part, now, true
+		case !found:
+			name, p, found = part, now, true
+		}
+	}
+	return name, p, found
 }

@@ -101,8 +101,8 @@ func (w *watch) look(p Process, now time.Time) (verdict, string) {
 		return dead, fmt.Sprintf("its main process %s instead of staying up", p.Ending())
 	case !p.JobPending && (p.ActiveState == "failed" || p.ActiveState == "inactive"):
 		return dead, fmt.Sprintf("its main process %s", p.Ending())
-	case p.ActiveState == "active" && p.SubState == "exited":
-		return alive, "" // a oneshot unit that remains active: its job was the proof
+	case p.ActiveState == "active" && p.SubState == "exited" && p.Type == "oneshot":
+		return alive, "" // it remains active: its job was the proof
 	case p.ActiveState == "active" && p.SubState == "running":
 		if v, why := w.judgeActive(p, now); v != undecided {
 			return v, why

@@ -149,6 +149,16 @@ type Unit struct {
 	// started from an older file under the same name is replaced.
 	Umbrella bool
 
+	// Of, in a wanted state, is the unit that stands for this one, or that will
+	// do its work when this one has gone. The manager stops and restarts the
+	// unit with that one.
+	Of string
+
+	// Leaves, in a wanted state, says that the unit and its file go. With
+	// KeepStale, and where it is to be quiet, they stay for as long as there is
+	// a process.
+	Leaves bool
+
 	// Proof, in a wanted state, says how it is shown that the unit is up.
 	Proof Proof
 

@@ -131,13 +131,28 @@ func (s restoreEnabled) do(ctx context.Context, h Host) error {
 
 func (s ReloadManager) invert() []Step { return []Step{s} }
 
+// invert brings back what the unit did. A unit that stood for others is started
+// anew and never restarted, which would restart the others, too. If some of the
+// others were running while it was down, it is left alone: stopping it would
+// stop them.
 func (s RunUnit) invert() []Step {
-	verb := Restart
-	switch s.Was.Activity {
-	case Any, Down, Stopping:
-		verb = Stop
+	back := func(v Verb) Step {
+		return restoreUnit{RunUnit{Unit: s.Unit, Verb: v, Was: s.Was, Proof: s.Proof, Of: s.Of, Parts: s.Parts}}
 	}
-	return []Step{restoreUnit{RunUnit{Unit: s.Unit, Verb: verb, Was: s.Was, Proof: s.Proof}}}
+	switch {
+	case s.Was.Process.SubState == "exited" && s.Was.Activity.alive():
+		if s.Verb == Stop {
+			return []Step{back(Start)}
+		}
+		return []Step{back(Stop), back(Start)}
+	case !s.Was.Activity.alive() && s.PartsUp:
+		return nil
+	case !s.Was.Activity.alive():
+		return []Step{back(Stop)}
+	case s.Verb == Stop && s.Of != "":
+		return []Step{back(Start)}
+	}
+	return []Step{back(Restart)}
 }
 
 // restoreUnit brings back what a unit did before. A unit that was running, or

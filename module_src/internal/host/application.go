@@ -39,9 +39,7 @@ func (h *Host) application(ctx context.Context, f *sidekiq.Facts, q sidekiq.Ques
 	if f.EnvFiles, err = envFiles(q.EnvFiles, who, true); err != nil {
 		return err
 	}
-	if q.Log != "" {
-		h.follow(q.Log, who)
-	}
+	h.follow(q.Logs, who)
 	info, ok, err := statAs(who, q.Dir)
 	if err != nil || !ok || !info.IsDir() {
 		return err

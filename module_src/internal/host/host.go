@@ -45,8 +45,8 @@ type Options struct {
 type Host struct {
 	Options
 	conn       *dbus.Conn
-	subscribed bool    // to the ends of jobs, over conn
-	log        logFile // no path: the service logs to the journal only
+	subscribed bool               // to the ends of jobs, over conn
+	logs       map[string]logFile // by the unit; none for one that logs to the journal only
 }
 
 var _ converge.Host = (*Host)(nil)

@@ -30,9 +30,9 @@ func (h *Host) Traces(ctx context.Context, unit string, since time.Time) converg
 		left.DropIns = dropIns(p.texts("DropInPaths"))
 		left.Unmet = p.unmet()
 	}
-	if h.log.path != "" {
-		left.LogFile = h.log.path
-		left.Log = h.log.lastLines()
+	if log, ok := h.logs[unit]; ok {
+		left.LogFile = log.path
+		left.Log = log.lastLines()
 	}
 	left.Log = append(left.Log, fromJournal(ctx, unit, since, p)...)
 	if len(left.Log) == 0 {

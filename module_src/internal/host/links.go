@@ -49,12 +49,15 @@ func (h *Host) links(unit string) ([]converge.Link, error) {
 	return links, nil
 }
 
+// dependencyDirs are how the directories end in which links enable units.
+func dependencyDirs() []string { return []string{".wants", ".requires", ".upholds"} }
+
 // linkTo returns the link by which an entry of a unit directory enables the
 // unit, if there is one.
 func (h *Host) linkTo(unit, dir string, e fs.DirEntry) (link converge.Link, ok bool, err error) {
 	path := filepath.Join(dir, e.Name())
 	switch {
-	case e.IsDir() && slices.Contains([]string{".wants", ".requires", ".upholds"}, filepath.Ext(e.Name())):
+	case e.IsDir() && slices.Contains(dependencyDirs(), filepath.Ext(e.Name())):
 		path = filepath.Join(path, unit)
 	case e.Type()&fs.ModeSymlink == 0 || e.Name() == unit:
 		// A link of the unit's own name is a mask or a linked unit file: it

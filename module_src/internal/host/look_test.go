@@ -31,7 +31,7 @@ func looks() map[string]func(path string) error {
 		"occupied":      func(path string) error { _, err := occupied([]string{path}); return err },
 		"public":        func(path string) error { _, err := public(path); return err },
 		"resolved":      func(path string) error { _, err := resolved(path); return err },
-		"instances":     func(path string) error { _, _, err := (&Host{}).instances(context.Background(), path); return err },
+		"instances":     func(path string) error { _, err := namesIn(path, "sidekiq@"); return err },
 		"file":          func(path string) error { _, err := (&Host{}).File(context.Background(), path+"/x"); return err },
 		"those there":   func(path string) error { _, err := thoseThere([]string{path}); return err },
 		"stale":         func(path string) error { _, err := stale(converge.Unit{}, []string{path}, time.Now()); return err },

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -115,19 +116,19 @@ func residentMemory(pid int) int64 {
 // those that the service is to start, and others that the manager knows. It
 // returns the properties of one of them in place of the service's own.
 func (h *Host) instanceReports(ctx context.Context, s sidekiq.Service, found sidekiq.Report, own properties) ([]sidekiq.UnitReport, properties, error) {
-	numbers := s.Started(found.Content)
-	_, known, err := h.instances(ctx, found.Template)
+	names := s.Started(found.Content)
+	_, known, err := h.instances(ctx, s.TemplatePath())
 	if err != nil {
 		return nil, nil, err
 	}
-	var units []sidekiq.UnitReport
-	seen := map[int]bool{}
-	for _, n := range append(numbers, known...) {
-		if seen[n] {
-			continue
+	for _, i := range known {
+		if !slices.Contains(names, i.Name) {
+			names = append(names, i.Name)
 		}
-		seen[n] = true
-		unit, p, err := h.unitReport(ctx, s.Instance(n))
+	}
+	var units []sidekiq.UnitReport
+	for _, name := range names {
+		unit, p, err := h.unitReport(ctx, s.Instance(name))
 		if err != nil {
 			return nil, nil, err
 		}

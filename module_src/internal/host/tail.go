@@ -85,12 +85,16 @@ type logFile struct {
 	began int64    // how long it was when the run began
 }
 
-// follow makes the last lines of this file appear where the service does not
-// come up, as far as they are newer than this call. The file is read as the
-// service's user, to whom it belongs.
-func (h *Host) follow(path string, who Identity) {
-	h.log = logFile{path: path, who: who}
-	h.log.began, _ = sizeAs(who, path) // one that is not there yet is all new
+// follow makes the last lines of these files appear where their units do not
+// come up, as far as they are newer than this call. The files are read as the
+// service's user, to whom they belong.
+func (h *Host) follow(paths map[string]string, who Identity) {
+	h.logs = map[string]logFile{}
+	for unit, path := range paths {
+		log := logFile{path: path, who: who}
+		log.began, _ = sizeAs(who, path) // one that is not there yet is all new
+		h.logs[unit] = log
+	}
 }
 
 // lastLines are the last lines of the file that are newer than the run, or a

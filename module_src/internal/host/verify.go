@@ -138,15 +138,10 @@ func named(complaint string, u copied) string {
 	return complaint + " (in " + name + "=)"
 }
 
-// about returns the unit that a line of systemd-analyze is about. For a
-// template, the line names an instance.
+// about returns the unit that a line of systemd-analyze is about.
 func about(units []copied, line string) (copied, bool) {
 	for _, u := range units {
-		name := filepath.Base(u.at)
-		if stem, isTemplate := strings.CutSuffix(name, "@.service"); isTemplate {
-			name = stem + "@"
-		}
-		if strings.Contains(line, u.at) || strings.HasPrefix(line, name) {
+		if strings.Contains(line, u.at) || strings.HasPrefix(line, filepath.Base(u.at)) {
 			return u, true
 		}
 	}

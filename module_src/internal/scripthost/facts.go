@@ -7,7 +7,6 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
@@ -25,9 +24,7 @@ func (h *Host) Facts(_ context.Context, q sidekiq.Questions) (sidekiq.Facts, err
 	f.Overridden = slices.DeleteFunc(slices.Clone(q.Overridden), func(p string) bool { return !h.ours(p) })
 	f.Overriding = h.overriding(q.Overriding)
 	f.OurTemplate = h.ours(q.Template)
-	if f.OurTemplate {
-		f.Instances = h.instances(q.Template)
-	}
+	f.Instances = h.instances(q.Template)
 	f.RootFiles = map[string]sidekiq.RootFile{}
 	for _, p := range q.RootFiles {
 		f.RootFiles[p] = sidekiq.RootFile{Public: h.look(p).Mode&0o004 != 0}
@@ -67,17 +64,40 @@ func (h *Host) overriding(paths []string) []sidekiq.OverridingFile {
 	return found
 }
 
-// instances are the numbers of those that the manager has in memory.
-func (h *Host) instances(template string) []int {
-	var numbers []int
-	for name := range h.Snapshot().Units {
-		number, ok := strings.CutPrefix(name, strings.TrimSuffix(path.Base(template), ".service"))
-		if n, err := strconv.Atoi(strings.TrimSuffix(number, ".service")); ok && err == nil {
-			numbers = append(numbers, n)
+// instances are those that have a unit file, run, or are enabled.
+func (h *Host) instances(template string) []sidekiq.FoundInstance {
+	stem := strings.TrimSuffix(path.Base(template), ".service")
+	now := h.Snapshot()
+	names := map[string]bool{}
+	add := func(unit string) {
+		if rest, ok := strings.CutPrefix(path.Base(unit), stem); ok && rest != ".service" && strings.HasSuffix(rest, ".service") {
+			names[strings.TrimSuffix(rest, ".service")] = true
 		}
 	}
-	slices.Sort(numbers)
-	return numbers
+	for name := range now.Files {
+		if path.Dir(name) == path.Dir(template) {
+			add(name)
+		}
+	}
+	for name := range now.Links {
+		add(name)
+	}
+	for name, u := range now.Units {
+		if u.Alive {
+			add(name)
+		}
+	}
+	var found []sidekiq.FoundInstance
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		unit := stem + name + ".service"
+		file := path.Join(path.Dir(template), unit)
+		if !h.look(file).Exists {
+			u, _ := h.Host.Unit(context.Background(), unit)
+			file = u.Fragment
+		}
+		found = append(found, sidekiq.FoundInstance{Name: name, Ours: !h.look(file).Exists || h.ours(file)})
+	}
+	return found
 }
 
 // application is deployed when there is any file in its directory.

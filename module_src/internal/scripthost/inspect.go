@@ -33,8 +33,14 @@ func (h *Host) Inspect(ctx context.Context, s sidekiq.Service) (sidekiq.Report, 
 	if found.Service.Enabled == converge.On {
 		found.Enablement = "enabled"
 	}
-	for _, n := range s.Started(found.Content) {
-		process, err := h.unitReport(ctx, s.Instance(n), found)
+	names := s.Started(found.Content)
+	for _, i := range h.instances(s.TemplatePath()) {
+		if !slices.Contains(names, i.Name) {
+			names = append(names, i.Name)
+		}
+	}
+	for _, name := range names {
+		process, err := h.unitReport(ctx, s.Instance(name), found)
 		if err != nil {
 			return found, err
 		}

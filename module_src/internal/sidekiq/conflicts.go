@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
@@ -17,22 +18,23 @@ import (
 // has an effect in addition to the service's own files.
 func (s Service) Conflicts(have converge.State) (warnings []string, err error) {
 	var wrong []string
-	for _, file := range []struct{ option, path string }{
-		{"name", s.UnitPath()}, {"name", s.TemplatePath()}, {"sudoers_file", s.SudoersFile},
-	} {
-		if f, ok := have.File(file.path); ok {
-			if err := s.taken(f, file.option); err != nil {
-				wrong = append(wrong, err.Error())
-			}
+	for _, f := range have.Files {
+		option := "name"
+		if f.Path == s.SudoersFile {
+			option = "sudoers_file"
 		}
-	}
-	if u, ok := have.Unit(s.Unit()); ok {
-		if err := s.checkFragment(u); err != nil {
+		if err := s.taken(f, option); err != nil {
 			wrong = append(wrong, err.Error())
 		}
-		warnings = append(warnings, s.foreignDropIns(u)...)
 	}
 	warnings = append(warnings, s.lostRights(have)...)
+	_, template := have.File(s.TemplatePath()) // which is looked at only if it is ours
+	for _, u := range s.units(have) {
+		if err := s.checkFragment(u, template); err != nil {
+			wrong = append(wrong, err.Error())
+		}
+	}
+	warnings = append(warnings, s.foreignDropIns(have)...)
 	if len(wrong) > 0 {
 		return warnings, errors.New(strings.Join(wrong, "; "))
 	}
@@ -85,7 +87,7 @@ func (s Service) isOf(project string) bool {
 // checkFragment says why the manager uses something other than our unit file,
 // or nil. Where the manager has not yet read the files again, the files on disk
 // decide; see refuseIfOverridden.
-func (s Service) checkFragment(u converge.Unit) error {
+func (s Service) checkFragment(u converge.Unit, ourTemplate bool) error {
 	if u.Reload && s.State != Absent {
 		return nil
 	}
@@ -98,29 +100,68 @@ func (s Service) checkFragment(u converge.Unit) error {
 	// Where /lib is not a link to /usr/lib, the manager reads both directories
 	// and names the file that it uses. The difference shows when our file is
 	// there.
-	if u.Fragment == "" || systemd.SamePath(u.Fragment, s.UnitPath()) {
+	file := path.Join(s.UnitDir, u.Name)
+	if u.Fragment == "" || systemd.SamePath(u.Fragment, file) {
 		return nil
+	}
+	if u.Name != s.Unit() {
+		return s.checkInstance(u, file, ourTemplate)
 	}
 	if s.State == Absent {
 		return fmt.Errorf("cannot remove %s: it is described by %s, which is not the file of this service", u.Name, u.Fragment)
 	}
 	if systemd.Precedence(path.Dir(u.Fragment)) < systemd.Precedence(s.UnitDir) {
 		return fmt.Errorf("cannot manage %s: %s takes precedence over %s; remove it, or set unit_dir to %s",
-			u.Name, u.Fragment, s.UnitPath(), path.Dir(u.Fragment))
+			u.Name, u.Fragment, file, path.Dir(u.Fragment))
 	}
 	return nil
 }
 
-// foreignDropIns warns of drop-ins that change the service and are not ours.
-func (s Service) foreignDropIns(u converge.Unit) []string {
-	var own []string
-	for _, d := range u.DropIns {
-		if path.Base(path.Dir(d)) == s.Unit()+".d" { // drop-ins for all services do not count
-			own = append(own, d)
-		}
-	}
-	if len(own) == 0 || s.State == Absent {
+// checkInstance says why an instance that the manager would make from another
+// file than its own is somebody else's, or nil. A file of the instance's own
+// name in a directory that takes precedence is found on disk; see
+// refuseIfOverridden.
+func (s Service) checkInstance(u converge.Unit, file string, ourTemplate bool) error {
+	if s.Replace || s.State == Absent || ourTemplate && systemd.SamePath(u.Fragment, s.TemplatePath()) {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s is changed by drop-ins, which are left as they are: %s", u.Name, strings.Join(own, ", "))}
+	return fmt.Errorf("cannot write %s: %s is made from %s, which something else wrote; set another name, or replace: true to take it over",
+		file, u.Name, u.Fragment)
+}
+
+// units are those of the service and of its processes.
+func (s Service) units(have converge.State) []converge.Unit {
+	return slices.DeleteFunc(slices.Clone(have.Units), func(u converge.Unit) bool {
+		return u.Name != s.Unit() && !strings.HasPrefix(u.Name, s.Name+"@")
+	})
+}
+
+// foreignDropIns warns of drop-ins that change the service and are not ours.
+// They may be for one process, for all of them, or for every service whose name
+// starts alike. Several processes have most of them in common.
+func (s Service) foreignDropIns(have converge.State) []string {
+	if s.State == Absent {
+		return nil
+	}
+	var changed []string // lists of drop-ins, in words
+	units := map[string][]string{}
+	for _, u := range s.units(have) {
+		if list := strings.Join(DropIns(u), ", "); list != "" {
+			changed = appendNew(changed, list)
+			units[list] = append(units[list], u.Name)
+		}
+	}
+	for i, list := range changed {
+		verb := "is"
+		if len(units[list]) > 1 {
+			verb = "are"
+		}
+		changed[i] = fmt.Sprintf("%s %s changed by drop-ins, which are left as they are: %s", strings.Join(units[list], ", "), verb, list)
+	}
+	return changed
+}
+
+// DropIns are the drop-ins of a unit but for those of all services.
+func DropIns(u converge.Unit) []string {
+	return slices.DeleteFunc(slices.Clone(u.DropIns), func(d string) bool { return path.Base(path.Dir(d)) == "service.d" })
 }

@@ -203,10 +203,12 @@ func openedByRoot(s string) error {
 // supplementary are the groups that directives add to the service's own group.
 func (s Service) supplementary() []string {
 	var groups []string
-	for _, d := range s.Directives {
-		if d.Section == "Service" && d.Name == "SupplementaryGroups" {
-			for _, v := range d.Values {
-				groups = append(groups, strings.Fields(v)...)
+	for _, own := range s.owns() {
+		for _, d := range own.Directives {
+			if d.Section == "Service" && d.Name == "SupplementaryGroups" {
+				for _, v := range d.Values {
+					groups = appendNew(groups, strings.Fields(v)...)
+				}
 			}
 		}
 	}

@@ -113,8 +113,10 @@ func (s Service) railsFiles() []string {
 // environmentPaths are the paths of the service's environment files.
 func (s Service) environmentPaths() []string {
 	var paths []string
-	for _, f := range s.EnvFiles {
-		paths = appendNew(paths, strings.TrimPrefix(f, "-"))
+	for _, own := range s.owns() {
+		for _, f := range own.EnvFiles {
+			paths = appendNew(paths, strings.TrimPrefix(f, "-"))
+		}
 	}
 	return paths
 }

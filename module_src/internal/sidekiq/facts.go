@@ -14,7 +14,9 @@ type Questions struct {
 
 	Paths []string // files that may belong to a package of the distribution
 
-	// Template is the path of the unit file of several processes.
+	// Template is the path of a unit file from which systemd makes several
+	// processes. The directory and the name say where instances of the service
+	// are, and how they are called.
 	Template string
 
 	// Dir is the working directory; if it exists, the application is deployed.
@@ -40,10 +42,10 @@ type Questions struct {
 	// EnvFiles are the service's environment files.
 	EnvFiles []string
 
-	// Log is the file that the service logs to, absolute, or empty where it
-	// logs to the journal. It belongs to Reader, too, and is read only where
-	// the service does not come up.
-	Log string
+	// Logs are the files that the service's units log to, absolute, by the
+	// unit's name; there is none for a unit that logs to the journal. They belong
+	// to Reader, too, and are read only where the unit does not come up.
+	Logs map[string]string
 
 	// Overriding are paths at which a file would take precedence over one of
 	// the service's own.
@@ -81,10 +83,10 @@ type Facts struct {
 	CaseUsers, CaseGroups map[string]string
 
 	// OurTemplate says that there is a template and that it is this
-	// collection's; Instances are the numbers of its instances that the
-	// manager knows.
+	// collection's; Instances are the instances of the service's name on the
+	// host, whoever has made them.
 	OurTemplate bool
-	Instances   []int
+	Instances   []FoundInstance
 
 	Deployed bool
 
@@ -116,6 +118,12 @@ type Facts struct {
 	Overridden  []string         // those that are this collection's
 	ReadOnly    []string         // those of Questions.Paths that are on a file system mounted read-only
 	NoDirectory []string         // those of Questions.Paths whose directory does not exist
+}
+
+// FoundInstance is an instance that has a unit file, runs, or is enabled.
+type FoundInstance struct {
+	Name string // what stands behind the @ in the name of its unit
+	Ours bool   // this collection wrote its file, or it has none any more
 }
 
 // OverridingFile is a file that takes precedence.
@@ -181,7 +189,7 @@ type RootFile struct {
 // Questions says what [Service.Want] must know about the host. Facts that
 // answer the questions of another service are of no use to this one.
 func (s Service) Questions() Questions {
-	q := Questions{Paths: []string{s.UnitPath(), s.TemplatePath(), s.SudoersFile}, Template: s.TemplatePath()}
+	q := Questions{Paths: s.Paths(), Template: s.TemplatePath()}
 	q.Overridden = s.overridden()
 	if s.State == Absent {
 		return q
@@ -208,16 +216,33 @@ func (s Service) Questions() Questions {
 	}
 	q.OwnDirectories = s.ownDirectories()
 	q.Dir, q.Reader, q.Unit = s.Dir, s.User, s.Unit()
-	q.EnvFiles = s.environmentPaths()
-	q.Bundles, q.Configs = s.bundles(), s.configFiles()
-	if s.ExecStart == nil && !s.LoginShell {
-		q.Programs = appendNew(bundlePaths(), s.Bundle)
+	q.Bundles, q.EnvFiles = s.bundles(), s.environmentPaths()
+	for _, own := range s.owns() {
+		q.Configs = appendNew(q.Configs, own.configFiles()...)
+		if own.ExecStart == nil && !own.LoginShell {
+			q.Programs = appendNew(q.Programs, append(bundlePaths(), s.Bundle)...)
+		}
+		q.Programs = appendNew(q.Programs, own.railsFiles()...)
 	}
-	q.Programs = append(q.Programs, s.railsFiles()...)
-	if s.LogFile != "" {
-		q.Log = s.inDir(s.LogFile)
-	}
+	q.Logs = s.logs()
 	return q
+}
+
+// logs are the log files of the units that run Sidekiq.
+func (s Service) logs() map[string]string {
+	logs := map[string]string{}
+	add := func(unit string, own Service) {
+		if own.LogFile != "" {
+			logs[unit] = s.inDir(own.LogFile)
+		}
+	}
+	if !s.several() {
+		add(s.Unit(), s)
+	}
+	for _, i := range s.Instances {
+		add(s.Instance(i.Name), i.Own)
+	}
+	return logs
 }
 
 // inDir makes name absolute as the service will see it.

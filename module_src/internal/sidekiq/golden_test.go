@@ -55,10 +55,29 @@ func TestUnitWithEverything(t *testing.T) {
 func TestUnitsOfSeveralProcesses(t *testing.T) {
 	const three = `{"project_name": "laevigata", "processes": 3}`
 	got, _ := want(t, three, debian12())
-	golden(t, "three@.service", got.Files[0].Content)
-	golden(t, "three.service", got.Files[1].Content)
-	golden(t, "three.sudoers", got.Files[2].Content)
+	golden(t, "three@1.service", got.Files[0].Content)
+	golden(t, "three.service", got.Files[3].Content)
+	golden(t, "three.sudoers", got.Files[4].Content)
+	got, _ = want(t, three, on(229))
+	golden(t, "three-229@2.service", got.Files[1].Content)
+	got, _ = want(t, own, debian12())
+	golden(t, "own@critical.service", got.Files[0].Content)
+	golden(t, "own@images.service", got.Files[1].Content)
+	golden(t, "own@rest.service", got.Files[2].Content)
+	golden(t, "own.service", got.Files[3].Content)
 }
+
+// own is a service whose processes have settings of their own.
+const own = `{
+	"project_name": "laevigata", "working_directory": "/srv/laevigata", "queues": ["high", "low"], "env": {"A": "1", "B": "2"}, "env_files": ["/etc/l/env"], "log_file": "log/sidekiq.log",
+	"directives": {"Service": {"MemoryMax": "1G", "Nice": 5}},
+	"instances": [
+		{"name": "critical", "queues": ["critical,2", "high"], "concurrency": 3, "config_file": "config/critical.yml", "env": {"B": "3", "C": "4", "A": null},
+			"env_files": ["/etc/l/critical.env"], "log_file": null, "directives": {"Service": {"MemoryMax": "2G", "Nice": null}}},
+		{"name": "images", "exec_start": "/opt/images/bin/work --all", "log_file": "log/images.log", "env": null, "env_files": []},
+		{"name": "rest"}
+	]
+}`
 
 func TestSudoers(t *testing.T) {
 	golden(t, "plain.sudoers", sudoersOf(t, `{"project_name": "laevigata"}`, debian12()))

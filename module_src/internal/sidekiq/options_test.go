@@ -31,6 +31,7 @@ func examples() []string {
 		`{"project_name": "p", "working_directory": "/srv/p", "state": "stopped", "enabled": false, "login_shell": true, "processes": 3,
 			"restart_on_change": false, "on_failure": "keep", "replace": true}`,
 		`{"project_name": "p", "working_directory": "/srv/p", "exec_start": "/bin/x -t 200"}`,
+		own,
 		`{"project_name": "p", "working_directory": "/srv/p", "sudo": false, "hardening": "strict", "type": "simple", "log_file": "/var/log/p/p.log"}`,
 	}
 }
@@ -198,11 +199,20 @@ func bounds() map[string]bound {
 		"sudo_groups":              ofLength(199).inList(),
 		"sudoers_file":             paths("/etc/sudoers.d/"),
 		"unit_dir":                 paths("/"),
+
+		"instances[].name":        ofLength(40),
+		"instances[].config_file": paths("config/"),
+		"instances[].exec_start":  paths("/"),
+		"instances[].queues":      bound{"a,999999", "a,1000000"}.inList(),
+		"instances[].env_files":   paths("-/").inList(),
+		"instances[].log_file":    paths("log/"),
 	}
 }
 
 func TestEachBoundOfTextIsKept(t *testing.T) {
-	bounded := map[string]bool{"app_env": true, "env": true, "directives": true} // by the length of a line alone: see unitFile
+	bounded := map[string]bool{ // by the length of a line alone: see unitFile
+		"app_env": true, "env": true, "directives": true, "instances[].env": true, "instances[].directives": true,
+	}
 	for way, b := range bounds() {
 		option, _, _ := strings.Cut(way, ",")
 		bounded[option] = true
@@ -234,7 +244,7 @@ func lastName(path string) string { return path[strings.LastIndex(path, ".")+1:]
 // TestEachOptionOfTextIsFuzzed makes sure that hostile values go through each
 // option that takes more than a number, yes or no, or one of a few words.
 func TestEachOptionOfTextIsFuzzed(t *testing.T) {
-	fuzzed := map[string]bool{"directives": true} // by FuzzDirectives
+	fuzzed := map[string]bool{"directives": true, "instances[].directives": true} // by FuzzDirectives
 	for way := range reachingUnit("x") {
 		option, _, _ := strings.Cut(way, ",")
 		fuzzed[option] = true
@@ -262,6 +272,7 @@ func free() map[string]string {
 		"Service.NotifyAccess":       "follows from type; a launcher of one's own may need another",
 		"Service.WatchdogSignal":     "follows from watchdog_sec; a program of one's own may need another",
 		"Service.ExecReload":         "how a program of one's own is quieted",
+		"Service.ExecStartPost":      "waits until a process is up, before what is added",
 		"Service.KillMode":           "how a program of one's own is stopped",
 		"Service.OOMPolicy":          "a policy of the host",
 		"Service.ReadWritePaths":     "follows from hardening, and is added to",
@@ -280,7 +291,7 @@ func TestEachDirectiveThatIsWrittenHasAnOwner(t *testing.T) {
 	}
 	written := map[string]bool{}
 	for _, example := range examples() {
-		for _, o := range outcomes(t, without(task(t, example), "directives")) {
+		for _, o := range outcomes(t, withoutDirectives(task(t, example))) {
 			for d := range values(t, o) {
 				written[d] = true
 			}
@@ -300,13 +311,26 @@ func TestEachDirectiveThatIsWrittenHasAnOwner(t *testing.T) {
 	}
 }
 
+// withoutDirectives is a task in which nobody sets directives himself.
+func withoutDirectives(options map[string]any) map[string]any {
+	options = without(options, "directives")
+	if items, ok := options["instances"].([]any); ok {
+		less := make([]any, len(items))
+		for i, item := range items {
+			less[i] = without(item.(map[string]any), "directives")
+		}
+		options["instances"] = less
+	}
+	return options
+}
+
 // TestOptionOwnsTheDirectiveThatItChanges takes options away and looks which
 // directives disappear or change with them.
 func TestOptionOwnsTheDirectiveThatItChanges(t *testing.T) {
 	for _, example := range examples() {
 		options := task(t, example)
 		for option := range options {
-			if contains([]string{"directives", "hardening", "processes"}, option) {
+			if contains([]string{"directives", "hardening", "processes", "instances"}, option) {
 				continue // a preset may be replaced one directive at a time, and several processes are units of another shape
 			}
 			for d := range changed(t, options, without(options, option)) {

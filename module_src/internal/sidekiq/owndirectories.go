@@ -39,15 +39,17 @@ func ownDirectory(name, value string) error {
 // ownDirectories are the directories that systemd gives to the service's user.
 func (s Service) ownDirectories() []string {
 	var dirs []string
-	for _, d := range s.Directives {
-		if d.Section != "Service" || !isOwnDirectory(d.Name) {
-			continue
-		}
-		for _, v := range d.Values {
-			words, _ := systemd.Words(v) // what cannot be read was refused
-			for _, w := range words {
-				name, _, _ := strings.Cut(plain(w, s.Unit()), ":")
-				dirs = appendNew(dirs, path.Join(ownDirectories()[d.Name], name))
+	for _, own := range s.owns() {
+		for _, d := range own.Directives {
+			if d.Section != "Service" || !isOwnDirectory(d.Name) {
+				continue
+			}
+			for _, v := range d.Values {
+				words, _ := systemd.Words(v) // what cannot be read was refused
+				for _, w := range words {
+					name, _, _ := strings.Cut(plain(w, own.Unit()), ":")
+					dirs = appendNew(dirs, path.Join(ownDirectories()[d.Name], name))
+				}
 			}
 		}
 	}

@@ -18,8 +18,8 @@ func (s Service) overriding() []string {
 	for _, dir := range systemd.LoadPath() {
 		if systemd.Precedence(dir) < systemd.Precedence(s.UnitDir) {
 			paths = append(paths, path.Join(dir, s.Unit()))
-			if s.Processes > 1 {
-				paths = append(paths, path.Join(dir, s.Template()))
+			for _, unit := range s.instances() {
+				paths = append(paths, path.Join(dir, unit))
 			}
 		}
 	}
@@ -32,6 +32,9 @@ func (s Service) overridden() []string {
 	for _, dir := range systemd.LoadPath() {
 		if systemd.Precedence(dir) > systemd.Precedence(s.UnitDir) {
 			paths = append(paths, path.Join(dir, s.Unit()), path.Join(dir, s.Template()))
+			for _, unit := range s.instances() {
+				paths = append(paths, path.Join(dir, unit))
+			}
 		}
 	}
 	return paths

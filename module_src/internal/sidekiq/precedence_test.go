@@ -35,7 +35,7 @@ func TestOnlyWhatTakesPrecedenceIsAskedFor(t *testing.T) {
 	asked := func(options string) []string { return mustParse(t, options).Questions().Overriding }
 	here, etc := asked(`{"project_name": "p", "processes": 2}`), asked(`{"project_name": "p", "unit_dir": "/etc/systemd/system"}`)
 	for path, want := range map[string]bool{
-		"/etc/systemd/system/sidekiq.service": true, "/etc/systemd/system/sidekiq@.service": true, unitPath: false, "/run/systemd/generator.late/sidekiq.service": false,
+		"/etc/systemd/system/sidekiq.service": true, "/etc/systemd/system/sidekiq@2.service": true, "/etc/systemd/system/sidekiq@.service": false, unitPath: false, "/run/systemd/generator.late/sidekiq.service": false,
 	} {
 		if slices.Contains(here, path) != want {
 			t.Errorf("%s among %q", path, here)

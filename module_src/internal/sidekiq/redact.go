@@ -78,9 +78,11 @@ func assignments(value string) []string {
 // systemd shows the environment of a service to every user of the host.
 func (w *wanting) secrets() {
 	var names []string
-	for _, v := range w.Env {
-		if secret(v) {
-			names = append(names, v.Name)
+	for _, own := range w.owns() {
+		for _, v := range own.Env {
+			if secret(v) {
+				names = appendNew(names, v.Name)
+			}
 		}
 	}
 	if len(names) > 0 {

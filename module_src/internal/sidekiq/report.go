@@ -4,7 +4,6 @@ package sidekiq
 
 import (
 	"path"
-	"strconv"
 	"strings"
 	"time"
 
@@ -37,7 +36,7 @@ type Report struct {
 	UnitFiles []string
 	Content   string
 
-	Template   string // the unit file of the instances; empty: none
+	Template   string // a file from which systemd makes instances; empty: none
 	Enablement string // as systemctl is-enabled says; empty: no such unit
 	Sudoers    Text
 
@@ -82,28 +81,31 @@ func (s Service) UnitPaths(unit string) []string {
 	return paths
 }
 
-// Started are the numbers of the instances that the unit file of an umbrella
+// Started are the names of the instances that the unit file of an umbrella
 // starts; no other unit file starts any. The manager does not help here, since
 // it forgets an instance that is stopped.
-func (s Service) Started(unitFile string) []int {
-	var list []int
+func (s Service) Started(unitFile string) []string {
+	var list []string
 	for l := range systemd.Lines(unitFile) {
 		if l.Name != "ExecStart" {
 			continue
 		}
 		words, _ := systemd.Words(l.Value)
 		for _, word := range words {
-			number, ok := strings.CutPrefix(word, s.Name+"@")
-			if n, err := strconv.Atoi(strings.TrimSuffix(number, ".service")); ok && err == nil {
-				list = append(list, n)
+			if name, ok := s.InstanceOf(word); ok {
+				list = appendNew(list, name)
 			}
 		}
 	}
 	return list
 }
 
-// Instance is the name of the unit of the n-th process.
-func (s Service) Instance(n int) string { return s.instance(n) }
+// InstanceOf is the name of the instance whose unit this is.
+func (s Service) InstanceOf(unit string) (name string, ok bool) {
+	name, ok = strings.CutPrefix(unit, s.Name+"@")
+	name, typed := strings.CutSuffix(name, ".service")
+	return name, ok && typed && name != ""
+}
 
 // RedisUnits are the names of units that a host's Redis may have.
 func RedisUnits() []string { return redisUnits() }

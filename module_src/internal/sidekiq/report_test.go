@@ -65,10 +65,10 @@ func TestUnitFilesAreLookedForWhereSystemdDoes(t *testing.T) {
 // TestStartedReadsWhatTheUmbrellaWrites reads the unit files of a service with
 // three processes, and of others.
 func TestStartedReadsWhatTheUmbrellaWrites(t *testing.T) {
-	for options, numbers := range map[string][]int{
-		`{"project_name": "p", "processes": 3}`:                      {1, 2, 3},
+	for options, names := range map[string][]string{
+		`{"project_name": "p", "processes": 3}`:                      {"1", "2", "3"},
 		`{"project_name": "p"}`:                                      nil,
-		`{"project_name": "p", "name": "sidekiq-b", "processes": 2}`: {1, 2},
+		`{"project_name": "p", "name": "sidekiq-b", "processes": 2}`: {"1", "2"},
 	} {
 		s, err := parse(options)
 		if err != nil {
@@ -76,8 +76,8 @@ func TestStartedReadsWhatTheUmbrellaWrites(t *testing.T) {
 		}
 		state, _ := want(t, options, debian12())
 		f, _ := state.File(s.UnitPath())
-		if got := s.Started(f.Content); !slices.Equal(got, numbers) {
-			t.Errorf("%s: got %v, want %v, of\n%s", options, got, numbers, f.Content)
+		if got := s.Started(f.Content); !slices.Equal(got, names) {
+			t.Errorf("%s: got %v, want %v, of\n%s", options, got, names, f.Content)
 		}
 	}
 }

@@ -155,6 +155,19 @@ type rootFile struct {
 // rootFiles are all paths that systemd opens as root for the service.
 func (s Service) rootFiles() []rootFile {
 	var files []rootFile
+	for _, own := range s.owns() {
+		for _, f := range own.ownRootFiles() {
+			if !slices.ContainsFunc(files, func(a rootFile) bool { return a.path == f.path && a.option == f.option && a.why == f.why }) {
+				files = append(files, f)
+			}
+		}
+	}
+	return files
+}
+
+// ownRootFiles are those of one process.
+func (s Service) ownRootFiles() []rootFile {
+	var files []rootFile
 	env := opening{why: "a link in its place would show the service's user what only root may read", shown: true}
 	for _, f := range s.EnvFiles {
 		files = append(files, rootFile{"env_files", path.Clean(strings.TrimPrefix(f, "-")), env})
@@ -173,7 +186,7 @@ func (s Service) rootFiles() []rootFile {
 			}
 		}
 	}
-	return slices.CompactFunc(files, func(a, b rootFile) bool { return a.path == b.path && a.option == b.option && a.why == b.why })
+	return files
 }
 
 // checkRootFiles refuses what somebody else could replace, and warns of secrets

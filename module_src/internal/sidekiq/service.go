@@ -45,7 +45,7 @@ const (
 // A field without a comment means what the module's documentation says about
 // the option of that name.
 type Service struct {
-	Name    string // of the unit, without .service
+	Name    string // of the unit, without .service; or, of one process among several, what stands before the @
 	Project string // whose files these are: project_name, else the directory; empty only for Absent
 	State   State
 	Enabled bool
@@ -63,7 +63,9 @@ type Service struct {
 	ExecStart   []string // the words of exec_start; nil: made of the options above and below
 	Queues      []string
 	Concurrency int // 0: not said
-	Processes   int
+
+	Instances []Instance // several processes; none where the service itself is the process
+	instance  string     // the name of the process that this is, of several
 
 	Type         string // auto, notify, exec or simple
 	WatchdogSec  int
@@ -124,8 +126,6 @@ func (p *parser) service() Service {
 		Group: p.group("group"),
 		Umask: p.umask("umask"),
 
-		Processes: p.Int("processes"),
-
 		Type:         p.String("type"),
 		WatchdogSec:  p.Int("watchdog_sec"),
 		Restart:      p.String("restart"),
@@ -153,6 +153,7 @@ func (p *parser) service() Service {
 	p.application(&s)
 	p.command(&s)
 	p.sudo(&s)
+	s.Instances = p.instances(s)
 	p.together(s)
 	return s
 }
@@ -249,7 +250,12 @@ type Directive struct {
 }
 
 // Unit is the full name of the service's unit.
-func (s Service) Unit() string { return s.Name + ".service" }
+func (s Service) Unit() string {
+	if s.instance != "" {
+		return s.Name + "@" + s.instance + ".service"
+	}
+	return s.Name + ".service"
+}
 
 // UnitPath is where its unit file is.
 func (s Service) UnitPath() string { return path.Join(s.UnitDir, s.Unit()) }

@@ -58,7 +58,7 @@ func (w *wanting) rulesFor(who sudo.Rule) []sudo.Rule {
 	return rules
 }
 
-// rule grants a verb for both spellings of the unit's name, since sudo compares
+// rule grants a verb for both spellings of each unit's name, since sudo compares
 // word by word: Capistrano says sidekiq, and capistrano-sidekiq says
 // sidekiq.service.
 //
@@ -68,10 +68,8 @@ func (w *wanting) rule(verb string, r sudo.Rule) sudo.Rule {
 	r.NoExec = verb == "status" && w.facts.Sudo.noExec()
 	words := SudoWords(w.facts.Systemctl, verb)
 	names := []string{w.Name, w.Unit()}
-	if verb == "status" || verb == "restart" {
-		for _, unit := range w.instances() {
-			names = append(names, strings.TrimSuffix(unit, ".service"), unit)
-		}
+	for _, unit := range w.instances() {
+		names = append(names, strings.TrimSuffix(unit, ".service"), unit)
 	}
 	for _, name := range names {
 		r.Commands = append(r.Commands, append(slices.Clone(words), name))

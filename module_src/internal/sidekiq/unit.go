@@ -5,6 +5,7 @@ package sidekiq
 import (
 	"cmp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
@@ -42,7 +43,11 @@ func (w *wanting) build() systemd.File {
 
 func (w *wanting) unitSection(u *systemd.File) {
 	after, wants := w.redisOrder()
-	u.Add("Unit", "Description", w.Name)
+	description := w.Name
+	if w.instance != "" {
+		description += " process " + w.instance
+	}
+	u.Add("Unit", "Description", description)
 	// This is not only for the start: units stop in the reverse order, and a
 	// Sidekiq that stops gives its unfinished jobs back to Redis.
 	u.AddList("Unit", "After", appendNew(append([]string{"network.target"}, after...), w.After...))
@@ -74,7 +79,7 @@ func (w *wanting) serviceSection(u *systemd.File) {
 	if w.facts.Systemd >= 243 {
 		set("OOMPolicy", "continue") // one job's child killed for memory does not end all jobs
 	}
-	set("SyslogIdentifier", w.Name)
+	set("SyslogIdentifier", strings.TrimSuffix(w.Unit(), ".service"))
 	w.harden(u)
 }
 

@@ -60,6 +60,12 @@ func reachingUnit(v string) map[string]string {
 		task(option, []string{v})
 	}
 	task("env_files", []string{"/" + v})
+	for _, option := range []string{"name", "config_file", "exec_start", "log_file"} {
+		task("instances[]."+option, v)
+	}
+	task("instances[].queues", []string{v})
+	task("instances[].env_files", []string{"/" + v})
+	task("instances[].env", map[string]string{"A": v})
 	task("env", map[string]string{"A": v})
 	task("env, a name", map[string]string{v: "x"})
 	return tasks
@@ -97,7 +103,7 @@ func decodeEntries(t *testing.T, entries []oracle.Entry, inShell bool) []oracle.
 		var words []string
 		var err error
 		switch e.Name {
-		case "ExecStart":
+		case "ExecStart", "ExecStartPost":
 			words, err = oracle.Command(e.Value)
 			if err == nil && inShell {
 				var script []string
@@ -121,9 +127,40 @@ func decodeEntries(t *testing.T, entries []oracle.Entry, inShell bool) []oracle.
 	return out
 }
 
+// intendedProcess are the directives of the first of several processes.
+func intendedProcess(s Service) []oracle.Entry {
+	i := s.Instances[0]
+	var unit, service []oracle.Entry
+	for _, e := range intended(i.Own) {
+		switch e.Section + "." + e.Name {
+		case "Unit.Description":
+			e = entry("Unit", "Description", "sidekiq process "+i.Name)
+		case "Service.SyslogIdentifier":
+			e = entry("Service", "SyslogIdentifier", "sidekiq@"+i.Name)
+		}
+		switch e.Section {
+		case "Unit":
+			unit = append(unit, e)
+		case "Service":
+			service = append(service, e)
+		}
+	}
+	for _, name := range []string{"PartOf", "After", "ReloadPropagatedFrom"} {
+		unit = append(unit, entry("Unit", name, "sidekiq.service"))
+	}
+	wait := `until grep -qs "busy]" "/proc/$MAINPID/cmdline"; do test -d "/proc/$MAINPID" || exit 1; sleep 0.2; done`
+	if i.Own.ExecStart != nil {
+		wait = `n=0; until grep -qs "busy]" "/proc/$MAINPID/cmdline"; do test -d "/proc/$MAINPID" || exit 1; n=$((n+1)); test $n -le 300 || exit 0; sleep 0.2; done`
+	}
+	return append(append(unit, service...), entry("Service", "ExecStartPost", strings.Join([]string{"/bin/sh", "-c", wait}, "\x00")))
+}
+
 // intended are the directives of a service that has default options except for
 // those that FuzzUnit sets. They are written down here once more, by hand.
 func intended(s Service) []oracle.Entry {
+	if s.several() {
+		return intendedProcess(s)
+	}
 	var list []oracle.Entry
 	add := func(section, name, value string) { list = append(list, entry(section, name, value)) }
 	after, wants := []string{"network.target"}, []string(nil)

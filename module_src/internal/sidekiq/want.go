@@ -34,22 +34,16 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 	}
 	w.refuseIfOverridden()
 	w.accounts()
-	w.program()
-	w.configure()
-	u := w.build()
-	want.Files = append(want.Files, w.unitFiles(u)...)
+	want.Files = append(want.Files, w.unitFiles()...)
 	want.Files = append(want.Files, w.sudoersFile())
 	want.Units = append(want.Units, w.redis()...)
-	service := w.unit(u)
-	want.Units = append(want.Units, w.umbrellaRow(service))
-	want.Units = append(want.Units, w.processUnits(service)...)
+	want.Units = append(want.Units, w.serviceUnits()...)
 	w.rivals()
 	w.runningRivals()
 	w.secrets()
-	w.environment()
 	w.checkRootFiles()
 	w.checkOwnDirectories()
-	w.unjudged()
+	w.eachProcess((*wanting).environment, (*wanting).unjudged)
 	return want, w.warnings, w.err()
 }
 
@@ -57,6 +51,7 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 type wanting struct {
 	Service
 	facts    Facts
+	made     systemd.File // the unit file of the service's own name
 	unmet    []string
 	wrong    []string
 	warnings []string
@@ -87,8 +82,8 @@ func (w *wanting) err() error {
 // packages refuses to touch a file that the distribution's package manager
 // would bring back at its next upgrade.
 func (w *wanting) packages() {
-	for _, path := range []string{w.UnitPath(), w.TemplatePath()} {
-		if name := w.facts.Packaged[path]; name != "" && (path == w.UnitPath() || w.Processes > 1) {
+	for _, path := range w.Paths() {
+		if name := w.facts.Packaged[path]; name != "" && path != w.TemplatePath() && path != w.SudoersFile {
 			w.fail("unit_dir", "%s belongs to the package %s and is not touched; set unit_dir to /etc/systemd/system, or another name", path, name)
 		}
 	}
@@ -165,12 +160,8 @@ func (w *wanting) absent() converge.State {
 			{Name: w.Unit(), Enabled: converge.Off, Links: []converge.Link{}, Activity: converge.Down, Proof: w.proof()},
 		},
 	}
-	if w.facts.OurTemplate {
-		gone.Files = append(gone.Files, converge.File{Path: w.TemplatePath(), Kind: converge.UnitFile})
-	}
-	for _, name := range w.surplus() {
-		gone.Units = append(gone.Units, converge.Unit{Name: name, Activity: converge.Down, Proof: w.proof()})
-	}
+	gone.Files = append(gone.Files, w.leavingFiles()...)
+	gone.Units = append(gone.Units, w.leavingUnits(gone.Units[0])...)
 	return gone
 }
 
@@ -202,11 +193,15 @@ func (w *wanting) proof() converge.Proof {
 	return converge.Proof{
 		Timeout:   w.StartTimeout,
 		Titled:    w.ExecStart == nil,
-		Window:    min(w.StartTimeout, time.Minute),
+		Window:    w.window(),
 		QuietTime: quietTime,
 		Terms:     terms(),
 	}
 }
+
+// window is how long a process that does not show in its title that it is up
+// has to live.
+func (s Service) window() time.Duration { return min(s.StartTimeout, time.Minute) }
 
 // terms are the words that package converge uses in its messages.
 func terms() converge.Terms {

@@ -395,6 +395,7 @@ func TestQuestionsCoverWhatIsNamed(t *testing.T) {
 			"/usr/local/bin/bundle", "/usr/bin/bundle",
 			"/opt/p/current/config/environments", "/opt/p/current/config/application.rb", "/opt/p/current/config/environments/production.rb",
 		},
+		Logs: map[string]string{},
 	}
 	q.Overriding, q.Overridden = nil, nil // see TestOnlyWhatTakesPrecedenceIsAskedFor
 	if d := cmp.Diff(wanted, q); d != "" {

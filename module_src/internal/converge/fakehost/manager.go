@@ -306,11 +306,13 @@ func (h *Host) spawn(u *unit) {
 				}
 			})
 		}
-	case "exec":
-		if b.Exec != 0 {
-			break
+	case "exec", "simple":
+		switch {
+		case len(settings(u.from, "ExecStartPost")) > 0: // it waits until the program is up
+			u.proc.ActiveState, u.proc.SubState = "activating", "start-post"
+		case u.proc.Type == "simple" || b.Exec == 0:
+			u.job.end("done")
 		}
-		u.job.end("done")
 	default:
 		u.job.end("done")
 	}
@@ -319,28 +321,57 @@ func (h *Host) spawn(u *unit) {
 
 // booted makes the program say that it is ready.
 func (h *Host) booted(u *unit, b Behaviour) {
-	if u.proc.Type == "notify" {
-		if b.Mute {
-			return
-		}
-		u.proc.ActiveState, u.proc.SubState = "active", "running"
+	if u.proc.Type == "notify" && b.Mute {
+		return
 	}
+	u.proc.ActiveState, u.proc.SubState = "active", "running"
 	u.job.end("done")
 	if !b.Untitled {
 		u.proc.Ready, u.proc.Title = true, "sidekiq 7.3.2 app [0 of 5 busy]"
 	}
 }
 
-// oneshot runs a program that ends at once and leaves the unit active, such as
-// one that starts other units.
+// oneshot runs a command that starts other units and waits for them, if that is
+// what the unit has. The command's end leaves the unit active, or failed where
+// one of the others did not start, unless a dash before the command has the
+// manager not care.
 func (h *Host) oneshot(u *unit) {
-	u.proc.MainPID, u.proc.SubState = 0, "exited"
-	u.job.end("done")
-	for _, word := range settings(u.from, "ExecStart") {
+	words := settings(u.from, "ExecStart")
+	var jobs []*job
+	for _, word := range words {
 		if word != u.name && strings.HasSuffix(word, ".service") {
-			h.start(h.unit(word))
+			part := h.unit(word)
+			h.load(part)
+			if part.known.fragment == "" {
+				jobs = append(jobs, &job{result: "failed"})
+				continue
+			}
+			h.start(part)
+			jobs = append(jobs, part.job)
 		}
 	}
+	u.proc.ActiveState, u.proc.SubState = "activating", "start"
+	h.awaitParts(u, jobs, len(words) > 0 && strings.HasPrefix(words[0], "-"))
+}
+
+func (h *Host) awaitParts(u *unit, jobs []*job, careless bool) {
+	failed := false
+	for _, j := range jobs {
+		switch {
+		case j == nil:
+		case j.result == "":
+			h.later(u, 100*time.Millisecond, func() { h.awaitParts(u, jobs, careless) })
+			return
+		default:
+			failed = failed || j.result != "done"
+		}
+	}
+	if failed && !careless {
+		h.die(u, 1, 1, "exit-code")
+		return
+	}
+	u.proc.MainPID, u.proc.ActiveState, u.proc.SubState = 0, "active", "exited"
+	u.job.end("done")
 }
 
 // die ends a process that nobody told to end.
@@ -362,24 +393,41 @@ func (h *Host) die(u *unit, code, status int, result string) {
 	})
 }
 
-// stop ends a process, or its restarting, and what is part of the unit.
+// stop ends a process, or its restarting, and what is part of the unit, which is
+// down only when that is.
 func (h *Host) stop(u *unit) {
-	for _, part := range h.units {
+	var parts []*unit
+	for _, name := range slices.Sorted(maps.Keys(h.units)) {
+		part := h.units[name]
 		if part != u && slices.Contains(settings(h.known(part).content, "PartOf"), u.name) {
 			h.stop(part)
+			parts = append(parts, part)
 		}
 	}
 	u.job.end("canceled")
 	u.job = nil
 	wait := h.Behave(u.name, u.from).Stop
 	if u.proc.MainPID == 0 || wait == 0 {
-		h.end(u)
+		u.life++
+		h.endAfter(u, parts)
 		return
 	}
 	u.life++
 	u.job = &job{}
 	u.proc.ActiveState, u.proc.SubState = "deactivating", "stop-sigterm"
 	h.later(u, wait, func() { h.end(u) })
+}
+
+func (h *Host) endAfter(u *unit, parts []*unit) {
+	if !slices.ContainsFunc(parts, func(part *unit) bool { return part.proc.ActiveState == "deactivating" }) {
+		h.end(u)
+		return
+	}
+	if u.job == nil {
+		u.job = &job{}
+	}
+	u.proc.ActiveState, u.proc.SubState = "deactivating", "stop"
+	h.later(u, 100*time.Millisecond, func() { h.endAfter(u, parts) })
 }
 
 // end leaves a unit without a process.
