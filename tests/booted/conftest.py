@@ -95,7 +95,7 @@ class Host:
         """A host without the service, its application as it was made, and Redis running."""
         self.sh(
             "systemctl stop 'sidekiq*.service' 2>/dev/null; systemctl disable -q sidekiq 2>/dev/null;"
-            f" rm -rf {UNIT} /lib/systemd/system/sidekiq@.service /etc/systemd/system/sidekiq* {SUDOERS} {APP}/shared/boot_delay"
+            f" rm -rf {UNIT} /lib/systemd/system/sidekiq@*.service /etc/systemd/system/sidekiq* /etc/systemd/system/*.wants/sidekiq@* {SUDOERS} {APP}/shared/boot_delay"
             f" {APP}/shared/tmp/*; systemctl daemon-reload; systemctl reset-failed 2>/dev/null;"
             " systemctl start redis-server; for i in 1 2 3 4 5 6 7 8 9; do redis-cli flushall >/dev/null 2>&1 && break; sleep 0.2; done"
         )

@@ -15,7 +15,7 @@ import (
 // of Sidekiq.
 func (s Service) Reason(f Facts, was, want converge.File) string {
 	before, after := typeIn(was.Content), typeIn(want.Content)
-	if s.Type != "auto" || before == "" || before == after {
+	if s.Type != "auto" || before == "" || before == after || before == "oneshot" { // which was that of several processes
 		return ""
 	}
 	version := f.SidekiqVersion()
