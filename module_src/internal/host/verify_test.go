@@ -28,11 +28,11 @@ func TestNamedSaysWhichDirectiveIsMeant(t *testing.T) {
 }
 
 func TestAComplaintIsLaidToTheUnitThatItIsAbout(t *testing.T) {
-	units := []copied{{at: "/run/v/sidekiq.service"}, {at: "/run/v/sidekiq@.service"}}
+	units := []copied{{at: "/run/v/sidekiq.service"}, {at: "/run/v/sidekiq@1.service"}}
 	for line, want := range map[string]string{
 		"/run/v/sidekiq.service:3: Unknown key name":         "/run/v/sidekiq.service",
 		"sidekiq.service: Command /x is not executable":      "/run/v/sidekiq.service",
-		"sidekiq@1.service: Command /x is not executable":    "/run/v/sidekiq@.service",
+		"sidekiq@1.service: Command /x is not executable":    "/run/v/sidekiq@1.service",
 		"/lib/systemd/system/other.service:1: Odd line":      "",
 		"Failed to open /etc/systemd/system/broken: Odd one": "",
 	} {
