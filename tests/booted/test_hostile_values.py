@@ -104,6 +104,8 @@ WAYS: dict[str, Way] = {
     "unit_dir": plain("unit_dir", prefix="/etc/systemd/"),
 }
 
+ELSEWHERE = {"instances": "test_processes.py"}
+
 # One run, and what systemd and sudo make of what it wrote, which is taken away again. sudo is asked only where the rules are not, byte for
 # byte, those of the ordinary service: it takes longest.
 EACH = """

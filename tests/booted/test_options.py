@@ -257,6 +257,7 @@ ROWS: dict[str, Row] = {
 ELSEWHERE = {
     "state": "test_states.py",
     "processes": "test_processes.py",
+    "instances": "test_processes.py",
     "on_failure": "test_rollback.py",
     "replace": "test_adopt.py",
     "restart_on_change": "test_adopt.py",

@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from typing import Any
 
 import pytest
 from conftest import APP, Host, tool, until
+from test_hostile_values import PAYLOADS
 
 LEDGER = f"{APP}/shared/tmp/ledger"
 
@@ -139,3 +143,77 @@ def test_absent_removes_all_of_it(host: Host) -> None:
     assert not result.get("failed"), result["msg"]
     assert sidekiqs(host) == 0
     assert host.snapshot() == before
+
+
+HOSTILE = {
+    "name": lambda v: {"name": v},
+    "queues": lambda v: {"name": "a", "queues": [v]},
+    "config_file": lambda v: {"name": "a", "config_file": "config/" + v},
+    "exec_start": lambda v: {"name": "a", "exec_start": "/bin/echo " + v},
+    "env": lambda v: {"name": "a", "env": {"A": v}},
+    "env_files": lambda v: {"name": "a", "env_files": ["/etc/" + v]},
+    "log_file": lambda v: {"name": "a", "log_file": "log/" + v},
+    "directives": lambda v: {"name": "a", "directives": {"Unit": {"Description": v}}},
+}
+
+ONE = """
+echo {request} | base64 -d >/tmp/request; /root/sidekiq_service - </tmp/request; printf '\\0'
+systemctl show --property=Names,LoadState,User,PartOf,Type 'sidekiq*.service' $(cd /lib/systemd/system; ls | grep ^sidekiq); printf '\\0'
+rm -f /lib/systemd/system/sidekiq*; systemctl daemon-reload
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("option", HOSTILE)
+def test_hostile_values_of_one_process(host: Host, option: str) -> None:
+    """Each is refused, with its option named, or becomes one umbrella and one unit of the deploy user's, and nothing else."""
+    script = ""
+    for payload in PAYLOADS:
+        request = {"project_name": "laevigata", "enabled": False, "state": "present", "sudo": False, "instances": [HOSTILE[option](payload)]}
+        script += ONE.format(request=base64.b64encode(json.dumps(request).encode()).decode())
+    parts = host.sh(script, timeout=900).stdout.split("\0")
+    taken = 0
+    for payload, said, shown in zip(PAYLOADS, parts[0::2], parts[1::2], strict=False):
+        result: dict[str, Any] = json.loads(said)
+        if result.get("failed"):
+            assert f'"{option}"' in result["msg"] or "systemd-analyze rejects" in result["msg"], (payload, result["msg"])
+            assert "LoadState=loaded" not in shown, payload
+            continue
+        taken += 1
+        units = [block for block in shown.split("\n\n") if "LoadState=loaded" in block]
+        processes = {line for block in units if "Type=oneshot" not in block for line in block.splitlines() if line.startswith("Names=")}
+        assert len(processes) == 1, (payload, shown)
+        for block in units:
+            assert "Type=oneshot" in block or "User=deploy" in block and "PartOf=sidekiq.service" in block, (payload, block)
+    assert taken, "every value was refused, which shows little"
+
+
+def test_each_with_settings_of_its_own(host: Host) -> None:
+    """Only what is different restarts, one after the other, and the first that does not come up ends it."""
+    critical, rest, plain = {"name": "critical", "queues": ["critical"]}, {"name": "rest", "concurrency": 3, "env": {"A": "b"}}, {"name": "plain"}
+    host.converge(queues=["default"], instances=[critical, rest, plain])
+    title = "tr '\\0' ' ' </proc/$(systemctl show --value --property=MainPID sidekiq@rest)/cmdline"
+    host.wait(f"{title} | grep 'of 3 busy'")
+    assert "-q critical" in host.show("ExecStart", unit="sidekiq@critical")["ExecStart"]
+    assert "-q default" in host.show("ExecStart", unit="sidekiq@plain")["ExecStart"]
+    before = instances(host)
+    changed = host.converge(queues=["default"], instances=[{**critical, "queues": ["critical", "urgent"]}, rest, plain])
+    assert [step for step in changed["steps"] if "start" in step] == [
+        "restart sidekiq@critical.service: it is older than /lib/systemd/system/sidekiq@critical.service"
+    ]
+    after = instances(host)
+    assert {name for name in after if after[name] != before[name]} == {"sidekiq@critical.service"}
+    broken = [critical, {**rest, "exec_start": "/bin/false", "concurrency": None}, {**plain, "concurrency": 2}]
+    broken[1].pop("concurrency")
+    failed = host.converge(queues=["default"], instances=broken, on_failure="keep", start_timeout=20)
+    assert failed["failed"] and "sidekiq@rest.service" in failed["msg"], failed
+    assert instances(host).get("sidekiq@plain.service") == before["sidekiq@plain.service"], "it was not its turn"
+    host.converge(queues=["default"], instances=[critical, rest, plain])
+    before = instances(host)
+    failed = host.converge(queues=["default"], instances=broken, start_timeout=20)
+    assert failed["failed"] and failed["rolled_back"], failed["msg"]
+    assert instances(host).keys() == before.keys() and sidekiqs(host) == 3
+    assert not host.converge(queues=["default"], instances=[critical, rest, plain])["changed"]
+    for name in ("sidekiq@rest", "sidekiq@rest.service"):
+        for verb in ("status", "reload", "restart", "stop", "start", "kill -s TSTP"):
+            host.sh(f"runuser -u deploy -- sudo -n systemctl {verb} {name}")
