@@ -61,7 +61,7 @@ class Way:
     hangs: bool = False  # core's own `command` never ends, and is not tried
     quick: bool = False  # tried in make test, too
     collections: bool = False  # whether a plugin of community.general, ansible.posix or ansible.netcommon is needed
-    until: str = "9.9"  # the last ansible-core that knows it
+    until: str = "9.9"  # the last ansible-core with which the pinned collections have it
 
 
 TTY = "standard input is a terminal"
@@ -74,8 +74,10 @@ WAYS = [
     Way("connection", "ssh with `RequestTTY=force`, for its sftp, too", "transfer", TTY, hangs=True, quick=True,
         variables={"ansible_ssh_args": "-o ControlMaster=auto -o ControlPersist=60s -o RequestTTY=force"}),
     Way("connection", "ssh with `-tt`, sudo and a password", "transfer", TTY, variables={**WITH_PASSWORD, "ansible_ssh_extra_args": "-tt"}),
-    Way("connection", "network_cli", "refused", "runs commands on the controller", collections=True, control=None,
+    Way("connection", "network_cli", "refused", "runs commands on the controller", collections=True, control=None, until="2.20",
         variables={"ansible_connection": "ansible.netcommon.network_cli", "ansible_network_os": "vyos.vyos.vyos"}),
+    Way("connection", "httpapi", "refused", "runs commands on the controller", collections=True, control=None,
+        variables={"ansible_connection": "ansible.netcommon.httpapi", "ansible_network_os": "ansible.netcommon.restconf"}),
     Way("become method", "sudo with a password", "fast", variables=WITH_PASSWORD),
     Way("become method", "sudo without a password", "fast", prepare=NO_PASSWORD_FOR_SUDO, variables=WITHOUT_PASSWORD),
     Way("become method", "sudo with `-i` in `become_flags`", "fast", variables={**WITH_PASSWORD, "ansible_become_flags": "-H -S -i"}, quick=True),
