@@ -33,7 +33,10 @@ def version(text: str) -> list[int]:
 
 OLDEST, NEWEST = min(CORES, key=version), max(CORES, key=version)
 # What the plugins of other collections need, of the package that has them all.
-OTHERS = re.compile(r"ansible_collections/(community/general/(plugins/become|plugins/module_utils|meta)|ansible/(posix|netcommon|utils)|vyos/vyos/(plugins/(terminal|cliconf|module_utils)|meta))/|.*/(MANIFEST|FILES)\.json$")
+OTHERS = re.compile(
+    r"ansible_collections/(community/general/(meta|plugins/(become|module_utils))|ansible/(posix|netcommon|utils)"
+    r"|vyos/vyos/(meta|plugins/(cliconf|module_utils|terminal)))/|.*/(MANIFEST|FILES)\.json$"
+)
 SHOWN = {"ansible.builtin.debug": {"msg": "RESULT<{{ registered | to_json | b64encode }}>"}, "when": "registered is defined"}
 
 
