@@ -49,6 +49,9 @@ _PYTHON = {"bool": (bool,), "float": (float, int), "int": (int,), "path": (str,)
 # end a line in other places, those that turn the direction of writing, and halves of characters, which cannot be printed at all.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff\ufeff]")
 
+_DEPTH = 8  # of a value of which the documentation does not tell what it holds
+_PLAIN_KEY = re.compile("(?!_|ansible_)[A-Za-z0-9_]{1,100}")  # none of those that ansible-core itself gives a meaning
+
 _STARTS = 20  # how many places of a line are tried for the beginning of the result
 _NAMES, _NAME = 5, 60  # how many names of what was left out a warning has, and how many characters of each
 
@@ -139,11 +142,26 @@ def _documented(value: Any, described: Mapping[str, Any], name: str, left_out: l
         left_out.append(name)
         return _LEFT_OUT
     if isinstance(value, dict):
-        return _documented_keys(value, described.get("contains", {}), name, left_out)
+        return _documented_keys(value, described["contains"], name, left_out) if "contains" in described else _open(value, name, left_out)
     if isinstance(value, list):
         item = {**described, "type": described.get("elements", "str")}
         return [kept for one in value if (kept := _documented(one, item, f"{name}[]", left_out)) is not _LEFT_OUT]
     return clean(value) if isinstance(value, str) else value
+
+
+def _open(value: Any, name: str, left_out: list[str], depth: int = 0) -> Any:
+    """What is safe of a value of which the documentation does not tell what it holds, such as options of the module."""
+    if isinstance(value, str):
+        return clean(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if depth == _DEPTH:
+        left_out.append(name)
+        return None
+    if isinstance(value, list):
+        return [_open(item, f"{name}[]", left_out, depth + 1) for item in value]
+    left_out += [f"{name}.{key}" for key in value if not _PLAIN_KEY.fullmatch(key)]
+    return {key: _open(item, f"{name}.{key}", left_out, depth + 1) for key, item in value.items() if _PLAIN_KEY.fullmatch(key)}
 
 
 def _listed(names: list[str]) -> str:
