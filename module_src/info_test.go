@@ -26,7 +26,7 @@ func TestTheArgumentsSayWhichModuleItIs(t *testing.T) {
 		"":                                             service,
 	} {
 		var stdout, stderr bytes.Buffer
-		request := `{"state": "started", "_ansible_module_name": "` + name + `"}`
+		request := `{"state": "started", "umask": "0002", "_ansible_module_name": "` + name + `"}`
 		status := onThisHost().main([]string{"-"}, strings.NewReader(request), &stdout, &stderr)
 		if status != 1 || !strings.Contains(stdout.String(), want) {
 			t.Errorf("%q: status %d, %s", name, status, stdout.String())

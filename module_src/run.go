@@ -90,8 +90,14 @@ func (a answer) complete() results.Result {
 // manage is a run of the module sidekiq_service: read, parse, look, work out,
 // verify, apply.
 func (p program) manage(ctx context.Context, req ansible.Request) results.Result {
-	service, err := sidekiq.Parse(req)
+	byName, err := sidekiq.ParseByName(req)
 	if err != nil {
+		return failure(err)
+	}
+	var service sidekiq.Service
+	if byName != nil {
+		service = byName.Service
+	} else if service, err = sidekiq.Parse(req); err != nil {
 		return failure(err)
 	}
 	h, err := p.open(ctx, host.Options{UnitDir: service.UnitDir, Check: req.Check})
@@ -106,7 +112,7 @@ func (p program) manage(ctx context.Context, req ansible.Request) results.Result
 		}
 		defer release()
 	}
-	r := progress{request: req, service: service}
+	r := progress{request: req, service: service, byName: byName}
 	r.failed = interruption(ctx, r.converge(ctx, h))
 	return r.result()
 }
@@ -115,7 +121,8 @@ func (p program) manage(ctx context.Context, req ansible.Request) results.Result
 type progress struct {
 	request  ansible.Request
 	service  sidekiq.Service
-	facts    *sidekiq.Facts // nil: not known yet
+	byName   *sidekiq.ByName // nil: the task describes the service
+	facts    *sidekiq.Facts  // nil: not known yet
 	want     converge.State
 	have     converge.State
 	plan     converge.Plan
@@ -128,7 +135,11 @@ type progress struct {
 // converge fills in what is known as it goes along. It returns at the first
 // error; what it has found out by then remains.
 func (r *progress) converge(ctx context.Context, h machine) error {
-	if err := r.look(ctx, h); err != nil {
+	look := r.look
+	if r.byName != nil {
+		look = r.lookByName
+	}
+	if err := look(ctx, h); err != nil {
 		return err
 	}
 	var err error

@@ -40,6 +40,8 @@ options:
       - V(quiet) lets it finish its jobs and take no new ones, as before a deploy. Always reported as a change.
       - V(present) writes and enables, and leaves Sidekiq running or not, as it is.
       - V(absent) stops it and removes the files that this collection wrote.
+      - A task that gives O(state), and of the other options at most O(name), O(enabled), O(start_timeout) and O(on_failure), acts on the
+        service of that name that is there, by that service's own settings, and writes nothing. So a handler restarts Sidekiq.
     type: str
     choices: [started, stopped, restarted, quiet, present, absent]
     default: started
@@ -51,7 +53,7 @@ options:
   project_name:
     description:
       - The application, which is deployed to C(/opt/<project_name>/current).
-      - Required unless O(working_directory) is set or O(state=absent).
+      - Required unless O(working_directory) is set, O(state=absent), or the task acts on a service by its name; see O(state).
     type: str
   working_directory:
     description:
@@ -343,6 +345,12 @@ EXAMPLES = r"""
     login_shell: true
     queues: ["critical,2", default]
     concurrency: 5
+  become: true
+
+- name: Restart the Sidekiq that is there, as a handler does, and change none of its settings
+  curationexperts.sidekiq.sidekiq_service:
+    name: sidekiq-hyrax
+    state: restarted
   become: true
 
 - name: Let the operators restart it too, and read the secrets from a file

@@ -69,7 +69,13 @@ func TestRoleHasNoDefaultsThatTheModuleHas(t *testing.T) {
 
 func TestExamplesAreAccepted(t *testing.T) {
 	parsers := map[string]func(string) error{
-		"sidekiq_service":      func(args string) error { _, err := parse(args); return err },
+		"sidekiq_service": func(args string) error {
+			if b, err := byName(t, args); b != nil || err != nil {
+				return err
+			}
+			_, err := parse(args)
+			return err
+		},
 		"sidekiq_service_info": func(args string) error { _, err := parseInfo(t, args); return err },
 	}
 	for _, path := range []string{modulePath, infoPath} {

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+)
+
+func byName(t *testing.T, options string) (*ByName, error) {
+	t.Helper()
+	r, err := ansible.ReadRequest("-", strings.NewReader(options))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ParseByName(r)
+}
+
+func TestATaskActsByNameOnlyWhereItDescribesNothing(t *testing.T) {
+	for options, want := range map[string]bool{
+		`{"state": "restarted"}`:                                                    true,
+		`{"name": "x", "state": "stopped", "enabled": false}`:                       true,
+		`{"name": "x", "state": "quiet", "start_timeout": 5, "on_failure": "keep"}`: true,
+		`{"name": "x", "state": "present", "user": null, "queues": ""}`:             true,
+		`{"name": "x"}`:                                                false,
+		`{"name": "x", "state": "absent"}`:                             false,
+		`{"name": "x", "state": "restarted", "project_name": "p"}`:     false,
+		`{"name": "x", "state": "restarted", "sudo": false}`:           false,
+		`{"name": "x", "state": "restarted", "no_such_option": false}`: false,
+	} {
+		b, err := byName(t, options)
+		if (b != nil) != want || err != nil {
+			t.Errorf("%s: got %+v, %v", options, b, err)
+		}
+	}
+	for _, wrong := range []string{`{"state": "begun"}`, `{"name": "a/b", "state": "started"}`, `{"state": "started", "start_timeout": -1}`} {
+		if b, err := byName(t, wrong); err == nil {
+			t.Errorf("%s: got %+v", wrong, b)
+		}
+	}
+}
+
+func TestTheServicesOwnSettingsCount(t *testing.T) {
+	s := mustParse(t, `{"project_name": "p", "user": "bess", "start_timeout": 77, "exec_start": "/opt/run --here"}`)
+	want, _, err := s.Want(on(252))
+	if err != nil && !strings.Contains(err.Error(), "bess") {
+		t.Fatal(err)
+	}
+	unit, _ := want.File(s.UnitPath())
+	b, err := byName(t, `{"state": "restarted"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Read(converge.Unit{Name: "sidekiq.service", Fragment: s.UnitPath()}, unit.Content); err != nil {
+		t.Fatal(err)
+	}
+	if b.User != "bess" || b.Dir != "/opt/p/current" || b.StartTimeout != 77*time.Second || b.Project != "p" || b.ExecStart == nil {
+		t.Errorf("got %+v", b.Service)
+	}
+	state, _ := b.Want(Facts{Deployed: true})
+	if len(state.Files) > 0 || len(state.Units) != 1 || state.Units[0].Activity != converge.Restarted || state.Units[0].Enabled != "" {
+		t.Errorf("want %+v", state)
+	}
+}
+
+func TestAServiceOfOthersIsLeftAlone(t *testing.T) {
+	b, err := byName(t, `{"state": "stopped"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Read(converge.Unit{Name: "sidekiq.service", Fragment: "/etc/systemd/system/sidekiq.service"}, "[Service]\nExecStart=/bin/x\n"); err == nil {
+		t.Error("it is acted on")
+	}
+}
