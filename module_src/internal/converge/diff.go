@@ -7,6 +7,9 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // Diff works out what brings a host from have to want. It is pure: the same
@@ -70,6 +73,9 @@ func (p *Plan) diffFiles(want, have State, all families) (changed []File) {
 			continue
 		}
 		if w.Content != h.Content || w.Exists != h.Exists {
+			if reloadIsEnough(w, h) {
+				w.ModTime = h.ModTime.Add(time.Millisecond)
+			}
 			changed = append(changed, w)
 		} else {
 			w.ModTime = h.ModTime
@@ -77,6 +83,15 @@ func (p *Plan) diffFiles(want, have State, all families) (changed []File) {
 		p.Steps = append(p.Steps, PutFile{Was: h, Want: w})
 	}
 	return changed
+}
+
+// reloadIsEnough reports whether a unit file changes in nothing but what a
+// running process follows once the manager has read the file again. Such a file
+// gets a time right after that of the one it replaces: late enough that the
+// manager has to read it, also in the eyes of a later run where this one is
+// killed, and no later than the process that was started since.
+func reloadIsEnough(w, h File) bool {
+	return w.Kind == UnitFile && w.Exists && h.Exists && systemd.OnlyReload(h.Content, w.Content)
 }
 
 // unknown reports whether the manager says that there is no such unit although
@@ -108,7 +123,7 @@ func (p *Plan) diffEnabled(w, h Unit) bool {
 func staleFiles(w, h Unit, changed []File) []string {
 	stale := slices.Clone(h.Stale)
 	for _, f := range changed {
-		if f.Exists && slices.Contains(f.Units, w.Name) && !slices.Contains(stale, f.Path) {
+		if f.Exists && f.ModTime.IsZero() && slices.Contains(f.Units, w.Name) && !slices.Contains(stale, f.Path) {
 			stale = append(stale, f.Path)
 		}
 	}

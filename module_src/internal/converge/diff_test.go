@@ -267,3 +267,21 @@ func TestALinkThatIsSomebodyElsesIsNotReplaced(t *testing.T) {
 		}
 	}
 }
+
+func TestAProcessIsNotRestartedForWhatItFollowsAfterAReload(t *testing.T) {
+	const before, after = "[Service]\nExecStart=/a\nRestartSec=1\n", "[Service]\nExecStart=/a\nRestartSec=20\n"
+	started := time.Unix(1000, 0)
+	file := func(content string) converge.File {
+		return converge.File{Path: "/u/a.service", Kind: converge.UnitFile, Exists: true, Content: content, Units: []string{"a.service"}}
+	}
+	observed := converge.State{Files: []converge.File{file(before)}, Units: []converge.Unit{{Name: "a.service", Activity: converge.Up, Process: converge.Process{MainPID: 1, Started: started}}}}
+	observed.Files[0].ModTime = started.Add(-time.Second)
+	want := converge.State{Files: []converge.File{file(after)}, Units: []converge.Unit{{Name: "a.service", Activity: converge.Up}}}
+	p := converge.Diff(want, observed)
+	if got := strings.Join(p.Words(), "; "); got != "change /u/a.service; reload the systemd manager" {
+		t.Errorf("got %s", got)
+	}
+	if put := p.Steps[0].(converge.PutFile); !put.Want.ModTime.After(observed.Files[0].ModTime) || !put.Want.ModTime.Before(started) {
+		t.Errorf("the file gets the time %s", put.Want.ModTime)
+	}
+}

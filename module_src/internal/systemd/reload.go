@@ -28,6 +28,9 @@ var takenByReload = map[string][]string{
 // again, so that its process need not be restarted.
 func OnlyReload(was, want string) bool {
 	before, after := settings(was), settings(want)
+	if len(before) == 0 || len(after) == 0 {
+		return false // one of them is no unit file
+	}
 	for key := range before {
 		if !slices.Equal(before[key], after[key]) && !taken(key) {
 			return false
