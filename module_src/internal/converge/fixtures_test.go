@@ -26,15 +26,16 @@ const (
 
 // unitText is a unit file of a program that behaves as fake says.
 func unitText(name, kind, fake string) string {
-	return fmt.Sprintf(`# %s
+	return fmt.Sprintf(`# %[1]s
 [Service]
-Type=%s
+Type=%[2]s
+Environment=VERSION=%[1]s
 ExecStart=/usr/local/bin/bundle exec sidekiq
 Restart=always
 RestartSec=1
 TimeoutStartSec=60
 TimeoutStopSec=90
-X-Fake=%s
+X-Fake=%[3]s
 [Install]
 WantedBy=multi-user.target
 `, name, kind, fake)
