@@ -160,7 +160,8 @@ options:
   redis_unit:
     description:
       - The unit of a Redis on the same host, which is then enabled, started, and waited for at boot.
-      - V(auto) waits for the distribution's Redis if it is installed and starts it at boot if it is enabled. V(none) is for a Redis elsewhere.
+      - V(auto) waits for the distribution's Redis or Valkey if it is installed and starts it at boot if it is enabled. V(none) is for a Redis
+        elsewhere.
     type: str
     default: auto
   after:

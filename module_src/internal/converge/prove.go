@@ -88,7 +88,7 @@ func (w *watch) look(p Process, now time.Time) (verdict, string) {
 	if !w.seen || p.Restarts < w.restarts {
 		w.restarts = p.Restarts
 	}
-	if !w.seen || p.MainPID != w.last.MainPID || p.Invocation != w.last.Invocation {
+	if !w.seen || !p.sameRun(w.last) {
 		w.since = now
 		if !p.Started.IsZero() && p.Started.Before(now) {
 			w.since = p.Started

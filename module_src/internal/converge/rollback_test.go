@@ -343,11 +343,17 @@ func TestAnOldProgramWithoutATitleIsProvenByItsWindow(t *testing.T) {
 }
 
 func TestTheMessageSaysThatTheOldServiceIsUpAgain(t *testing.T) {
-	h := befores[1].host("simple", managers[0])
-	want := wanted(converge.Up, unitFile(unitText("new", "simple", "life=50ms")))
-	_, err := run(context.Background(), t, h, want, converge.Rollback)
-	if f := failure(t, err); !strings.Contains(f.Error(), "; everything is as it was before, and sidekiq.service up again") {
-		t.Error(f)
+	for _, unnumbered := range []bool{false, true} {
+		h := befores[1].host("simple", managers[0])
+		if h.Unnumbered = unnumbered; unnumbered {
+			h.Systemctl(converge.Restart, service) // its present run has no number, either
+			h.Pass(time.Hour)
+		}
+		want := wanted(converge.Up, unitFile(unitText("new", "simple", "life=50ms")))
+		_, err := run(context.Background(), t, h, want, converge.Rollback)
+		if f := failure(t, err); !strings.Contains(f.Error(), "; everything is as it was before, and sidekiq.service up again") {
+			t.Error(f)
+		}
 	}
 }
 

@@ -217,7 +217,7 @@ type Process struct {
 	Result      string
 	Type        string
 	MainPID     int
-	Invocation  string
+	Invocation  string    // empty before systemd 232
 	Started     time.Time // of the main process
 	Restarts    int       // automatic ones, since the last start by hand
 	JobPending  bool      // a start, stop or restart of the unit is queued or running
@@ -226,6 +226,16 @@ type Process struct {
 	Ready       bool      // the title says that it is at work
 	Quiet       bool      // the title says that it takes no more work
 	Title       string    // empty where it cannot be read
+}
+
+// sameRun reports whether two looks found the unit in the same run, with the
+// same main process. Where the manager does not number the runs, the start of
+// the process tells two of them apart that have the same PID by chance.
+func (p Process) sameRun(q Process) bool {
+	if p.Invocation == "" && q.Invocation == "" && !p.Started.Equal(q.Started) {
+		return false
+	}
+	return p.MainPID == q.MainPID && p.Invocation == q.Invocation
 }
 
 // File returns the row of the file at path.

@@ -205,7 +205,7 @@ func (u Unit) wasUp(p Proof) bool {
 // queued for it.
 func (p Process) untouchedSince(before Process) bool {
 	return p.ActiveState == before.ActiveState && p.SubState == before.SubState &&
-		p.MainPID == before.MainPID && p.Invocation == before.Invocation &&
+		p.sameRun(before) &&
 		p.JobPending == before.JobPending && p.Quiet == before.Quiet
 }
 
@@ -213,7 +213,7 @@ func (p Process) untouchedSince(before Process) bool {
 // again.
 func (s restoreUnit) again(ctx context.Context, h Host) bool {
 	now, err := h.Process(ctx, s.Unit)
-	return err == nil && s.Was.wasUp(s.Proof) && s.Proof.Timeout > 0 && now.Invocation != s.Was.Process.Invocation
+	return err == nil && s.Was.wasUp(s.Proof) && s.Proof.Timeout > 0 && !now.sameRun(s.Was.Process)
 }
 
 // oldTime is how long an old program is given, at least, to come up again. How

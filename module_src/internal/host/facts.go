@@ -221,7 +221,7 @@ func (h *Host) installed(ctx context.Context, names []string) (map[string]sideki
 		if p.text("LoadState") != "loaded" {
 			continue
 		}
-		units[name] = sidekiq.Installed{Enabled: strings.HasPrefix(p.text("UnitFileState"), "enabled")}
+		units[name] = sidekiq.Installed{Name: p.text("Id"), Enabled: strings.HasPrefix(p.text("UnitFileState"), "enabled")}
 	}
 	return units, nil
 }

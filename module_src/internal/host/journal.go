@@ -66,6 +66,11 @@ func fromJournal(ctx context.Context, unit string, since time.Time, p properties
 		}
 	}
 	start := fmt.Sprintf("--since=@%d", since.Unix())
+	if pid := p.number("ExecMainPID"); len(words) == 0 && pid != 0 && p.invocation() == "" {
+		// Before 232, the runs of a unit have no number, and an earlier process
+		// may have said its last words since then, too.
+		words = lastLines(ctx, path, start, "_SYSTEMD_UNIT="+unit, fmt.Sprintf("_PID=%d", pid), "+", "UNIT="+unit, "_PID=1")
+	}
 	if len(words) == 0 {
 		words = lastLines(ctx, path, "--unit="+unit, start)
 	}

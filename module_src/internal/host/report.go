@@ -68,6 +68,9 @@ func (h *Host) inspectFiles(ctx context.Context, s sidekiq.Service, found *sidek
 	var files []dbus.UnitFile
 	err = h.ask(ctx, func(ctx context.Context, c *dbus.Conn) (err error) {
 		files, err = c.ListUnitFilesByPatternsContext(ctx, nil, []string{s.Unit()})
+		if notKnown(err) { // before 230
+			files, err = c.ListUnitFilesContext(ctx)
+		}
 		return err
 	})
 	if err != nil {
@@ -75,7 +78,9 @@ func (h *Host) inspectFiles(ctx context.Context, s sidekiq.Service, found *sidek
 	}
 	found.Enablement = "not-found"
 	for _, f := range files {
-		found.Enablement = f.Type
+		if path.Base(f.Path) == s.Unit() {
+			found.Enablement = f.Type
+		}
 	}
 	return nil
 }

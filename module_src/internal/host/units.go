@@ -251,6 +251,13 @@ func isDBus(err error, name string) bool {
 	return errors.As(err, &e) && e.Name == name
 }
 
+// notKnown reports whether the manager does not know a method: an older one
+// does not have it, and the system bus lets nobody call there what its policy
+// does not name.
+func notKnown(err error) bool {
+	return isDBus(err, "org.freedesktop.DBus.Error.UnknownMethod") || isDBus(err, "org.freedesktop.DBus.Error.AccessDenied")
+}
+
 // properties are the properties of one unit, from all its interfaces:
 // org.freedesktop.systemd1(5).
 type properties map[string]any

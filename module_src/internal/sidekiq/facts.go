@@ -153,7 +153,8 @@ type Group struct {
 
 // Installed is a unit that the manager of the host knows.
 type Installed struct {
-	Enabled bool // at boot, in any way
+	Name    string // the unit's own, where it was asked for by an alias; empty: the name that was asked for
+	Enabled bool   // at boot, in any way
 }
 
 // OtherUnit is a service unit that does not come from the distribution.

@@ -43,7 +43,7 @@ func debian12() Facts {
 		},
 		Groups: map[string]Group{"deploy": {1000}, "operators": {2000}, "domain users": {2001}},
 		Units: map[string]Installed{
-			"redis-server.service": {Enabled: true}, "redis.service": {Enabled: true}, "redis-server@jobs.service": {},
+			"redis-server.service": {Enabled: true}, "redis.service": {Name: "redis-server.service", Enabled: true}, "redis-server@jobs.service": {},
 		},
 		Deployed: true,
 		Lock:     Text{Found: true, Content: "GEM\n  specs:\n    sidekiq (6.4.1)\n      rack (~> 2.0)\n"},

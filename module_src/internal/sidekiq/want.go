@@ -32,6 +32,7 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 	if s.State == Absent {
 		return w.absent(), w.warnings, w.err()
 	}
+	w.oldSystemd()
 	w.refuseIfOverridden()
 	w.accounts()
 	want.Files = append(want.Files, w.unitFiles()...)
@@ -77,6 +78,19 @@ func (w *wanting) err() error {
 		return &UnmetError{Reasons: w.unmet}
 	}
 	return nil
+}
+
+// oldestSystemd is the oldest version of systemd for which unit files are
+// written, and on which they have been tried.
+const oldestSystemd = 229
+
+// oldSystemd refuses a systemd that would not understand the unit file, or would
+// ignore part of it.
+func (w *wanting) oldSystemd() {
+	if w.facts.Systemd < oldestSystemd {
+		w.wrong = append(w.wrong, fmt.Sprintf("the host has systemd %d, and %d is the oldest for which a unit file can be written: upgrade the host",
+			w.facts.Systemd, oldestSystemd))
+	}
 }
 
 // packages refuses to touch a file that the distribution's package manager

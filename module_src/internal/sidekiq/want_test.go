@@ -234,10 +234,10 @@ func TestRedisIsOrderedAndStarted(t *testing.T) {
 		after, wants string
 		rows         int
 	}{
-		{"enabled", "auto", map[string]Installed{"redis.service": {true}}, "network.target redis.service", "redis.service", 1},
-		{"installed only", "auto", map[string]Installed{"redis-server.service": {false}}, "network.target redis-server.service", "", 1},
+		{"enabled", "auto", map[string]Installed{"redis.service": {Enabled: true}}, "network.target redis.service", "redis.service", 1},
+		{"installed only", "auto", map[string]Installed{"redis-server.service": {}}, "network.target redis-server.service", "", 1},
 		{"not there", "auto", nil, "network.target", "", 1},
-		{"elsewhere", "none", map[string]Installed{"redis.service": {true}}, "network.target", "", 1},
+		{"elsewhere", "none", map[string]Installed{"redis.service": {Enabled: true}}, "network.target", "", 1},
 		{"named", "redis@1", map[string]Installed{"redis@1.service": {}}, "network.target redis@1.service", "redis@1.service", 2},
 	} {
 		f := debian12()

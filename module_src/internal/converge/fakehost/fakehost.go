@@ -55,6 +55,10 @@ type Host struct {
 	// again when somebody asks for it.
 	Forgetful bool
 
+	// Unnumbered makes the manager number no runs of a unit, as systemd did not
+	// before 232.
+	Unnumbered bool
+
 	Denied    error // what ProveGrants says
 	VerifyErr error // what Verify says
 

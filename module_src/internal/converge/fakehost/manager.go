@@ -286,6 +286,9 @@ func (h *Host) spawn(u *unit) {
 		ActiveState: "active", SubState: "running", Result: "success", Type: setting(u.from, "Type", "simple"),
 		MainPID: h.pids, Invocation: fmt.Sprintf("%032x", h.pids), Started: h.now, Restarts: u.proc.Restarts,
 	}
+	if h.Unnumbered {
+		u.proc.Invocation = ""
+	}
 	b := h.Behave(u.name, u.from)
 	if b.Exec != 0 {
 		b.Life, b.Exit = time.Millisecond, b.Exec
