@@ -101,7 +101,7 @@ func (h *Host) loaded(ctx context.Context, stem string) (names []string, err err
 	var units []dbus.UnitStatus
 	err = h.ask(ctx, func(ctx context.Context, c *dbus.Conn) (err error) {
 		units, err = c.ListUnitsByPatternsContext(ctx, nil, []string{stem + "*.service"})
-		if isDBus(err, "org.freedesktop.DBus.Error.UnknownMethod") || isDBus(err, "org.freedesktop.DBus.Error.AccessDenied") { // before 230
+		if notKnown(err) { // before 230
 			units, err = c.ListUnitsContext(ctx)
 		}
 		return err
