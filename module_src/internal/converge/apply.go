@@ -138,7 +138,26 @@ func (p Plan) carryOut(ctx context.Context, h Host) (done []Step, warnings []str
 		}
 	}
 	more, failed := p.prove(ctx, h, func(u Unit) bool { return !p.runs(u.Name) })
-	return done, append(warnings, more...), failed
+	return done, slices.Concat(warnings, more, p.unshown(ctx, h)), failed
+}
+
+// unshown warns of processes that were told to be quiet and do not show whether
+// they are.
+func (p Plan) unshown(ctx context.Context, h Host) (warnings []string) {
+	for _, s := range p.Steps {
+		run, ok := s.(RunUnit)
+		if !ok || run.Verb != MakeQuiet {
+			continue
+		}
+		now, err := h.Process(ctx, run.Unit)
+		switch {
+		case err != nil:
+			warnings = append(warnings, fmt.Sprintf("could not look whether %s is quiet: %v", run.Unit, err))
+		case now.MainPID != 0 && !now.Quiet:
+			warnings = append(warnings, fmt.Sprintf("%s was told to be quiet, and its main process does not show whether it is.", run.Unit))
+		}
+	}
+	return warnings
 }
 
 // runs reports whether a step of the plan starts the unit.

@@ -292,16 +292,21 @@ func (s RunUnit) do(ctx context.Context, h Host) error {
 }
 
 // awaitQuiet waits until the main process says that it is quiet. Until then, a
-// look at it would find a service that is at work. A process whose title says
-// nothing is not waited for.
+// look at it would find a service that is at work. A process that goes on saying
+// that it is at work has not been quieted. One whose title says nothing is not
+// waited for; see [Plan.unshown].
 func (s RunUnit) awaitQuiet(ctx context.Context, h Host) error {
 	for end := h.Now().Add(s.Proof.QuietTime); ; {
 		p, err := h.Process(ctx, s.Unit)
 		if err != nil {
 			return err
 		}
-		if !p.Ready || h.Now().After(end) {
+		if !p.Ready {
 			return nil
+		}
+		if h.Now().After(end) {
+			return fmt.Errorf("cannot quiet %s: %s after it was told to, its main process still says in its title that it is at work (%q)",
+				s.Unit, s.Proof.QuietTime, p.Title)
 		}
 		if err := h.Sleep(ctx, lookEvery); err != nil {
 			return fmt.Errorf("interrupted while waiting for %s to be quiet: %w", s.Unit, context.Cause(ctx))

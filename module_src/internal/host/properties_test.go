@@ -15,6 +15,12 @@ func TestActivityIsWhatSystemdAndTheTitleSayTogether(t *testing.T) {
 	now := time.Now()
 	recently := properties{"StateChangeTimestamp": uint64(now.Add(-time.Minute).UnixMicro()), "TimeoutStopUSec": uint64(90e6)}
 	longAgo := properties{"StateChangeTimestamp": uint64(now.Add(-time.Hour).UnixMicro()), "TimeoutStopUSec": uint64(90e6)}
+	stamps := func(active, changed time.Duration) properties {
+		return properties{
+			"ActiveEnterTimestamp": uint64(now.Add(-active).UnixMicro()), "StateChangeTimestamp": uint64(now.Add(-changed).UnixMicro()),
+			"TimeoutStopUSec": uint64(90e6),
+		}
+	}
 	for _, c := range []struct {
 		process converge.Process
 		props   properties
@@ -34,6 +40,10 @@ func TestActivityIsWhatSystemdAndTheTitleSayTogether(t *testing.T) {
 		{converge.Process{ActiveState: "active", Type: "oneshot", SubState: "exited"}, nil, converge.Up},
 		{converge.Process{ActiveState: "active", Type: "notify", Quiet: true}, longAgo, converge.Quiet},
 		{converge.Process{ActiveState: "active", Type: "notify", Quiet: true}, recently, converge.Quieting},
+		{converge.Process{ActiveState: "active", Type: "notify", Ready: true}, stamps(time.Hour, 2*time.Second), converge.Quieting},
+		{converge.Process{ActiveState: "active", Type: "notify", Ready: true}, stamps(time.Hour, time.Minute), converge.Up},
+		{converge.Process{ActiveState: "active", Type: "notify", Ready: true}, stamps(2*time.Second, 2*time.Second), converge.Up},
+		{converge.Process{ActiveState: "active", Type: "notify"}, stamps(time.Hour, 2*time.Second), converge.Up},
 	} {
 		if got := activity(c.process, now, c.props); got != c.want {
 			t.Errorf("%+v: got %q, want %q", c.process, got, c.want)

@@ -106,10 +106,20 @@ func activityWhileActive(p converge.Process, now time.Time, props properties) co
 		return converge.Quieting
 	case p.Quiet:
 		return converge.Quiet
+	case p.Ready && reloadedSince(props, now.Add(-sidekiq.TitleDelay)):
+		return converge.Quieting
 	case p.Ready, p.Type == "notify", p.Type == "notify-reload", p.SubState == "exited":
 		return converge.Up
 	}
 	return converge.Starting
+}
+
+// reloadedSince reports whether the unit was reloaded since then, which tells
+// Sidekiq to be quiet: the last change of its state came after it had become
+// active. The title lags behind.
+func reloadedSince(p properties, then time.Time) bool {
+	changed, active := p.when("StateChangeTimestamp"), p.when("ActiveEnterTimestamp")
+	return p.number("ActiveEnterTimestamp") != 0 && changed.After(active) && changed.After(then)
 }
 
 // stale are the files of a unit that are newer than its main process. A file
@@ -233,17 +243,13 @@ func (h *Host) quietBySignal(ctx context.Context, unit string) error {
 		return fmt.Errorf("cannot quiet %s: it has no main process", unit)
 	}
 	err = h.tell(ctx, func(ctx context.Context, c *dbus.Conn) error {
-		return c.KillUnitWithTarget(ctx, unit, dbus.Main, quiet)
+		return c.KillUnitWithTarget(ctx, unit, dbus.Main, int32(unix.SignalNum("SIG"+sidekiq.QuietSignal(sidekiq.ReadTitle(p.Title).Version))))
 	})
 	if err != nil {
 		return fmt.Errorf("cannot quiet %s: %w", unit, err)
 	}
 	return nil
 }
-
-// quiet is the signal that tells Sidekiq to take no more jobs: its wiki,
-// "Signals".
-const quiet = int32(unix.SIGTSTP)
 
 // isDBus reports whether err is the D-Bus error of that name.
 func isDBus(err error, name string) bool {

@@ -20,8 +20,13 @@ type Title struct {
 }
 
 // quietTime bounds the wait for a title that says quiet, after the signal was
-// sent. Sidekiq renews its title every 5 seconds, and from 7.0 on every 10.
-const quietTime = 15 * time.Second
+// sent. Sidekiq renews its title every 5 seconds, and from 7.0 on every 10; a
+// job that keeps the processor delays that.
+const quietTime = 30 * time.Second
+
+// TitleDelay is how long a Sidekiq that was told to be quiet may still say in
+// its title that it takes jobs.
+const TitleDelay = quietTime
 
 // ReadTitle reads the title of a process. A title that is not Sidekiq's own
 // says nothing. The process belongs to the deploy user, who may write whatever

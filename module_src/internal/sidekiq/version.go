@@ -84,6 +84,16 @@ func notifies(version string) bool {
 	return version != "" && slices.Compare(numbers(version), []int{6, 0, 6}) >= 0
 }
 
+// QuietSignal is the name of the signal that tells this version of Sidekiq to
+// take no more jobs. Before 5.0 that was USR1, which later versions do not know
+// any more from 6.0 on: Changes.md of Sidekiq.
+func QuietSignal(version string) string {
+	if version != "" && slices.Compare(numbers(version), []int{5}) < 0 {
+		return "USR1"
+	}
+	return "TSTP"
+}
+
 // numbers are the leading numbers of a version: 7.1.0.beta1 is 7, 1, 0.
 func numbers(version string) []int {
 	var list []int

@@ -20,10 +20,12 @@ type Behaviour struct {
 	Stop     time.Duration // until it ends when it is told to
 	Untitled bool          // shows nothing in its title
 	Mute     bool          // never tells the manager that it is ready
+	Deaf     bool          // goes on working when it is told to be quiet
 }
 
 // Behave reads a behaviour from the X-Fake= line of a unit. The words of that
-// line are boot=3s, life=2s, exit=1, exec=203, stop=5s, untitled and mute.
+// line are boot=3s, life=2s, exit=1, exec=203, stop=5s, untitled, mute
+// and deaf.
 // systemd ignores keys that start with X-. Without the line, a program is ready
 // after a second and lives for ever.
 func Behave(content string) Behaviour {
@@ -45,6 +47,8 @@ func Behave(content string) Behaviour {
 			b.Untitled = true
 		case "mute":
 			b.Mute = true
+		case "deaf":
+			b.Deaf = true
 		default:
 			panic(fmt.Sprintf("X-Fake= does not know %q", word))
 		}

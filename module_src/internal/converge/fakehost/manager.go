@@ -446,7 +446,7 @@ func (h *Host) end(u *unit) {
 // makeQuiet tells a process to take no more jobs. A process that has not set
 // its signal handlers yet is suspended by that, and never becomes ready.
 func (h *Host) makeQuiet(u *unit) {
-	if u.proc.MainPID == 0 {
+	if u.proc.MainPID == 0 || h.Behave(u.name, u.from).Deaf {
 		return
 	}
 	u.quiet = h.now
