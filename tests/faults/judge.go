@@ -100,7 +100,16 @@ func (r *run) judgeResult() (o outcome, violations []string) {
 func (r *run) whole() (violations []string) {
 	names := []string{"visudo -c"}
 	if !r.transition.fails {
-		names = append(names, ofFile+unitFile, ofFile+templateFile, ofFile+sudoersFile, "sudo -l")
+		names = append(names, "sudo -l")
+		for _, s := range []sight{r.before, r.after, r.wanted} {
+			for name := range s {
+				if strings.HasPrefix(name, ofFile) && strings.Contains(name, "sidekiq") {
+					names = append(names, name)
+				}
+			}
+		}
+		slices.Sort(names)
+		names = slices.Compact(names)
 	}
 	for _, name := range names {
 		if now := r.after[name]; now != r.before[name] && now != r.wanted[name] {

@@ -16,9 +16,8 @@ import (
 )
 
 const (
-	unitFile     = "/lib/systemd/system/sidekiq.service"
-	templateFile = "/lib/systemd/system/sidekiq@.service"
-	sudoersFile  = "/etc/sudoers.d/sidekiq-restart-users"
+	unitFile    = "/lib/systemd/system/sidekiq.service"
+	sudoersFile = "/etc/sudoers.d/sidekiq-restart-users"
 )
 
 // runLimit is how long a run may take in which nothing waits for anything.
@@ -115,8 +114,8 @@ func (m machine) prepare(t transition) error {
 // clean makes a host without a Sidekiq.
 func clean() error {
 	return shell("systemctl stop 'sidekiq*.service' 2>/dev/null; systemctl disable -q sidekiq 2>/dev/null;" +
-		" pkill -KILL -u deploy -f '^sidekiq ' 2>/dev/null; rm -rf " + unitFile + " " + templateFile + " " + sudoersFile +
-		" /lib/systemd/system/.sidekiq* /etc/sudoers.d/.sidekiq* /etc/systemd/system/sidekiq* /etc/systemd/system/*.wants/sidekiq*" +
+		" pkill -KILL -u deploy -f '^sidekiq ' 2>/dev/null; rm -rf " + sudoersFile +
+		" /lib/systemd/system/sidekiq* /lib/systemd/system/.sidekiq* /etc/sudoers.d/.sidekiq* /etc/systemd/system/sidekiq* /etc/systemd/system/*.wants/sidekiq*" +
 		" /run/curationexperts.sidekiq; systemctl daemon-reload; systemctl reset-failed 2>/dev/null; true")
 }
 
