@@ -76,7 +76,8 @@ var byChance = []struct {
 	pattern *regexp.Regexp
 	with    string
 }{
-	{regexp.MustCompile(`(verify-|/\.sidekiq.*?|/proc/|/releases/)\d+`), "${1}*"},
+	{regexp.MustCompile(`(verify-|/proc/|/releases/)\d+`), "${1}*"},
+	{regexp.MustCompile(`(/\.sidekiq\S*\D)\d+$`), "${1}*"},
 	{regexp.MustCompile(`(^| )/usr/lib/`), "${1}/lib/"},
 	{regexp.MustCompile(`/dpkg/info/.*\.list`), "/dpkg/info/*.list"},
 }

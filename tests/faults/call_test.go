@@ -32,6 +32,7 @@ func TestMessagesToSystemd(t *testing.T) {
 func TestEffectsDoNotTellWhatIsByChance(t *testing.T) {
 	for effect, want := range map[string]string{
 		"create /usr/lib/systemd/system/.sidekiq.service123": "create /lib/systemd/system/.sidekiq.service*",
+		"create /usr/lib/systemd/system/.sidekiq@1.service9": "create /lib/systemd/system/.sidekiq@1.service*",
 		"mkdir /run/curationexperts.sidekiq/verify-77":       "mkdir /run/curationexperts.sidekiq/verify-*",
 		"rename to /lib/systemd/system/sidekiq@.service":     "rename to /lib/systemd/system/sidekiq@.service",
 		"open /proc/812/cmdline":                             "open /proc/*/cmdline",

@@ -40,7 +40,10 @@ var directories = []string{
 }
 
 // units are those whose processes are looked at.
-var units = []string{"sidekiq.service", "sidekiq@1.service", "sidekiq@2.service", "sidekiq@3.service"}
+var units = []string{
+	"sidekiq.service", "sidekiq@1.service", "sidekiq@2.service", "sidekiq@3.service",
+	"sidekiq@critical.service", "sidekiq@rest.service", "sidekiq@low.service",
+}
 
 // look sees what the host is like now.
 func look() (sight, error) {

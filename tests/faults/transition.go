@@ -48,7 +48,14 @@ var (
 	changed = standingIn.with(options{"umask": "0022", "sudo_commands": []string{"restart", "status"}, "wanted_by": []string{"default.target"}})
 	dying   = changed.with(options{"exec_start": "/bin/false", "type": "simple"})
 	three   = standingIn.with(options{"processes": 3})
-	absent  = options{"state": "absent"}
+	named   = func(names ...string) options {
+		var instances []options
+		for _, name := range names {
+			instances = append(instances, options{"name": name})
+		}
+		return standingIn.with(options{"instances": instances})
+	}
+	absent = options{"state": "absent"}
 )
 
 // transitions are all that are tried: each once more over the system bus.
@@ -72,6 +79,7 @@ var plain = []transition{
 	{name: "1 to 3", before: standingIn, goal: three},
 	{name: "3 to 1", before: three, goal: standingIn},
 	{name: "3 changed", before: three, goal: three.with(options{"umask": "0022"})},
+	{name: "an instance renamed", before: named("critical", "rest"), goal: named("critical", "low")},
 	{name: "3 to absent", before: three, goal: three.with(absent)},
 	{name: "a failing change", before: standingIn, goal: dying, fails: true},
 	{name: "a failing first run", goal: dying, fails: true},

@@ -134,6 +134,23 @@ func TestDiff(t *testing.T) {
 			name: "it stood for others once", want: nothing, have: exited, proofs: 1,
 			words: []string{"restart sidekiq.service: it is active and has no process"},
 		},
+		{
+			name: "it stands for others now, and its own process of before still runs",
+			want: unit(func(u *converge.Unit) { u.Umbrella = true }),
+			have: unit(func(u *converge.Unit) {
+				u.Process = converge.Process{MainPID: 7, Type: "oneshot", ActiveState: "active", SubState: "running"}
+				u.Stale = []string{unitAt}
+			}),
+			words: []string{restart(unitAt)}, proofs: 1,
+		},
+		{
+			name: "it is about to start others", want: unit(func(u *converge.Unit) { u.Umbrella = true }), proofs: 1,
+			have: unit(func(u *converge.Unit) {
+				u.Activity = converge.Starting
+				u.Process = converge.Process{MainPID: 7, Type: "oneshot", ActiveState: "activating", SubState: "start"}
+				u.Stale = []string{unitAt}
+			}),
+		},
 		{name: "it stands for others", want: unit(func(u *converge.Unit) { u.Umbrella = true }), have: exited},
 		{name: "it is none of ours", want: notOurs, have: func(s *converge.State) { exited(s); notOurs(s) }},
 		{

@@ -91,8 +91,13 @@ func (u Unit) stays(h Unit) bool {
 }
 
 // ownProcess reports whether the unit has a main process that is not just the
-// command of a unit that starts others.
-func (u Unit) ownProcess() bool { return u.Process.MainPID != 0 && u.Process.Type != "oneshot" }
+// command of a unit that starts others. While that command runs, its unit is
+// activating; one that is active has kept a process from the time before the
+// manager read its new file, and a run that was killed then never replaced it.
+func (u Unit) ownProcess() bool {
+	starts := u.Process.Type == "oneshot" && u.Process.ActiveState != "active"
+	return u.Process.MainPID != 0 && !starts
+}
 
 // alive reports whether a unit runs, or will without anybody's doing.
 func (a Activity) alive() bool {
