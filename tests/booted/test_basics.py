@@ -86,7 +86,7 @@ def test_a_directory_that_root_may_not_enter_is_looked_at_as_its_user(host: Host
     nobody = "setpriv --bounding-set -dac_override,-dac_read_search"
     host.sh(f"chmod 700 {APP}")
     try:
-        assert host.sh(f"{nobody} ls {APP}/current/", check=False).returncode != 0
+        assert host.sh(f"{nobody} test -d {APP}/current/", check=False).returncode != 0
         result = host.converge(prefix=nobody)
         assert not result.get("failed") and result["deployed"] and result["sidekiq_version"], result
         host.sh(f"chown root: {APP}")

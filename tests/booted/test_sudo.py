@@ -31,9 +31,10 @@ def policy(request: pytest.FixtureRequest, host: Host) -> Iterator[str]:
             " && ln -s /usr/lib/cargo/bin/${p##*/} $p; done; sudo --version 2>&1 | grep -q '^sudo-rs'"
         )
     yield request.param
+    if SUITE == "trixie":
+        host.sh("for p in /usr/bin/sudo /usr/sbin/visudo; do if [ -L $p ]; then rm $p; dpkg-divert --quiet --local --rename --remove $p; fi; done")
     host.sh(
-        "for p in /usr/bin/sudo /usr/sbin/visudo; do if [ -L $p ]; then rm $p; dpkg-divert --quiet --local --rename --remove $p; fi; done;"
-        " rm -rf /etc/sudoers.d; cp -a /root/sudoers.d /etc/sudoers.d; cp -a /root/sudoers /etc/sudoers; rm -rf /root/sudoers*;"
+        "rm -rf /etc/sudoers.d; cp -a /root/sudoers.d /etc/sudoers.d; cp -a /root/sudoers /etc/sudoers; rm -rf /root/sudoers*;"
         " gpasswd -d deploy sudo 2>/dev/null; groupdel operators 2>/dev/null; userdel opera 2>/dev/null; true"
     )
 
