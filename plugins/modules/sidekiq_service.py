@@ -291,6 +291,12 @@ options:
         does it.
     type: bool
     default: true
+  require_deployed:
+    description:
+      - Whether it is an error that the application is not deployed yet. Otherwise it is a warning, and the service waits for its first deploy.
+    type: bool
+    default: false
+    version_added: 1.1.0
   on_failure:
     description:
       - If Sidekiq does not come up, V(rollback) puts everything back as it was, and V(keep) leaves it for you to look at.

@@ -44,6 +44,14 @@ def test_before_the_first_deploy_it_is_enabled_and_not_started(bare: Host) -> No
     assert (again["changed"], again["steps"], again["deployed"]) == (False, [], False)
 
 
+def test_a_missing_application_is_an_error_where_it_has_to_be_there(bare: Host) -> None:
+    before = bare.snapshot()
+    result = bare.converge(require_deployed=True)
+    assert result["failed"] and 'option "require_deployed"' in result["msg"] and f"{APP}/current" in result["msg"], result
+    assert bare.snapshot() == before
+    assert not bare.converge(check=True, require_deployed=True).get("failed")
+
+
 def test_the_first_deploy_starts_it_and_the_next_run_fits_the_unit_to_its_sidekiq(bare: Host) -> None:
     bare.converge()
     deploy(bare)

@@ -261,6 +261,7 @@ ELSEWHERE = {
     "on_failure": "test_rollback.py",
     "replace": "test_adopt.py",
     "restart_on_change": "test_adopt.py",
+    "require_deployed": "test_first_deploy.py",
 }
 
 

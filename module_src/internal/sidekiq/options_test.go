@@ -30,7 +30,7 @@ func examples() []string {
 		full,
 		`{"project_name": "p", "working_directory": "/srv/p", "state": "stopped", "enabled": false, "login_shell": true, "processes": 3,
 			"restart_on_change": false, "on_failure": "keep", "replace": true}`,
-		`{"project_name": "p", "working_directory": "/srv/p", "exec_start": "/bin/x -t 200"}`,
+		`{"project_name": "p", "working_directory": "/srv/p", "exec_start": "/bin/x -t 200", "require_deployed": true}`,
 		own,
 		`{"project_name": "p", "working_directory": "/srv/p", "sudo": false, "hardening": "strict", "type": "simple", "log_file": "/var/log/p/p.log"}`,
 	}
@@ -67,9 +67,11 @@ func outcomes(t *testing.T, options map[string]any) []outcome {
 	t.Helper()
 	s := mustParse(t, quoteJSON(options))
 	old := on(237)
+	undeployed := on(252)
+	undeployed.Deployed = false
 	old.Lock.Content = "    sidekiq (5.2.9)\n"
 	var list []outcome
-	for _, facts := range []Facts{on(257), debian12(), old, on(229)} {
+	for _, facts := range []Facts{on(257), debian12(), old, on(229), undeployed} {
 		want, warnings, err := s.Want(facts)
 		o := outcome{Want: want, Warnings: warnings, Rollback: s.Rollback}
 		have := converge.State{Files: []converge.File{{Path: s.UnitPath(), Kind: converge.UnitFile, Exists: true, Content: "[Unit]\n"}}}

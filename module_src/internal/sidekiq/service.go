@@ -92,6 +92,7 @@ type Service struct {
 	SudoCommands []string
 	SudoersFile  string
 
+	RequireDeployed bool
 	UnitDir         string
 	RestartOnChange bool
 	Rollback        bool // on_failure is rollback
@@ -145,6 +146,7 @@ func (p *parser) service() Service {
 		Hardening:  p.String("hardening"),
 		Directives: p.directives("directives"),
 
+		RequireDeployed: p.Bool("require_deployed"),
 		UnitDir:         p.absolute("unit_dir"),
 		RestartOnChange: p.Bool("restart_on_change"),
 		Rollback:        p.String("on_failure") == "rollback",

@@ -236,6 +236,10 @@ func (w *wanting) activity() converge.Activity {
 	if w.State == Present {
 		return converge.Any
 	}
+	if !w.facts.Deployed && w.RequireDeployed {
+		w.miss("require_deployed", "%s is not there", w.Dir)
+		return converge.Any
+	}
 	if !w.facts.Deployed {
 		w.warn("%s is not there yet, so %s is prepared but not started; the first deploy has to start it: sudo systemctl restart %s",
 			w.Dir, w.Unit(), w.Name)
