@@ -27,7 +27,7 @@ func Diff(want, have State) Plan {
 		if !ok {
 			h = Unit{Name: w.Name, Enabled: Off, Links: []Link{}, Activity: Down}
 		}
-		h.Proof = w.Proof
+		h.Proof, h.Umbrella = w.Proof, w.Umbrella
 		p.was.Units = append(p.was.Units, h)
 		in := all.of(w)
 		reload = p.diffEnabled(w, h) || reload
@@ -35,7 +35,11 @@ func Diff(want, have State) Plan {
 			// Whether another's unit was changed is not this run's business.
 			h.Stale = nil
 		} else {
-			reload = reload || h.Reload || unknown(h, want, have)
+			unread := h.unread(want, have)
+			reload = reload || h.Reload || unread != ""
+			if unread != "" && len(h.Stale) == 0 {
+				h.Stale = []string{unread}
+			}
 			h = h.hollow(w)
 		}
 		p.diffActivity(w, h, staleFiles(w, h, changed), in)
@@ -94,15 +98,20 @@ func reloadIsEnough(w, h File) bool {
 	return w.Kind == UnitFile && w.Exists && h.Exists && systemd.OnlyReload(h.Content, w.Content)
 }
 
-// unknown reports whether the manager says that there is no such unit although
-// the unit's file exists. In that case the manager looked before the file was
-// there. Newer versions look again when the unit is started, older ones only
-// when they are told to reload.
-func unknown(h Unit, want, have State) bool {
-	return h.LoadState == "not-found" && slices.ContainsFunc(want.Files, func(w File) bool {
+// unread is the file of a unit where the manager goes by another one, or says
+// that there is none, although the file exists. In that case the manager looked
+// before the file was there, and whatever runs was not started from it. Newer
+// versions look again when the unit is started, older ones only when they are
+// told to reload.
+func (u Unit) unread(want, have State) string {
+	for _, w := range want.Files {
 		f, _ := have.File(w.Path)
-		return f.Exists && w.Exists && w.Kind == UnitFile && slices.Contains(w.Units, h.Name)
-	})
+		ours := f.Exists && w.Exists && w.Kind == UnitFile && slices.Contains(w.Units, u.Name)
+		if ours && (u.LoadState == "not-found" || u.Fragment != "" && !systemd.SamePath(u.Fragment, w.Path)) {
+			return w.Path
+		}
+	}
+	return ""
 }
 
 // diffEnabled reports whether it planned anything.
@@ -168,7 +177,7 @@ func (p *Plan) diffActivity(w, h Unit, stale []string, in *family) {
 	run := func(v Verb, why string) {
 		step := RunUnit{Unit: w.Name, Verb: v, Was: h, Why: why, Proof: w.Proof, Of: w.Of}
 		if w.Umbrella {
-			step.Parts, step.PartsUp = in.parts, in.running
+			step.Parts, step.PartsUp, step.PartsDown = in.parts, in.running, in.down
 		}
 		p.Steps = append(p.Steps, step)
 		if v == Start || v == Restart {

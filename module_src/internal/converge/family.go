@@ -10,6 +10,7 @@ import "slices"
 type family struct {
 	parts   []string // that the unit stands for
 	fresh   []string // those of them whose file is not there yet
+	down    []Unit   // those of them that do not run
 	running bool     // one of them runs
 	staying []string // units that leave, and stay for now
 	ending  bool     // a unit that leaves was running, and does not stay
@@ -33,6 +34,10 @@ func familiesOf(want, have State) families {
 		default:
 			f.parts = append(f.parts, w.Name)
 			f.running = f.running || h.Activity.alive()
+			if !h.Activity.alive() {
+				h.Name = w.Name
+				f.down = append(f.down, h)
+			}
 			if !have.hasFileOf(w.Name, want) {
 				f.fresh = append(f.fresh, w.Name)
 			}

@@ -251,9 +251,10 @@ type RunUnit struct {
 	Why   string // the reason, for messages; may be empty
 	Proof Proof  // that the unit is up
 
-	Of      string   // the unit that stands for this one, if any
-	Parts   []string // the units that this one stands for
-	PartsUp bool     // one of these was running before
+	Of        string   // the unit that stands for this one, if any
+	Parts     []string // the units that this one stands for
+	PartsUp   bool     // one of these was running before
+	PartsDown []Unit   // those of them that were not
 }
 
 func (s RunUnit) String() string {

@@ -19,13 +19,22 @@ func inverse(done []Step) []Step {
 	var steps []Step
 	for _, s := range slices.Backward(done) {
 		for _, i := range s.invert() {
-			if once(i) && slices.Contains(steps, i) {
+			if once(i) && slices.Contains(steps, i) || stopped(steps, i) {
 				continue
 			}
 			steps = append(steps, i)
 		}
 	}
 	return inOrder(steps)
+}
+
+// stopped reports whether a step stops a unit that one of the others stops.
+func stopped(steps []Step, s Step) bool {
+	stop, ok := s.(restoreUnit)
+	return ok && stop.Verb == Stop && slices.ContainsFunc(steps, func(o Step) bool {
+		other, ok := o.(restoreUnit)
+		return ok && other.Verb == Stop && other.Unit == stop.Unit
+	})
 }
 
 // once reports whether a rollback needs a step of this kind only once.
@@ -131,11 +140,23 @@ func (s restoreEnabled) do(ctx context.Context, h Host) error {
 
 func (s ReloadManager) invert() []Step { return []Step{s} }
 
-// invert brings back what the unit did. A unit that stood for others is started
+// invert brings back what the unit did, and those that it stands for. A unit that stood for others is started
 // anew and never restarted, which would restart the others, too. If some of the
-// others were running while it was down, it is left alone: stopping it would
-// stop them.
+// others were running while it was down, it is left alone, since stopping it
+// would stop them; but one that had no file then is stopped in the end, when the
+// others no longer depend on it.
 func (s RunUnit) invert() []Step {
+	steps := s.back()
+	if s.Verb == Start || s.Verb == Restart {
+		for _, u := range s.PartsDown { // which it may have started
+			steps = append(steps, restoreUnit{RunUnit{Unit: u.Name, Verb: Stop, Was: u, Proof: s.Proof}})
+		}
+	}
+	return steps
+}
+
+// back brings back what the unit itself did.
+func (s RunUnit) back() []Step {
 	back := func(v Verb) Step {
 		return restoreUnit{RunUnit{Unit: s.Unit, Verb: v, Was: s.Was, Proof: s.Proof, Of: s.Of, Parts: s.Parts}}
 	}
@@ -145,8 +166,10 @@ func (s RunUnit) invert() []Step {
 			return []Step{back(Start)}
 		}
 		return []Step{back(Stop), back(Start)}
-	case !s.Was.Activity.alive() && s.PartsUp:
+	case !s.Was.Activity.alive() && s.PartsUp && s.Was.LoadState != "not-found":
 		return nil
+	case !s.Was.Activity.alive() && s.PartsUp:
+		return []Step{stopLast{back(Stop).(restoreUnit)}}
 	case !s.Was.Activity.alive():
 		return []Step{back(Stop)}
 	case s.Verb == Stop && s.Of != "":
@@ -161,6 +184,11 @@ func (s RunUnit) invert() []Step {
 // was up before is proven to be up again; one that was not up is not waited
 // for.
 type restoreUnit struct{ RunUnit }
+
+// stopLast stops a unit when everything else is as it was.
+type stopLast struct{ restoreUnit }
+
+func (stopLast) phase() phase { return phaseRunLast }
 
 func (s restoreUnit) String() string {
 	if s.Verb == Stop {
@@ -312,6 +340,8 @@ func (u Unit) otherwise(now Unit) (words []string) {
 		words = append(words, u.Name+" was up and is not")
 	case (was == Starting || was == AutoRestart) && !is.hasProcess() && is != AutoRestart:
 		words = append(words, u.Name+" was being started and is not")
+	case was == Down && is == Up && u.Umbrella && u.LoadState != "not-found":
+		// It says that the others are up, which they are; see invert.
 	case was == Down && is != Down:
 		words = append(words, u.Name+" was not running and is")
 	}
