@@ -267,7 +267,7 @@ func TestMovesThatFailLeaveNothingBehind(t *testing.T) {
 		}
 	}
 	t.Logf("%d moves with a fault", tried)
-	if tried < 900 {
+	if tried < 500 {
 		t.Error("that shows little")
 	}
 }
