@@ -106,8 +106,8 @@ class CompiledModule(ActionBase):
         # Arguments that are larger than a pipe are not kept: who sends them could be waiting, and be cut off, when the program ends without them.
         options = "" if forget or len(request) > _PIPE else f"--cached={hashlib.sha256(request).hexdigest()} "
         reply = self._ask(commands.run_kept(self.cache, binaries.digests, options, forget, len(request)), request)
-        said, missing, who = reply["stdout"].partition(commands.MISSING)
-        if not missing:
+        word, who = reply["words"]
+        if word != commands.MISSING:
             return reply
         known = _WHO.search(who)
         if not known:
@@ -118,8 +118,8 @@ class CompiledModule(ActionBase):
         command, script = commands.bring(self.cache, digest, "gzip -dc" if can_unpack else "cat", options)
         program = path.read_bytes()
         reply = self._ask(command, script + request + (gzip.compress(program) if can_unpack else program))
-        said, cannot, why = reply["stdout"].partition(commands.CANNOT)
-        if cannot:
+        word, why = reply["words"]
+        if word == commands.CANNOT:
             raise NotThisWay(f"cannot {why.strip()}")
         return reply
 
@@ -142,7 +142,7 @@ class CompiledModule(ActionBase):
         reply = self._tell(command, standard_input)
         if not reply["started"]:
             raise NotThisWay(f"the command was not started: {end_of(reply['stdout'] + reply['stderr'])}")
-        if commands.TERMINAL in reply["stdout"]:
+        if reply["words"][0] == commands.TERMINAL:
             self._transfer_without_terminal()
             raise NotThisWay("standard input is a terminal on the host, perhaps by -tt or RequestTTY")
         if reply["rc"] in (126, 127) and not reply["stdout"].strip():
@@ -150,10 +150,13 @@ class CompiledModule(ActionBase):
         return reply
 
     def _tell(self, command: str, standard_input: bytes | None = None) -> dict[str, Any]:
-        """Runs one of our commands. What others print before it begins is left out of the reply, which tells whether it was started."""
+        """Runs one of our commands. What others print before it begins is left out of the reply, which tells whether it was started, and has
+        its first word and the rest apart.
+        """
         reply = self._low_level_execute_command(command, in_data=standard_input)
         before, started, said = reply["stdout"].partition(commands.HERE)
-        return {**reply, "started": bool(started), "stdout": said if started else before}
+        words = (*said.split(maxsplit=1), "", "")[:2]
+        return {**reply, "started": bool(started), "stdout": said if started else before, "words": words}
 
     def _transfer_without_terminal(self) -> None:
         """Has files transferred where the configuration of ssh forces a terminal on every command: sftp and scp would wait for ever."""

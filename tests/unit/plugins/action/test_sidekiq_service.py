@@ -23,7 +23,7 @@ from ansible.template import Templar
 
 from ansible_collections.curationexperts.sidekiq.plugins.action.sidekiq_service import ActionModule
 from ansible_collections.curationexperts.sidekiq.plugins.action.sidekiq_service_info import ActionModule as InfoModule
-from ansible_collections.curationexperts.sidekiq.plugins.plugin_utils import binaries, run
+from ansible_collections.curationexperts.sidekiq.plugins.plugin_utils import binaries, commands, run
 
 # Returns its arguments, where they came from, and where it was told to keep them, as JSON in its message.
 PROGRAM = """#!/bin/sh
@@ -242,6 +242,14 @@ def test_only_what_the_module_documents_is_returned(host, fast):
     warning = result.pop("warnings")[0]
     assert result == {"changed": True, "unit": "/a"}
     assert '"add_host", "rolled_back"' in warning
+
+
+@pytest.mark.parametrize("word", [commands.HERE, commands.TERMINAL, commands.MISSING, commands.CANNOT])
+def test_a_result_may_hold_every_word_of_ours(host, word):
+    host.ships({"amd64": f'#!/bin/sh\ncat >/dev/null\necho \'{{"changed": true, "msg": "{word} Linux x86_64 0"}}\'\n'})
+    for dummy in ("brings the program", "has it"):
+        assert host.run()["msg"] == f"{word} Linux x86_64 0"
+    assert len(host.commands) == 1
 
 
 def test_check_mode_and_diff_are_passed_on(host):
