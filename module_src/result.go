@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
@@ -33,7 +34,30 @@ func (r *progress) result() results.Result {
 	if r.failed != nil {
 		r.fail(&out)
 	}
+	r.hideSecrets(&out)
 	return out
+}
+
+// hideSecrets takes the values of secret_env out of every text of the result.
+// What a service logs may hold them.
+func (r *progress) hideSecrets(out *results.Result) {
+	secrets := r.service.SecretValues(r.have)
+	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
+	var pairs []string
+	for _, s := range secrets {
+		quoted := strconv.Quote(s)
+		pairs = append(pairs, s, "(hidden)", quoted[1:len(quoted)-1], "(hidden)")
+	}
+	hide := strings.NewReplacer(pairs...)
+	out.Msg = hide.Replace(out.Msg)
+	for _, list := range [][]string{out.Steps, out.Warnings} {
+		for i, text := range list {
+			list[i] = hide.Replace(text)
+		}
+	}
+	for i, d := range out.Diff {
+		out.Diff[i].Before, out.Diff[i].After = hide.Replace(d.Before), hide.Replace(d.After)
+	}
 }
 
 // fail says in the result what went wrong. A run that fails before its first
@@ -96,6 +120,9 @@ func (r *progress) diffs() []results.Diff {
 			continue
 		}
 		before, after := sidekiq.RedactUnit(put.Was.Content, put.Want.Content)
+		if put.Want.Secret {
+			before, after = hidden(put.Was, "before"), hidden(put.Want, "after")
+		}
 		diffs = append(diffs, results.Diff{
 			Before: before, After: after,
 			BeforeHeader: header(put.Was), AfterHeader: header(put.Want),
@@ -106,6 +133,14 @@ func (r *progress) diffs() []results.Diff {
 		diffs = append(diffs, results.Diff{After: words.String(), BeforeHeader: name, AfterHeader: name + " (steps)"})
 	}
 	return diffs
+}
+
+// hidden stands for the content of a file that nobody is to see.
+func hidden(f converge.File, when string) string {
+	if !f.Exists {
+		return ""
+	}
+	return "(hidden, " + when + ")\n"
 }
 
 // header names a file as the header of a diff does, with its mode and owner.

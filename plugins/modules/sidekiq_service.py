@@ -146,13 +146,19 @@ options:
     type: int
   env:
     description:
-      - Environment variables. Every user of the host can read them; put secrets into O(env_files). Values are never shown in results.
+      - Environment variables. Every user of the host can read them; put secrets into O(secret_env). Values are never shown in results.
     type: dict
   env_files:
     description:
       - Files with environment variables, absolute. One with a V(-) before it may be missing.
     type: list
     elements: str
+  secret_env:
+    description:
+      - Environment variables that only root and Sidekiq can read, each of 4 characters or more. They are kept in a file of root's,
+        C(/etc/curationexperts.sidekiq/NAME.env), which is removed with the service. Where one changes, Sidekiq is restarted.
+      - Values are never shown in results. Nor are they kept on the host for the next run, which so takes one round trip more.
+    type: dict
   log_file:
     description:
       - A file to log to, absolute or below O(working_directory), opened by O(user). The journal if it is not set.
@@ -230,6 +236,10 @@ options:
           - Its O(env_files).
         type: list
         elements: str
+      secret_env:
+        description:
+          - Its O(secret_env) beside the service's. Values are never shown in results.
+        type: dict
       log_file:
         description:
           - Its O(log_file).
@@ -360,13 +370,15 @@ EXAMPLES = r"""
     state: restarted
   become: true
 
-- name: Let the operators restart it too, and read the secrets from a file
+- name: Let the operators restart it too, and give it secrets from a vault and from a file of your own
   curationexperts.sidekiq.sidekiq_service:
     project_name: laevigata
     sudo_groups: [operators]
     env:
       MALLOC_ARENA_MAX: "2"
     env_files: [/etc/laevigata/sidekiq.env]
+    secret_env:
+      FEDORA_PASSWORD: "{{ vault_fedora_password }}"
     directives:
       Service:
         MemoryMax: 2G

@@ -61,6 +61,8 @@ class CompiledModule(ActionBase):
 
     module: str
     program = "sidekiq_service"
+    # Options whose values are never kept on the host.
+    secrets = (b"secret_env",)
     cache = _CACHE
 
     TRANSFERS_FILES = False
@@ -87,10 +89,14 @@ class CompiledModule(ActionBase):
         self._update_module_args(f"curationexperts.sidekiq.{self.module}", arguments, task_vars)
         request = json.dumps(_plain(arguments)).encode() + b"\n"
         binaries = Binaries(self.program)
-        # With no_log, and where a service goes, nothing that was kept for it is to stay.
-        forget = f"rm -f {self.cache}/*.request {self.cache}/.*.request*; " if self._task.no_log or arguments.get("state") == "absent" else ""
+        # What is kept goes by the name of the service first, so that one service can be forgotten.
+        name = hashlib.sha256(str(arguments.get("name") or "sidekiq").encode()).hexdigest()[:16]
+        kept = name + hashlib.sha256(request).hexdigest()[16:]
+        # With no_log or with secrets, and where a service goes, nothing that was kept for it is to stay.
+        forgets = self._task.no_log or arguments.get("state") == "absent" or any(secret in request for secret in self.secrets)
+        forget = f"rm -f {self.cache}/{name}*.request {self.cache}/.{name}*.request*; " if forgets else ""
         try:
-            reply = self._run_kept(binaries, request, forget, task_vars)
+            reply = self._run_kept(binaries, request, forget, kept, task_vars)
         except NotThisWay as why:
             display.vvv(f"{self.module}: ordinary transfer of the program: {clean_output(str(why))}", host=task_vars.get("inventory_hostname"))
             reply = self._run_transferred(binaries, request, forget)
@@ -100,11 +106,11 @@ class CompiledModule(ActionBase):
             said = end_of(reply["stdout"] + reply["stderr"])
             raise AnsibleActionFail(f"{self.module} gave no result: {what}. It ended with status {reply['rc']} and printed: {said}") from None
 
-    def _run_kept(self, binaries: Binaries, request: bytes, forget: str, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _run_kept(self, binaries: Binaries, request: bytes, forget: str, kept: str, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Runs the program that is kept on the host, and brings it first if it is not there. Raises NotThisWay."""
         self._require_standard_input(task_vars)
         # Arguments that are larger than a pipe are not kept: who sends them could be waiting, and be cut off, when the program ends without them.
-        options = "" if forget or len(request) > _PIPE else f"--cached={hashlib.sha256(request).hexdigest()} "
+        options = "" if forget or len(request) > _PIPE else f"--cached={kept} "
         reply = self._ask(commands.run_kept(self.cache, binaries.digests, options, forget, len(request)), request)
         word, who = reply["words"]
         if word != commands.MISSING:

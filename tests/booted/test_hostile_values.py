@@ -87,6 +87,8 @@ WAYS: dict[str, Way] = {
     "queues, in a shell": Way("queues", lambda v: {"queues": [v], "login_shell": True}, set(COMMAND)),
     "env, a value": Way("env", lambda v: {"env": {"A": v, "B": "last"}}, {"Environment"}),
     "env, a name": Way("env", lambda v: {"env": {v: "x"}}, {"Environment"}),
+    "secret_env, a value": Way("secret_env", lambda v: {"secret_env": {"A": "long" + v, "B": "last"}}, {"EnvironmentFiles"}),
+    "secret_env, a name": Way("secret_env", lambda v: {"secret_env": {v: "long"}}, {"EnvironmentFiles"}),
     "env_files": item("env_files", "EnvironmentFiles", *MOUNTS, prefix="/etc/"),
     "redis_unit": plain("redis_unit", "After", "Wants"),
     "after": item("after", "After"),

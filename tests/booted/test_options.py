@@ -185,6 +185,12 @@ ROWS: dict[str, Row] = {
         then=f"{ENVIRON} | grep -x SECRET=hunter2",
         started=True,
     ),
+    "secret_env": Row(
+        {"secret_env": {"PASSWORD": 'hunter2 "50 %" $HOME \\ `id` \' end'}},
+        {"EnvironmentFiles": "/etc/curationexperts.sidekiq/sidekiq.env (ignore_errors=no)"},
+        then=f"{ENVIRON} | grep -xF 'PASSWORD=hunter2 \"50 %\" $HOME \\ `id` '\\'' end'",
+        started=True,
+    ),
     "log_file": Row(
         {"log_file": "log/sidekiq.log"},
         {"ExecStart": '/bin/sh -c exec "$$@" >>"$$0" 2>&1 log/sidekiq.log ' + COMMAND},

@@ -71,7 +71,7 @@ func (p *Plan) diffFiles(want, have State, all families) (changed []File) {
 		}
 		h, ok := have.File(w.Path)
 		if !ok {
-			h = File{Path: w.Path, Kind: w.Kind}
+			h = File{Path: w.Path, Kind: w.Kind, Secret: w.Secret, OwnDirectory: w.OwnDirectory}
 		}
 		if w.Same(h) {
 			continue

@@ -14,7 +14,7 @@ func Observe(ctx context.Context, h Host, want State) (State, error) {
 		if err != nil {
 			return State{}, err
 		}
-		f.Kind = w.Kind
+		f.Kind, f.Secret, f.OwnDirectory = w.Kind, w.Secret, w.OwnDirectory
 		have.Files = append(have.Files, f)
 	}
 	for _, w := range want.Units {

@@ -39,6 +39,7 @@ type Kind string
 const (
 	UnitFile    Kind = "unit"    // judged by systemd-analyze verify
 	SudoersFile Kind = "sudoers" // judged by visudo
+	PlainFile   Kind = "plain"   // judged by nothing
 )
 
 // File is one file of a State. Where Exists is false the file is absent, and
@@ -65,6 +66,15 @@ type File struct {
 	// Units, in a wanted state, are the units whose running process this file
 	// describes: when its content changes, they are stale.
 	Units []string
+
+	// Secret, in a wanted state, says that the content is for nobody to see: a
+	// diff shows that it changes, and not what.
+	Secret bool
+
+	// OwnDirectory, in a wanted state, says that the directory of the file is
+	// for such files alone. It is made, for root only, when the first of them is
+	// written, and removed with the last.
+	OwnDirectory bool
 
 	// Grants, in a wanted state, are what a sudoers file must bring about.
 	// They are proven after the file has been installed. Purpose is what they

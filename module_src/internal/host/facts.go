@@ -114,6 +114,9 @@ func written(path string) (bool, error) {
 func unwritable(paths []string) (readOnly, noDirectory []string, err error) {
 	for _, path := range paths {
 		dir := filepath.Dir(path)
+		if dir == sidekiq.SecretDirectory { // which is made when it is needed
+			dir = filepath.Dir(dir)
+		}
 		switch err := unix.Access(dir, unix.W_OK); {
 		case errors.Is(err, unix.EROFS):
 			readOnly = append(readOnly, path)

@@ -105,6 +105,11 @@ func readBounded(f *os.File) ([]byte, error) {
 // between.
 func (h *Host) Put(_ context.Context, f converge.File) error {
 	dir := filepath.Dir(f.Path)
+	if f.OwnDirectory {
+		if gone, err := ownDirectory(dir, f.Exists); gone || err != nil {
+			return err
+		}
+	}
 	if err := trusted(dir); err != nil {
 		return err
 	}
@@ -123,7 +128,28 @@ func (h *Host) Put(_ context.Context, f converge.File) error {
 	if err := act(f); err != nil {
 		return err
 	}
+	if f.OwnDirectory && !f.Exists && os.Remove(dir) == nil { // it fails where the directory holds something else
+		dir = filepath.Dir(dir)
+	}
 	return syncDir(dir)
+}
+
+// ownDirectory makes the directory of a file that is to be written. Where there
+// is none, and the file is to go, the file is gone.
+func ownDirectory(dir string, wanted bool) (gone bool, err error) {
+	if ok, err := there(dir); ok || err != nil {
+		return false, err
+	}
+	if !wanted {
+		return true, nil
+	}
+	if err := trusted(filepath.Dir(dir)); err != nil {
+		return false, err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return false, fmt.Errorf("cannot make the directory %s: %w", dir, withoutPath(err))
+	}
+	return false, syncDir(filepath.Dir(dir))
 }
 
 func remove(f converge.File) error {

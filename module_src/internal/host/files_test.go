@@ -58,6 +58,38 @@ func TestAFileIsPutAsItIsToBeAndRemoved(t *testing.T) {
 	}
 }
 
+func TestADirectoryOfFilesOfOursIsMadeForRootAndGoesWithTheLast(t *testing.T) {
+	dir := filepath.Join(rootsOwn(t), "own")
+	h := &Host{}
+	file := func(name string, exists bool) converge.File {
+		return converge.File{Path: filepath.Join(dir, name), Exists: exists, Content: "A=1\n", Mode: 0o600, OwnDirectory: true}
+	}
+	for _, step := range []struct {
+		file converge.File
+		left string
+	}{
+		{file("a", false), "none"},
+		{file("a", true), "a"},
+		{file("b", true), "a b"},
+		{file("a", false), "b"},
+		{file("b", false), "none"},
+	} {
+		if err := h.Put(context.Background(), step.file); err != nil {
+			t.Fatal(err)
+		}
+		left := "none"
+		if info, err := os.Stat(dir); err == nil {
+			left = names(t, dir)
+			if info.Mode().Perm() != 0o700 {
+				t.Errorf("its mode is %v", info.Mode())
+			}
+		}
+		if left != step.left {
+			t.Errorf("after %s: %s is left, want %s", step.file.Path, left, step.left)
+		}
+	}
+}
+
 func TestNothingIsPutOverWhatIsNoRegularFile(t *testing.T) {
 	dir := rootsOwn(t)
 	h := &Host{}

@@ -58,8 +58,12 @@ func ReadRequest(dir, digest string, stdin io.Reader) (ansible.Request, *CachedR
 func (c *CachedRequest) path() string { return filepath.Join(c.dir, c.digest+requestSuffix) }
 
 // Store makes sure that the next run finds the request. It removes requests
-// that no run has asked for in 30 days and, of too many, the oldest.
+// that no run has asked for in 30 days and, of too many, the oldest. A request
+// with secrets is not stored; the action plugin does not ask for that either.
 func (c *CachedRequest) Store() {
+	if bytes.Contains(c.text, []byte("secret_env")) {
+		return
+	}
 	if c.text == nil {
 		_ = os.Chtimes(c.path(), time.Time{}, time.Now())
 		return

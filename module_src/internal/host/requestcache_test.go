@@ -69,6 +69,24 @@ func TestACachedRequestIsNotWaitedFor(t *testing.T) {
 	readRequest(t, dir, "2", strings.NewReader(requestText))
 }
 
+func TestARequestWithSecretsIsNotStored(t *testing.T) {
+	dir := t.TempDir()
+	for _, text := range []string{
+		`{"project_name": "p", "secret_env": {"A": "hunter2"}}`,
+		`{"project_name": "p", "instances": [{"name": "a", "secret_env": {"A": "hunter2"}}]}`,
+		`{"project_name": "p", "instances": "[{\"name\": \"a\", \"secret_env\": {\"A\": \"hunter2\"}}]"}`,
+	} {
+		_, c, err := ReadRequest(dir, "1", strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Store()
+		if found := names(t, dir); found != "" {
+			t.Errorf("%s is stored for %s", found, text)
+		}
+	}
+}
+
 func TestWhatIsNotTheArgumentsIsReplaced(t *testing.T) {
 	for what, content := range map[string]string{"empty": "", "cut short": requestText[:20], "zeros": strings.Repeat("\x00", 40)} {
 		t.Run(what, func(t *testing.T) {

@@ -56,6 +56,9 @@ type copied struct {
 // systemd-analyze needs in order to know what it looks at.
 func lay(dir string, files []converge.File) (units, sudoers []copied, err error) {
 	for _, f := range files {
+		if f.Kind == converge.PlainFile {
+			continue
+		}
 		c := copied{File: f, at: filepath.Join(dir, filepath.Base(f.Path))}
 		if err := os.WriteFile(c.at, []byte(f.Content), 0o400); err != nil {
 			return nil, nil, fmt.Errorf("cannot write a copy of %s to verify it: %w", f.Path, withoutPath(err))

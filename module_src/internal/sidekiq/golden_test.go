@@ -70,11 +70,12 @@ func TestUnitsOfSeveralProcesses(t *testing.T) {
 // own is a service whose processes have settings of their own.
 const own = `{
 	"project_name": "laevigata", "working_directory": "/srv/laevigata", "queues": ["high", "low"], "env": {"A": "1", "B": "2"}, "env_files": ["/etc/l/env"], "log_file": "log/sidekiq.log",
+	"secret_env": {"PASSWORD": "hunter2"},
 	"directives": {"Service": {"MemoryMax": "1G", "Nice": 5}},
 	"instances": [
 		{"name": "critical", "queues": ["critical,2", "high"], "concurrency": 3, "config_file": "config/critical.yml", "env": {"B": "3", "C": "4", "A": null},
 			"env_files": ["/etc/l/critical.env"], "log_file": null, "directives": {"Service": {"MemoryMax": "2G", "Nice": null}}},
-		{"name": "images", "exec_start": "/opt/images/bin/work --all", "log_file": "log/images.log", "env": null, "env_files": []},
+		{"name": "images", "exec_start": "/opt/images/bin/work --all", "log_file": "log/images.log", "env": null, "secret_env": null, "env_files": []},
 		{"name": "rest"}
 	]
 }`
@@ -91,7 +92,7 @@ const full = `{
 	"queues": ["high,2", "default"], "concurrency": 3, "type": "notify", "watchdog_sec": 30, "restart": "on-failure", "restart_sec": 5,
 	"start_timeout": 600, "timeout_stop_sec": 120,
 	"env": {"A": "50% of $HOME \"quoted\" it's \\ back", "MALLOC_ARENA_MAX": 2, "FLAG": true, "EMPTY": null},
-	"env_files": ["/etc/laevigata/secrets.env", "-/etc/default/laevigata"], "log_file": "log/sidekiq.log",
+	"env_files": ["/etc/laevigata/secrets.env", "-/etc/default/laevigata"], "secret_env": {"PASSWORD": "hunter2"}, "log_file": "log/sidekiq.log",
 	"redis_unit": "redis-server@jobs", "after": ["postgresql", "fcrepo.service"], "wants": ["fcrepo"], "wanted_by": ["laevigata.target"],
 	"hardening": "basic",
 	"directives": {

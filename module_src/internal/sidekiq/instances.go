@@ -59,7 +59,9 @@ func (p *parser) own(s Service) Service {
 	if p.said("log_file") {
 		s.LogFile = p.path("log_file")
 	}
-	s.Env = p.mergedVariables(s.Env)
+	s.Env = p.merged("env", s.Env, p.variables)
+	s.Secrets = p.merged("secret_env", s.Secrets, p.secretVariables)
+	p.onlyOnce(s)
 	s.Directives = p.mergedDirectives(s.Directives)
 	return s
 }
@@ -90,14 +92,14 @@ func (p *parser) ownCommand(s *Service) {
 	}
 }
 
-// mergedVariables are the service's variables with those of one process.
-func (p *parser) mergedVariables(of []Variable) []Variable {
-	if p.Emptied("env") {
+// merged are the service's variables with those of one process.
+func (p *parser) merged(option string, of []Variable, read func(string) []Variable) []Variable {
+	if p.Emptied(option) {
 		return nil
 	}
-	members := p.Dict("env")
+	members := p.Dict(option)
 	merged := slices.DeleteFunc(slices.Clone(of), func(v Variable) bool { _, own := members[v.Name]; return own })
-	for _, v := range p.variables("env") {
+	for _, v := range read(option) {
 		if members[v.Name] != nil {
 			merged = append(merged, v)
 		}

@@ -213,7 +213,9 @@ func bounds() map[string]bound {
 
 func TestEachBoundOfTextIsKept(t *testing.T) {
 	bounded := map[string]bool{ // by the length of a line alone: see unitFile
-		"app_env": true, "env": true, "directives": true, "instances[].env": true, "instances[].directives": true,
+		"app_env": true, "env": true, "directives": true, "instances[].env": true,
+		"secret_env": true, "instances[].secret_env": true, // a file has no such bound, and a request has
+		"instances[].directives": true,
 	}
 	for way, b := range bounds() {
 		option, _, _ := strings.Cut(way, ",")
@@ -352,6 +354,7 @@ func TestOptionOwnsTheDirectiveThatItChanges(t *testing.T) {
 func besides() map[string][]string {
 	command := []string{"bundle", "login_shell", "app_env", "config_file", "queues", "concurrency", "log_file", "processes", "name", "working_directory"}
 	return map[string][]string{
+		"Service.EnvironmentFile":  {"secret_env", "name"},
 		"Service.ExecStart":        command,
 		"Service.Type":             {"exec_start"},
 		"Service.TimeoutStopSec":   {"exec_start", "app_env", "config_file"},

@@ -72,9 +72,9 @@ func (s Service) TemplatePath() string { return path.Join(s.UnitDir, s.Template(
 
 // Paths are the paths of all files that a run may write.
 func (s Service) Paths() []string {
-	paths := []string{s.UnitPath(), s.TemplatePath()}
+	paths := []string{s.UnitPath(), s.TemplatePath(), secretPath(s.Name, "")}
 	for _, i := range s.Instances {
-		paths = append(paths, s.InstancePath(i.Name))
+		paths = append(paths, s.InstancePath(i.Name), secretPath(s.Name, i.Name))
 	}
 	return append(paths, s.SudoersFile)
 }

@@ -86,7 +86,7 @@ func (w *wanting) secrets() {
 		}
 	}
 	if len(names) > 0 {
-		w.warn("every user of the host can read the variables in env, and these look secret: %s; put them into a file and name it in env_files",
+		w.warn("every user of the host can read the variables in env, and these look secret: %s; give them in secret_env instead",
 			strings.Join(names, ", "))
 	}
 }

@@ -76,7 +76,8 @@ type Service struct {
 
 	Env      []Variable // sorted by name
 	EnvFiles []string
-	LogFile  string // empty: the journal
+	Secrets  []Variable // secret_env, sorted by name
+	LogFile  string     // empty: the journal
 
 	RedisUnit string // auto, none, or the full name of a unit
 	After     []string
@@ -136,6 +137,7 @@ func (p *parser) service() Service {
 
 		Env:      p.variables("env"),
 		EnvFiles: p.envFiles("env_files"),
+		Secrets:  p.secretVariables("secret_env"),
 		LogFile:  p.path("log_file"),
 
 		RedisUnit: p.redisUnit("redis_unit"),
@@ -155,6 +157,7 @@ func (p *parser) service() Service {
 	p.application(&s)
 	p.command(&s)
 	p.sudo(&s)
+	p.onlyOnce(s)
 	s.Instances = p.instances(s)
 	p.together(s)
 	return s

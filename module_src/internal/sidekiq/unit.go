@@ -97,6 +97,9 @@ func (w *wanting) identity(u *systemd.File) {
 	for _, f := range w.EnvFiles {
 		u.Add("Service", "EnvironmentFile", systemd.Literal(f))
 	}
+	if len(w.Secrets) > 0 { // the last one, which counts where two files set a variable
+		u.Add("Service", "EnvironmentFile", systemd.Literal(secretPath(w.Name, w.instance)))
+	}
 }
 
 // restarts says when systemd restarts Sidekiq by itself.

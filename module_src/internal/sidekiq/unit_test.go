@@ -66,6 +66,9 @@ func reachingUnit(v string) map[string]string {
 	task("instances[].queues", []string{v})
 	task("instances[].env_files", []string{"/" + v})
 	task("instances[].env", map[string]string{"A": v})
+	task("instances[].secret_env", map[string]string{"A": "long" + v})
+	task("secret_env", map[string]string{"A": "long" + v})
+	task("secret_env, a name", map[string]string{v: "long"})
 	task("env", map[string]string{"A": v})
 	task("env, a name", map[string]string{v: "x"})
 	return tasks
@@ -137,6 +140,10 @@ func intendedProcess(s Service) []oracle.Entry {
 			e = entry("Unit", "Description", "sidekiq process "+i.Name)
 		case "Service.SyslogIdentifier":
 			e = entry("Service", "SyslogIdentifier", "sidekiq@"+i.Name)
+		case "Service.EnvironmentFile":
+			if strings.HasPrefix(e.Value, SecretDirectory) {
+				e = entry("Service", e.Name, secretPath("sidekiq", i.Name))
+			}
 		}
 		switch e.Section {
 		case "Unit":
@@ -208,6 +215,9 @@ func intended(s Service) []oracle.Entry {
 	}
 	for _, f := range s.EnvFiles {
 		add("Service", "EnvironmentFile", f)
+	}
+	if s.Secrets != nil {
+		add("Service", "EnvironmentFile", secretPath(s.Name, ""))
 	}
 	add("Service", "Restart", "always")
 	add("Service", "RestartSec", "20")

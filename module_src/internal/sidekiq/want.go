@@ -37,6 +37,7 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 	w.accounts()
 	want.Files = append(want.Files, w.unitFiles()...)
 	want.Files = append(want.Files, w.sudoersFile())
+	want.Files = append(want.Files, w.secretFiles()...)
 	want.Units = append(want.Units, w.redis()...)
 	want.Units = append(want.Units, w.serviceUnits()...)
 	w.rivals()
@@ -175,6 +176,7 @@ func (w *wanting) absent() converge.State {
 		},
 	}
 	gone.Files = append(gone.Files, w.leavingFiles()...)
+	gone.Files = append(gone.Files, w.secretFiles()...)
 	gone.Units = append(gone.Units, w.leavingUnits(gone.Units[0])...)
 	return gone
 }

@@ -60,6 +60,10 @@ func TestAbsentWantsNothingOfTheHost(t *testing.T) {
 		Files: []converge.File{
 			{Path: "/lib/systemd/system/sidekiq.service", Kind: converge.UnitFile, Units: []string{"sidekiq.service"}},
 			{Path: "/etc/sudoers.d/sidekiq-restart-users", Kind: converge.SudoersFile},
+			{
+				Path: "/etc/curationexperts.sidekiq/sidekiq.env", Kind: converge.PlainFile, Units: []string{"sidekiq.service"},
+				Secret: true, OwnDirectory: true,
+			},
 		},
 		Units: []converge.Unit{{
 			Name: "sidekiq.service", Enabled: converge.Off, Links: []converge.Link{}, Activity: converge.Down,
@@ -164,7 +168,7 @@ func TestWhatAnEarlierTaskMayMakeIsUnmet(t *testing.T) {
 			t.Errorf("%s is not named in: %v", option, err)
 		}
 	}
-	if len(state.Files) != 2 || len(state.Units) != 2 || !state.Files[1].Exists {
+	if len(state.Files) != 3 || len(state.Units) != 2 || !state.Files[1].Exists {
 		t.Errorf("the state is not complete: %+v", state)
 	}
 }
@@ -387,7 +391,10 @@ func TestQuestionsCoverWhatIsNamed(t *testing.T) {
 	}`).Questions()
 	wanted := Questions{
 		Users: []string{"bess", "deploy"}, Groups: []string{"g", "h"}, Units: []string{"redis.service"},
-		Paths:    []string{"/lib/systemd/system/sidekiq.service", "/lib/systemd/system/sidekiq@.service", "/etc/sudoers.d/sidekiq-restart-users"},
+		Paths: []string{
+			"/lib/systemd/system/sidekiq.service", "/lib/systemd/system/sidekiq@.service", "/etc/curationexperts.sidekiq/sidekiq.env",
+			"/etc/sudoers.d/sidekiq-restart-users",
+		},
 		Template: "/lib/systemd/system/sidekiq@.service",
 		Dir:      "/opt/p/current", Reader: "bess", Unit: "sidekiq.service", Configs: []string{"/etc/s.yml"},
 		Bundles: []Bundle{{"/opt/p/current/gems/Gemfile", "/opt/p/current/gems/Gemfile.lock"}},

@@ -136,7 +136,12 @@ def test_the_program_keeps_the_same_arguments_in_the_same_place_and_others_elsew
     assert all(len(place) == 64 for place in places)
 
 
-NO_TRACE = {"no_log": {"keyword": {"no_log": True}}, "absent": {"arguments": {"state": "absent"}}}
+NO_TRACE = {
+    "no_log": {"keyword": {"no_log": True}},
+    "absent": {"arguments": {"state": "absent"}},
+    "secrets": {"arguments": {"name": "sidekiq", "secret_env": {"TOKEN": "geheim"}}},
+    "secrets of an instance": {"arguments": {"instances": [{"name": "a", "secret_env": {"TOKEN": "geheim"}}]}},
+}
 
 
 @pytest.mark.parametrize("why", NO_TRACE)
@@ -148,14 +153,17 @@ def test_nothing_is_kept_where_nothing_is_to_stay(host, why):
 @pytest.mark.parametrize("why", NO_TRACE)
 def test_what_was_kept_before_goes_too(host, why, fast):
     host.run()
-    kept = [host.cache / "0.request", host.cache / ".1.request234"]
-    for file in kept:
+    mine, others = (host.seen({"name": name})["kept"][:16] for name in ("", "sidekiq-b"))
+    kept = [host.cache / f"{mine}0.request", host.cache / f".{mine}1.request234"]
+    other = host.cache / f"{others}0.request"
+    for file in [*kept, other]:
         file.write_text("{}")
     host.run()
     assert all(file.exists() for file in kept)
     host.run(variables={"sidekiq_service_fast": fast}, **NO_TRACE[why])
     assert not any(file.exists() for file in kept)
-    assert len(list(host.cache.iterdir())) == 1  # the program
+    assert other.exists()
+    assert len(list(host.cache.iterdir())) == 2  # and the program
 
 
 def test_arguments_that_fill_a_pipe_are_not_kept(host):
