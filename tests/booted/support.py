@@ -50,7 +50,7 @@ class Support:
             self.passed[file] += 1
 
     def pytest_sessionfinish(self) -> None:
-        if not PATH or EMULATED or not self.versions:
+        if not PATH or EMULATED or not self.versions or not self.passed:
             return
         with open(PATH, "a+", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
