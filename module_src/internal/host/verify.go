@@ -153,8 +153,12 @@ func about(units []copied, line string) (copied, bool) {
 
 // aboutAnother reports whether a line of systemd-analyze is about a file or a
 // unit, which then is none of ours: it starts with its path or its name, or
-// holds a path.
+// holds a path. It may be the second half of one that does: systemd 237 says in
+// two lines that the kernel has no firewall for the units that want one.
 func aboutAnother(line string) bool {
+	if strings.HasPrefix(line, "Proceeding WITHOUT firewalling in effect!") {
+		return true
+	}
 	first, _, _ := strings.Cut(line, ":")
 	if word, _, _ := strings.Cut(first, " "); word == first && isUnit(first) {
 		return true

@@ -64,7 +64,9 @@ func TestAToolThatFailsHasApprovedNothing(t *testing.T) {
 		"/lib/systemd/system/foo.service:3: Unknown key name 'X' in section 'Unit', ignoring.": true,
 		"foo.service: Command /bin/foo is not executable: No such file or directory":           true,
 		`Configuration file "/etc/systemd/system/x.service" is marked executable.`:             true,
-		"Unit bar.service not found.":                                  true,
+		"Unit bar.service not found.": true,
+		// On Ubuntu 18.04, beside the line that names the unit which asks for a firewall.
+		"Proceeding WITHOUT firewalling in effect! (This warning is only shown for the first loaded unit using IP firewalling.)": true,
 		"Failed to initialize manager: Out of memory":                  false,
 		"Cannot determine cgroup we are running in: No medium found":   false,
 		"Assertion 'x' failed at src/core/manager.c:12, aborting: bad": false,
