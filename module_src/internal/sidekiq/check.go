@@ -162,7 +162,7 @@ func (p *parser) path(option string) string {
 		p.Add(option, "%v: %q", err, s)
 	case strings.ContainsRune("-~", rune(clean[0])):
 		p.Add(option, "must be absolute or below the working directory: %q", s)
-	case strings.HasSuffix(s, "/") || clean == ".":
+	case strings.HasSuffix(s, "/") || clean == "." || clean == "/":
 		p.Add(option, "must be a file: %q", s)
 	default:
 		return clean
