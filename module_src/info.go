@@ -40,6 +40,8 @@ func infoOf(s sidekiq.Service, found sidekiq.Report) results.Info {
 		Current: found.Dir, Release: found.Release, Deployed: found.Facts.Deployed, SidekiqVersion: orNull(found.Facts.SidekiqVersion()),
 		Warnings: found.Warnings,
 	}
+	reading := found.Reading()
+	i.Options, i.NoOption = reading.Shown(), orEmpty(reading.NoOption)
 	if len(found.UnitFiles) > 0 {
 		i.Unit, i.Shadowed = found.UnitFiles[0], orEmpty(found.UnitFiles[1:])
 		i.WrittenBy, i.Project = writer(found.Content)

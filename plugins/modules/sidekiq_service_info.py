@@ -89,6 +89,10 @@ EXAMPLES = r"""
     var: sidekiq.restart_reasons
   when: sidekiq.restart_needed
 
+- name: Say which options reproduce a service that something else has set up
+  ansible.builtin.debug:
+    msg: "{{ sidekiq.options | to_nice_yaml }}"
+
 - name: Look at a second application's Sidekiq, and at what bess may do with it
   curationexperts.sidekiq.sidekiq_service_info:
     name: sidekiq-hyrax
@@ -135,6 +139,23 @@ project:
   returned: success
   type: str
   sample: laevigata
+options:
+  description:
+    - The options of M(curationexperts.sidekiq.sidekiq_service) that reproduce what RV(unit) runs, whoever wrote it, ready for C(to_nice_yaml).
+      A task with these options runs the same command as the same user in the same environment. Options that have their default are left
+      out.
+    - The values of O(curationexperts.sidekiq.sidekiq_service#module:env) are not shown; V((hidden)) stands for each of them.
+    - Where a unit is not of this collection, O(curationexperts.sidekiq.sidekiq_service#module:type) is left to the module, and so is how
+      Sidekiq is made quiet. With several processes they are those of the first.
+  returned: success
+  type: dict
+  sample: {project_name: laevigata, user: deploy, group: deploy, restart: on-failure, restart_sec: 1}
+no_option:
+  description: What no option reproduces, in words.
+  returned: success
+  type: list
+  elements: str
+  sample: ["-L log/sidekiq.log: Sidekiq 6 and newer have no such flag; log_file: log/sidekiq.log writes the log there"]
 enablement:
   description:
     - What C(systemctl is-enabled) says, V(enabled), V(enabled-runtime), V(disabled), V(masked) or another of its words, and V(not-found) if

@@ -36,6 +36,11 @@ func (h *Host) Inspect(ctx context.Context, s sidekiq.Service) (sidekiq.Report, 
 	if found.Processes = units; units == nil && (unit.LoadState == "loaded" || unit.Process.MainPID != 0) {
 		found.Processes = []sidekiq.UnitReport{unit}
 	}
+	if unit, file := found.Source(); unit != "" {
+		if found.ProcessFile, _, err = regular(file); err != nil {
+			return found, err
+		}
+	}
 	h.inspectApplication(ctx, s, p, &found)
 	if err := h.inspectRedis(ctx, &found); err != nil {
 		return found, err

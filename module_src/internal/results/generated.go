@@ -112,6 +112,18 @@ type Info struct {
 	WrittenBy string `json:"written_by"`
 	// The application that unit was written for. Empty if that is not known.
 	Project string `json:"project"`
+	// The options of curationexperts.sidekiq.sidekiq_service that reproduce what
+	// unit runs, whoever wrote it, ready for to_nice_yaml. A task with these
+	// options runs the same command as the same user in the same environment.
+	// Options that have their default are left out. The values of
+	// curationexperts.sidekiq.sidekiq_service#module:env are not shown;
+	// V((hidden)) stands for each of them. Where a unit is not of this
+	// collection, curationexperts.sidekiq.sidekiq_service#module:type is left to
+	// the module, and so is how Sidekiq is made quiet. With several processes
+	// they are those of the first.
+	Options map[string]any `json:"options"`
+	// What no option reproduces, in words.
+	NoOption []string `json:"no_option"`
 	// What systemctl is-enabled says, enabled, enabled-runtime, disabled, masked
 	// or another of its words, and not-found if there is no such service.
 	Enablement string `json:"enablement"`

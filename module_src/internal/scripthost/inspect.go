@@ -49,6 +49,9 @@ func (h *Host) Inspect(ctx context.Context, s sidekiq.Service) (sidekiq.Report, 
 	if found.Processes == nil && found.Enablement != "not-found" {
 		found.Processes = []sidekiq.UnitReport{found.Service}
 	}
+	if unit, file := found.Source(); unit != "" {
+		found.ProcessFile = h.look(file).Content
+	}
 	for _, name := range sidekiq.RedisUnits() {
 		if _, ok := h.facts.Units[name]; ok {
 			found.Redis, found.RedisState = name, "active"

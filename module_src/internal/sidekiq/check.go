@@ -319,6 +319,9 @@ func (p *parser) variables(option string) []Variable {
 		if err == nil {
 			err = systemd.CheckText(value)
 		}
+		if value == HiddenValue {
+			err = errors.New("is what stands for a value that is not shown; give the value itself")
+		}
 		if err != nil {
 			p.Add(option, "the value of %q %v", name, err)
 			continue

@@ -46,6 +46,7 @@ func (r Reading) Shown() map[string]any {
 // and to be quiet is an improvement that every unit gets.
 func ReadUnit(unit, content string) Reading {
 	r := newUnitReader(unit, content)
+	r.amongSeveral()
 	r.application()
 	r.command()
 	r.environment()
@@ -64,6 +65,7 @@ func ReadUnit(unit, content string) Reading {
 type unitReader struct {
 	stem     string // the name of the unit without .service
 	ours     bool
+	among    bool            // it is one process of ours among several
 	saw      map[string]bool // the directives that the file has, as Section.Name
 	left     systemd.File
 	options  map[string]any
@@ -146,6 +148,21 @@ func (r *unitReader) literal(section, name string) string {
 		r.cannot("%s=%s: no option replaces such a specifier", name, value)
 	}
 	return text
+}
+
+// amongSeveral takes away what makes a unit of ours one process among several.
+func (r *unitReader) amongSeveral() {
+	service, _, instance := strings.Cut(r.stem, "@")
+	if !r.ours || !instance {
+		return
+	}
+	r.among = true
+	service += ".service"
+	for _, name := range []string{"PartOf", "ReloadPropagatedFrom", "Description"} {
+		r.left.Set("Unit", name, nil)
+	}
+	after := slices.DeleteFunc(r.left.List("Unit", "After"), func(u string) bool { return u == service })
+	r.left.Set("Unit", "After", []string{strings.Join(after, " ")})
 }
 
 // application reads where the application is.
@@ -305,6 +322,9 @@ func (r *unitReader) output() {
 
 // install reads what starts it at boot.
 func (r *unitReader) install() {
+	if r.among {
+		return
+	}
 	var by []any
 	for _, line := range r.take("Install", "WantedBy") {
 		for u := range strings.FieldsSeq(line) {
