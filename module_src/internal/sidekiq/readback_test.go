@@ -136,7 +136,7 @@ func wantedUnit(s Service, f Facts) (string, error) {
 func checkReadBack(t *testing.T, way string, s Service, f Facts) {
 	t.Helper()
 	unit, err := wantedUnit(s, f)
-	if err != nil || s.Processes > 1 {
+	if err != nil || s.Instances != nil {
 		return
 	}
 	read := ReadUnit(s.Unit(), unit)

@@ -4,6 +4,7 @@ package sidekiq
 
 import (
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
