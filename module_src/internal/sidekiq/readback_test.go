@@ -45,9 +45,11 @@ func foreign() map[string]struct{ unit, options, without string } {
 		"variables": {"sidekiq.service", `{"project_name": "hyrax", "user": "deploy", "umask": "0022",
 			"env": {"NAME": "it's 50% $HOME", "THREADS": "5"}, "env_files": ["-/etc/default/hyrax"],
 			"exec_start": "/bin/sh -c 'exec /usr/local/bin/bundle exec sidekiq -e production -c \"${THREADS}\" $EXTRA'"}`, ""},
-		"daemon": {"sidekiq.service", `{"project_name": "old", "umask": "0022", "restart": "no", "wanted_by": [], "enabled": false,
+		"daemon": {
+			"sidekiq.service", `{"project_name": "old", "umask": "0022", "restart": "no", "wanted_by": [], "enabled": false,
 			"directives": {"Unit": {"Description": "old sidekiq"}, "Service": {"PIDFile": "/opt/old/shared/tmp/pids/sidekiq.pid"}}}`,
-			"runs as root|-L log/sidekiq.log: Sidekiq 6|-d: |-P /opt/old|Type=forking|TimeoutSec=infinity|env_files takes absolute paths|ExecStartPre="},
+			"runs as root|-L log/sidekiq.log: Sidekiq 6|-d: |-P /opt/old|Type=forking|TimeoutSec=infinity|env_files takes absolute paths|ExecStartPre=",
+		},
 	}
 }
 
