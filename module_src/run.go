@@ -189,7 +189,7 @@ func (r *progress) look(ctx context.Context, h machine) error {
 	if r.have, err = converge.Observe(ctx, h, want); err != nil {
 		return err
 	}
-	warnings, err = r.service.Conflicts(r.have)
+	warnings, err = r.service.Conflicts(r.want, r.have)
 	r.warn(warnings)
 	if err != nil {
 		return err

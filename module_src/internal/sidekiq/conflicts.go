@@ -16,14 +16,14 @@ import (
 // Conflicts says what on the host stands in the way of the service. The error
 // names each path and what can be done about it. The warnings are about what
 // has an effect in addition to the service's own files.
-func (s Service) Conflicts(have converge.State) (warnings []string, err error) {
+func (s Service) Conflicts(want, have converge.State) (warnings []string, err error) {
 	var wrong []string
 	for _, f := range have.Files {
 		option := "name"
 		if f.Path == s.SudoersFile {
 			option = "sudoers_file"
 		}
-		if err := s.taken(f, option); err != nil {
+		if err := s.taken(f, option, want); err != nil {
 			wrong = append(wrong, err.Error())
 		}
 	}
@@ -42,7 +42,7 @@ func (s Service) Conflicts(have converge.State) (warnings []string, err error) {
 }
 
 // taken says why a file at one of our paths is not ours to write, or nil.
-func (s Service) taken(f converge.File, option string) error {
+func (s Service) taken(f converge.File, option string, want converge.State) error {
 	verb := "write"
 	if s.State == Absent {
 		verb = "remove"
@@ -57,8 +57,10 @@ func (s Service) taken(f converge.File, option string) error {
 	switch {
 	case origin == Ours && (s.isOf(project) || s.State == Absent && s.Project == ""):
 		return nil
-	case origin == OldRole && s.State != Absent && (project == "" || s.isOf(project)):
+	case origin == OldRole && s.State != Absent && project == "":
 		return nil
+	case s.State != Absent && f.Kind == converge.UnitFile && (origin == OldRole && s.isOf(project) || origin == Foreign && runsSidekiqIn(f.Content)):
+		return s.adopts(f, want)
 	case origin == OldRole && s.State == Absent:
 		return fmt.Errorf("cannot remove %s: this collection did not write it; set replace: true if it is to go", f.Path)
 	case origin == Foreign:

@@ -65,7 +65,8 @@ func TestConflictsOfFiles(t *testing.T) {
 		{"foreign, removed", absent, "[Service]\n", "something else wrote it"},
 	} {
 		s := mustParse(t, "{"+test.options+"}")
-		_, err := s.Conflicts(converge.State{Files: []converge.File{{Path: unitPath, Kind: converge.UnitFile, Exists: true, Content: test.content}}})
+		want, _, _ := s.Want(debian12())
+		_, err := s.Conflicts(want, converge.State{Files: []converge.File{{Path: unitPath, Kind: converge.UnitFile, Exists: true, Content: test.content}}})
 		checkConflict(t, test.name, err, test.want)
 	}
 }
@@ -82,7 +83,7 @@ func checkConflict(t *testing.T, name string, err error, want string) {
 
 func TestIrregularFilesAreNeverTaken(t *testing.T) {
 	s := mustParse(t, `{"project_name": "laevigata", "replace": true}`)
-	_, err := s.Conflicts(converge.State{Files: []converge.File{
+	_, err := s.Conflicts(converge.State{}, converge.State{Files: []converge.File{
 		{Path: unitPath, Irregular: "a symbolic link to /dev/null"}, {Path: sudoersPath, Irregular: "a directory"},
 	}})
 	if err == nil || !strings.Contains(err.Error(), "it is a symbolic link to /dev/null") || !strings.Contains(err.Error(), "it is a directory") {
@@ -114,7 +115,7 @@ func TestConflictsOfUnits(t *testing.T) {
 		{"another's, removed", absent, converge.Unit{Fragment: "/etc/systemd/system/sidekiq.service"}, "which is not the file of this service"},
 	} {
 		test.unit.Name = "sidekiq.service"
-		_, err := mustParse(t, test.options).Conflicts(converge.State{Units: []converge.Unit{test.unit}})
+		_, err := mustParse(t, test.options).Conflicts(converge.State{}, converge.State{Units: []converge.Unit{test.unit}})
 		checkConflict(t, test.name, err, test.want)
 	}
 }
@@ -123,7 +124,7 @@ func TestDropInsAreWarnedOf(t *testing.T) {
 	have := converge.State{Units: []converge.Unit{{Name: "sidekiq.service", Fragment: unitPath, DropIns: []string{
 		"/etc/systemd/system/sidekiq.service.d/override.conf", "/usr/lib/systemd/system/service.d/10-all.conf",
 	}}}}
-	warnings, err := mustParse(t, `{"project_name": "p"}`).Conflicts(have)
+	warnings, err := mustParse(t, `{"project_name": "p"}`).Conflicts(converge.State{}, have)
 	if err != nil || len(warnings) != 1 || !strings.HasSuffix(warnings[0], ": /etc/systemd/system/sidekiq.service.d/override.conf") {
 		t.Errorf("%q, %v", warnings, err)
 	}

@@ -50,10 +50,10 @@ func TestSudoersOfTheOldRoleAreAdopted(t *testing.T) {
 		{"nothing", "# Written by hand\n", other},
 	} {
 		s := mustParse(t, `{"project_name": "laevigata"}`)
-		_, err := s.Conflicts(rulesThere(test.content))
+		_, err := s.Conflicts(converge.State{}, rulesThere(test.content))
 		checkConflict(t, test.name, err, test.want)
 	}
-	_, err := mustParse(t, `{"project_name": "laevigata", "name": "sidekiq-hyrax", "sudoers_file": "`+sudoersPath+`"}`).Conflicts(rulesThere(oldRules5()))
+	_, err := mustParse(t, `{"project_name": "laevigata", "name": "sidekiq-hyrax", "sudoers_file": "`+sudoersPath+`"}`).Conflicts(converge.State{}, rulesThere(oldRules5()))
 	checkConflict(t, "of another service", err, other)
 }
 
@@ -69,7 +69,7 @@ func TestNoRightIsLostInSilence(t *testing.T) {
 		{`, "sudo_users": ["bess"]`, oldRules4(), "no longer allow: start, stop, restart, status; to keep it, name deploy in sudo_users"},
 		{`, "sudo": false`, oldRules4(), "to keep it, set sudo: true"},
 	} {
-		warnings, err := mustParse(t, `{"project_name": "laevigata"`+test.options+`}`).Conflicts(rulesThere(test.content))
+		warnings, err := mustParse(t, `{"project_name": "laevigata"`+test.options+`}`).Conflicts(converge.State{}, rulesThere(test.content))
 		got := strings.Join(warnings, "\n")
 		if err != nil || (test.want == "") != (got == "") || !strings.Contains(got, test.want) {
 			t.Errorf("%s: %q, %v, want %q", test.options, got, err, test.want)

@@ -75,7 +75,7 @@ func outcomes(t *testing.T, options map[string]any) []outcome {
 		want, warnings, err := s.Want(facts)
 		o := outcome{Want: want, Warnings: warnings, Rollback: s.Rollback}
 		have := converge.State{Files: []converge.File{{Path: s.UnitPath(), Kind: converge.UnitFile, Exists: true, Content: "[Unit]\n"}}}
-		more, conflict := s.Conflicts(have)
+		more, conflict := s.Conflicts(converge.State{}, have)
 		o.Warnings = append(o.Warnings, more...)
 		o.Error = fmt.Sprint(err, conflict)
 		list = append(list, o)

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
+)
+
+// A unit of somebody else's is taken over without consent only if the options
+// ask for what it does. Both units are read into options, theirs and the one
+// that is wanted, and compared there. What docs/migrating.md lists as improved
+// does not count: how it is restarted, stopped and watched, and its type.
+
+// adopts says why a unit of somebody else's that runs Sidekiq must not be taken
+// over without consent, or nil. was is the file that is there, and want the
+// state that is wanted.
+func (s Service) adopts(was converge.File, want converge.State) error {
+	unit := path.Base(was.Path)
+	theirs, ours := ReadUnit(unit, was.Content), ReadUnit(s.processFile(was.Path, want))
+	if dir := directoryIn(theirs.Options); dir != "" && dir != s.Dir {
+		return fmt.Errorf("cannot write %s: something else wrote it, and it runs the Sidekiq of %s; set another name for a second application, "+
+			"or replace: true to take it over", was.Path, dir)
+	}
+	changes := changesOf(theirs, ours)
+	if len(changes) == 0 {
+		return nil
+	}
+	return fmt.Errorf("cannot write %s: something else wrote it, and this would change: %s. Set the options that keep it, "+
+		"or replace: true to take it over as these options say", was.Path, strings.Join(changes, "; "))
+}
+
+// processFile is the unit and the file that are to run Sidekiq in the place of
+// the file at that path: an umbrella stands for its first process.
+func (s Service) processFile(at string, want converge.State) (unit, content string) {
+	for _, f := range want.Files {
+		if f.Kind == converge.UnitFile && f.Exists && (f.Path == at && s.Instances == nil || s.Instances != nil && strings.Contains(path.Base(f.Path), "@")) {
+			return path.Base(f.Path), f.Content
+		}
+	}
+	return path.Base(at), ""
+}
+
+// runsSidekiqIn reports whether a unit file starts a Sidekiq.
+func runsSidekiqIn(content string) bool {
+	for l := range systemd.Lines(content) {
+		if l.Name == "ExecStart" && strings.Contains(l.Value, "sidekiq") {
+			return true
+		}
+	}
+	return false
+}
+
+// directoryIn is the working directory that options name.
+func directoryIn(options map[string]any) string {
+	if project, ok := options["project_name"].(string); ok {
+		return path.Join("/opt", project, "current")
+	}
+	dir, _ := options["working_directory"].(string)
+	return dir
+}
+
+// changesOf says, option by option, what ours would change of theirs.
+func changesOf(theirs, ours Reading) []string {
+	var changes []string
+	was, is := theirs.Options, ours.Options
+	if was["user"] == nil {
+		changes = append(changes, fmt.Sprintf("user (it runs as root, which the module refuses, and would run as %v)", is["user"]))
+	}
+	for _, option := range slices.Sorted(maps.Keys(was)) {
+		if !improved(option, was[option], is[option]) {
+			changes = append(changes, change(option, was[option], is[option])...)
+		}
+	}
+	for _, option := range []string{"exec_start", "queues", "concurrency", "app_env", "config_file", "bundle", "login_shell"} {
+		if was[option] == nil && is[option] != nil {
+			changes = append(changes, fmt.Sprintf("%s (it has none, and would get %s; leave the option out to keep that)", option, inYAML(is[option])))
+		}
+	}
+	for _, what := range theirs.NoOption {
+		if !strings.Contains(what, "have no such flag") && !strings.HasPrefix(what, "it runs as root") {
+			changes = append(changes, "what no option keeps: "+what)
+		}
+	}
+	return changes
+}
+
+// improved reports whether a difference in an option is what the module is
+// there for, or only adds to what was.
+func improved(option string, was, is any) bool {
+	switch option {
+	case "type", "watchdog_sec", "restart", "restart_sec", "enabled", "redis_unit":
+		return true
+	case "start_timeout", "timeout_stop_sec":
+		longer, _ := was.(int)
+		ours, given := is.(int)
+		if !given {
+			ours = map[string]int{"start_timeout": 300, "timeout_stop_sec": 90}[option]
+		}
+		return longer <= ours
+	case "wanted_by":
+		list, _ := was.([]any)
+		return len(list) == 0
+	}
+	return false
+}
+
+// change says what becomes of one option, in none, one or several parts.
+func change(option string, was, is any) []string {
+	switch was := was.(type) {
+	case map[string]any:
+		other, _ := is.(map[string]any)
+		if option == "env" {
+			return changedVariables(was, other)
+		}
+		return changedDirectives(was, other)
+	case []any:
+		if option != "queues" && option != "wanted_by" {
+			other, _ := is.([]any)
+			if missing := slices.DeleteFunc(slices.Clone(was), func(v any) bool { return slices.Contains(other, v) }); len(missing) == 0 {
+				return nil
+			}
+		}
+	}
+	if inYAML(was) == inYAML(is) {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s (from %s to %s; to keep it: %s: %[2]s)", option, inYAML(was), inYAML(is), option)}
+}
+
+// changedVariables names the variables that would be lost or get another
+// value, and no value.
+func changedVariables(was, is map[string]any) []string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(was)) {
+		if is[name] != was[name] {
+			names = append(names, name)
+		}
+	}
+	if names == nil {
+		return nil
+	}
+	return []string{"env (its values of " + strings.Join(names, ", ") + " would go; to keep them, give them in env)"}
+}
+
+// changedDirectives names the directives that would be lost or get another
+// value.
+func changedDirectives(was, is map[string]any) []string {
+	var names []string
+	for _, section := range slices.Sorted(maps.Keys(was)) {
+		theirs, _ := was[section].(map[string]any)
+		ours, _ := is[section].(map[string]any)
+		for _, name := range slices.Sorted(maps.Keys(theirs)) {
+			if inYAML(theirs[name]) != inYAML(ours[name]) && !contains(improvedDirectives(), name) {
+				names = append(names, section+"."+name)
+			}
+		}
+	}
+	if names == nil {
+		return nil
+	}
+	return []string{"directives (" + strings.Join(names, ", ") + " would go; to keep them, give them in directives)"}
+}
+
+// improvedDirectives are those that have no option, and that the module writes
+// in its own way.
+func improvedDirectives() []string {
+	return []string{
+		"Description", "Documentation", "StartLimitIntervalSec", "StartLimitInterval", "StartLimitBurst", "StartLimitAction",
+		"NotifyAccess", "WatchdogSignal", "KillMode", "ExecReload", "OOMPolicy", "RestartSteps", "RestartMaxDelaySec",
+	}
+}
+
+// inYAML is a value as it may stand in a playbook.
+func inYAML(v any) string {
+	if v == nil {
+		return "none"
+	}
+	text, _ := json.Marshal(v)
+	return string(text)
+}
