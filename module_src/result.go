@@ -23,6 +23,8 @@ func (r *progress) result() results.Result {
 		Sudoers:  r.service.SudoersFile,
 		Service:  r.states(),
 		Warnings: r.warnings,
+
+		BackupDir: r.backup,
 	}
 	if r.request.Diff {
 		out.Diff = r.diffs()
@@ -68,6 +70,9 @@ func (r *progress) fail(out *results.Result) {
 		f.Alike = alike(f)
 	}
 	out.Failed, out.Msg, out.Changed = true, r.failed.Error(), false
+	if f == nil || f.RolledBack {
+		out.BackupDir = "" // what it held is in its place again
+	}
 	if f == nil {
 		out.Steps = nil
 		return

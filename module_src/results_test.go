@@ -55,7 +55,7 @@ func TestEachResultIsFilled(t *testing.T) {
 	want := converge.State{Files: []converge.File{{Path: "/u", Kind: converge.UnitFile, Exists: true, Content: "new\n"}}}
 	r := progress{
 		request: ansible.Request{Diff: true}, service: sidekiq.Service{Name: "sidekiq", UnitDir: "/d", SudoersFile: "/s"}, facts: &facts,
-		want: want, have: have, plan: converge.Diff(want, have), applied: true, after: &unit, warnings: []string{"w"},
+		want: want, have: have, plan: converge.Diff(want, have), applied: true, after: &unit, backup: "/b", warnings: []string{"w"},
 	}
 	done := r.result()
 	r.failed = &converge.Failure{RolledBack: true, Err: errors.New("no")}

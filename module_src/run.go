@@ -128,6 +128,7 @@ type progress struct {
 	plan     converge.Plan
 	applied  bool           // the plan was carried out, all of it or in part
 	after    *converge.Unit // the service after that; nil where nobody has looked
+	backup   string         // where replaced files are kept; empty: nowhere
 	warnings []string
 	failed   error
 }
@@ -194,6 +195,7 @@ func (r *progress) look(ctx context.Context, h machine) error {
 	if err != nil {
 		return err
 	}
+	r.want, r.backup = r.service.KeepReplaced(r.want, converge.Diff(r.want, r.have), h.Now())
 	r.plan = converge.Diff(r.want, r.have).Because(func(was, want converge.File) string { return r.service.Reason(facts, was, want) })
 	r.warn(r.plan.Warnings)
 	return r.allowUnmet(r.service.CheckWritable(r.plan, facts))

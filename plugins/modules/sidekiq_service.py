@@ -319,6 +319,12 @@ options:
         do not take each other's service away.
     type: bool
     default: false
+  backup:
+    description:
+      - Keep each file that is changed or removed, whole, in a directory of its own below C(/var/lib/curationexperts.sidekiq/backup), where only
+        root can look. RV(backup_dir) says which. Nothing removes these copies.
+    type: bool
+    default: false
 notes:
   - V(null) means the default for every option. An empty string does, too, but for a number or a boolean, where it is an error. A list or a
     dictionary may be given as text, as C(-e) and INI inventories do, in the form of JSON or of Python.
@@ -498,6 +504,11 @@ sidekiq_version:
   returned: always, null where it is not known
   type: str
   sample: 6.4.1
+backup_dir:
+  description: Where the files are that O(backup) has kept, or in check mode would keep, each under its own name.
+  returned: if there are any
+  type: str
+  sample: /var/lib/curationexperts.sidekiq/backup/sidekiq/20260406T140733Z
 rolled_back:
   description:
     - Whether everything was put back as it was. It is V(true) only if a look afterwards has found the files, the links and the units so.

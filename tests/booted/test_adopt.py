@@ -63,7 +63,7 @@ def test_the_old_roles_service_is_adopted_in_place(host: Host, form: str) -> Non
         "restart sidekiq.service",
     ]
     assert result["diff"] == told["diff"]
-    for diff, lines in zip(result["diff"], (30, 10), strict=False):
+    for diff, lines in zip(result["diff"], (30, 11), strict=False):
         changed = [line for line in difflib.ndiff(diff["before"].splitlines(), diff["after"].splitlines()) if line[0] in "+-"]
         code = [line for line in changed if line[2:] and not line[2:].startswith("#")]
         print(diff["before_header"], len(code), "lines differ")
@@ -288,3 +288,57 @@ def test_a_unit_left_by_another_unit_dir_is_told_of(host: Host) -> None:
     assert any(f"{UNIT} belongs to this collection, too" in warning and "is left as it is" in warning for warning in gone["warnings"]), gone
     host.sh(f"rm {UNIT}")
     assert "warnings" not in host.converge(unit_dir="/etc/systemd/system", state="absent")
+
+
+# A unit of somebody's own, with what is easily lost.
+OWN_UNIT = f"""[Unit]
+Description=jobs
+
+[Service]
+User=deploy
+WorkingDirectory={APP}/current
+Environment=TOKEN=geheim-4711
+LimitNOFILE=4096
+ExecStart=/usr/local/bin/bundle exec sidekiq -q critical -q default -e production
+Restart=always
+
+[Install]
+WantedBy=multi-user.target
+"""
+SAME = "systemctl show --property=User,UMask,Environment,LimitNOFILE,WorkingDirectory sidekiq"
+
+
+def test_a_unit_of_ones_own_is_taken_over_by_the_options_that_reproduce_it(clean: Host) -> None:
+    host = clean
+    put(host, UNIT, OWN_UNIT)
+    host.sh("systemctl daemon-reload; systemctl enable -q --now sidekiq")
+    before = host.out(SAME)
+    refused = host.converge(check=True)
+    for what in ("queues", "env (its values of TOKEN", "directives (Service.LimitNOFILE", "umask"):
+        assert what in refused["msg"] and "geheim-4711" not in str(refused), refused
+    told = host.info()
+    assert told["options"]["env"] == {"TOKEN": "(hidden)"} and told["no_option"] == [], told
+    options = told["options"] | {"env": {"TOKEN": "geheim-4711"}}
+    result = host.converge(**options)
+    assert result["changed"] and not result.get("failed"), result
+    assert host.out(SAME) == before
+    assert host.converge(**options)["steps"] == []
+
+
+def test_what_is_replaced_is_kept_whole_and_can_be_put_back(clean: Host) -> None:
+    host = clean
+    put(host, UNIT, OWN_UNIT)
+    put(host, SUDOERS, "deploy ALL=(root) NOPASSWD: /bin/true\n", "440")
+    result = host.converge(replace=True, backup=True)
+    assert not result.get("failed"), result
+    kept = result["backup_dir"]
+    assert host.out(f"stat -c '%a %U' {kept} {kept}/* | sort -u").split("\n") == ["600 root", "700 root"]
+    assert host.out(f"cat {kept}/sidekiq.service") == OWN_UNIT.strip()
+    again = host.converge(replace=True, backup=True)
+    assert again["steps"] == [] and "backup_dir" not in again
+    assert any(kept in warning for warning in host.converge(state="absent")["warnings"])
+    host.sh(
+        f"cd {kept} && install -m 644 sidekiq.service {UNIT} && install -m 440 sidekiq-restart-users {SUDOERS}"
+        " && systemctl daemon-reload && systemctl enable -q --now sidekiq"
+    )
+    assert host.out(f"cat {UNIT}") == OWN_UNIT.strip()

@@ -266,6 +266,7 @@ ELSEWHERE = {
     "instances": "test_processes.py",
     "on_failure": "test_rollback.py",
     "replace": "test_adopt.py",
+    "backup": "test_adopt.py",
     "restart_on_change": "test_adopt.py",
     "require_deployed": "test_first_deploy.py",
 }

@@ -40,6 +40,7 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 		func() error { return h.application(ctx, &f, q) },
 		func() (err error) { f.RootFiles, err = rootFiles(q.RootFiles); return err },
 		func() (err error) { f.Occupied, err = occupied(q.OwnDirectories); return err },
+		func() (err error) { f.Backups, err = kept(q.Backups); return err },
 	} {
 		if err := look(); err != nil {
 			return f, err
@@ -63,6 +64,19 @@ func enforcing() (bool, error) {
 	mode, err := os.ReadFile(path)
 	_, err = seen(path, err)
 	return strings.TrimSpace(string(mode)) == "1", err
+}
+
+// kept are the names in a directory of copies; "" has none.
+func kept(dir string) (names []string, err error) {
+	if dir == "" {
+		return nil, nil
+	}
+	entries, err := os.ReadDir(dir)
+	_, err = seen(dir, err)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, err
 }
 
 // overriding are those of the paths at which something exists.

@@ -143,6 +143,9 @@ func ownDirectory(dir string, wanted bool) (gone bool, err error) {
 	if !wanted {
 		return true, nil
 	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return false, fmt.Errorf("cannot make the directory %s: %w", filepath.Dir(dir), withoutPath(err))
+	}
 	if err := trusted(filepath.Dir(dir)); err != nil {
 		return false, err
 	}

@@ -40,6 +40,9 @@ type Result struct {
 	// The Sidekiq of the deployed application, from its Gemfile.lock or
 	// gems.locked. Returned: always, null where it is not known.
 	SidekiqVersion *string `json:"sidekiq_version"`
+	// Where the files are that backup has kept, or in check mode would keep, each
+	// under its own name. Returned: if there are any.
+	BackupDir string `json:"backup_dir,omitempty"`
 	// Whether everything was put back as it was. It is true only if a look
 	// afterwards has found the files, the links and the units so. A service that
 	// was up and does not come up again, be it for a reason of its own, makes it

@@ -34,7 +34,7 @@ func (s Service) adopts(was converge.File, want converge.State) error {
 		return nil
 	}
 	return fmt.Errorf("cannot write %s: something else wrote it, and this would change: %s. Set the options that keep it, "+
-		"or replace: true to take it over as these options say", was.Path, strings.Join(changes, "; "))
+		"or replace: true to take it over as these options say, and backup: true to keep the file", was.Path, strings.Join(changes, "; "))
 }
 
 // processFile is the unit and the file that are to run Sidekiq in the place of

@@ -51,6 +51,10 @@ type Questions struct {
 	// the service's own.
 	Overriding []string
 
+	// Backups is the directory of the copies that earlier runs have kept, asked
+	// about where the service goes.
+	Backups string
+
 	// Overridden are paths at which a unit file of ours may be left from
 	// another unit_dir, and over which the service's own file takes precedence.
 	Overridden []string
@@ -110,6 +114,8 @@ type Facts struct {
 
 	OtherUnits []OtherUnit
 	Running    []Running // what runs Sidekiq in the application's tree
+
+	Backups []string // the directories in Questions.Backups, the oldest first
 
 	// Unseen is what could not be looked at and decides nothing, in words.
 	Unseen []string
@@ -193,6 +199,7 @@ func (s Service) Questions() Questions {
 	q := Questions{Paths: s.Paths(), Template: s.TemplatePath()}
 	q.Overridden = s.overridden()
 	if s.State == Absent {
+		q.Backups = s.BackupDir()
 		return q
 	}
 	q.Overriding = s.overriding()

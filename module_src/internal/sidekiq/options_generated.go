@@ -68,6 +68,7 @@ func Options() ansible.Schema {
 		{Name: "require_deployed", Type: ansible.Bool, Default: false},
 		{Name: "on_failure", Type: ansible.Str, Choices: []string{"rollback", "keep"}, Default: "rollback"},
 		{Name: "replace", Type: ansible.Bool, Default: false},
+		{Name: "backup", Type: ansible.Bool, Default: false},
 	}
 }
 

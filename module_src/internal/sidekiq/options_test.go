@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -29,7 +30,7 @@ func examples() []string {
 	return []string{
 		full,
 		`{"project_name": "p", "working_directory": "/srv/p", "state": "stopped", "enabled": false, "login_shell": true, "processes": 3,
-			"restart_on_change": false, "on_failure": "keep", "replace": true}`,
+			"restart_on_change": false, "on_failure": "keep", "replace": true, "backup": true}`,
 		`{"project_name": "p", "working_directory": "/srv/p", "exec_start": "/bin/x -t 200", "require_deployed": true}`,
 		own,
 		`{"project_name": "p", "working_directory": "/srv/p", "sudo": false, "hardening": "strict", "type": "simple", "log_file": "/var/log/p/p.log"}`,
@@ -73,8 +74,9 @@ func outcomes(t *testing.T, options map[string]any) []outcome {
 	var list []outcome
 	for _, facts := range []Facts{on(257), debian12(), old, on(229), undeployed} {
 		want, warnings, err := s.Want(facts)
-		o := outcome{Want: want, Warnings: warnings, Rollback: s.Rollback}
 		have := converge.State{Files: []converge.File{{Path: s.UnitPath(), Kind: converge.UnitFile, Exists: true, Content: "[Unit]\n"}}}
+		kept, _ := s.KeepReplaced(want, converge.Diff(want, have), time.Unix(0, 0))
+		o := outcome{Want: kept, Warnings: warnings, Rollback: s.Rollback}
 		more, conflict := s.Conflicts(converge.State{}, have)
 		o.Warnings = append(o.Warnings, more...)
 		o.Error = fmt.Sprint(err, conflict)

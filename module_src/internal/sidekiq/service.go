@@ -98,6 +98,7 @@ type Service struct {
 	RestartOnChange bool
 	Rollback        bool // on_failure is rollback
 	Replace         bool
+	Backup          bool
 }
 
 // Parse makes a Service of a task's options. One error, an
@@ -153,6 +154,7 @@ func (p *parser) service() Service {
 		RestartOnChange: p.Bool("restart_on_change"),
 		Rollback:        p.String("on_failure") == "rollback",
 		Replace:         p.Bool("replace"),
+		Backup:          p.Bool("backup"),
 	}
 	p.application(&s)
 	p.command(&s)

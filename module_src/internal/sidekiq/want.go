@@ -5,6 +5,7 @@ package sidekiq
 import (
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"time"
 
@@ -30,6 +31,9 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 	w.packages()
 	w.warnOfOverridden()
 	if s.State == Absent {
+		if n := len(f.Backups); n > 0 {
+			w.warn("what this service has replaced is kept in %s", path.Join(s.BackupDir(), f.Backups[n-1]))
+		}
 		return w.absent(), w.warnings, w.err()
 	}
 	w.oldSystemd()
