@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from conftest import APP, SUDOERS, UNIT, Host
 from system import KNOWS_STEPS
+from test_info import info
 
 
 SEED_UNIT = (Path(__file__).parent / "seed.service").read_text()
@@ -40,7 +41,7 @@ def clean(host: Host) -> Iterator[Host]:
     yield host
     host.sh(
         "while mountpoint -q /usr; do umount -l /usr; done; systemctl unmask -q sidekiq; systemctl unmask -q --runtime sidekiq;"
-        f" dpkg -P sidekiq-packaged 2>/dev/null; rm -rf /home/deploy/.config /etc/systemd/system/laevigata* {UNIT} {SUDOERS}; systemctl daemon-reload"
+        f" dpkg -P sidekiq-packaged 2>/dev/null; rm -rf /var/lib/curationexperts.sidekiq/backup /home/deploy/.config /etc/systemd/system/laevigata* {UNIT} {SUDOERS}; systemctl daemon-reload"
     )
 
 
@@ -316,7 +317,7 @@ def test_a_unit_of_ones_own_is_taken_over_by_the_options_that_reproduce_it(clean
     refused = host.converge(check=True)
     for what in ("queues", "env (its values of TOKEN", "directives (Service.LimitNOFILE", "umask"):
         assert what in refused["msg"] and "geheim-4711" not in str(refused), refused
-    told = host.info()
+    told = info(host)
     assert told["options"]["env"] == {"TOKEN": "(hidden)"} and told["no_option"] == [], told
     options = told["options"] | {"env": {"TOKEN": "geheim-4711"}}
     result = host.converge(**options)
