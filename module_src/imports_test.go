@@ -32,7 +32,7 @@ func mayImport() map[string][]string {
 		// The domain is pure: it does not know how a host is looked at.
 		"internal/sidekiq": {"internal/ansible", "internal/converge", "internal/shell", "internal/sudo", "internal/systemd"},
 
-		"internal/host":    {"internal/ansible", "internal/converge", "internal/sidekiq", "internal/sudo", "internal/systemd"},
+		"internal/host":    {"internal/ansible", "internal/converge", "internal/shell", "internal/sidekiq", "internal/sudo", "internal/systemd"},
 		"internal/results": {},
 
 		"": {"internal/ansible", "internal/converge", "internal/host", "internal/results", "internal/sidekiq"},

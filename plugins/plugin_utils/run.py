@@ -192,6 +192,12 @@ class CompiledModule(ActionBase):
             reply = self._tell(commands.run_file(program, arguments, forget))
         finally:
             self._remove_tmp_path(directory)
+        if reply["rc"] == 126 and "not permitted" in reply["stdout"] + reply["stderr"]:
+            raise AnsibleActionFail(
+                f"Something on the host, such as fapolicyd, forbids to run programs in {directory}: set ansible_remote_tmp to a directory where it "
+                "allows that to root, as the rules that come with fapolicyd do below /var/tmp (`ansible_remote_tmp: /var/tmp/ansible-root`). "
+                f"It said: {end_of(reply['stdout'] + reply['stderr'])}"
+            )
         if reply["rc"] == 126:
             raise AnsibleActionFail(
                 f"The host does not run programs in {directory}, which is probably mounted with noexec: set ansible_remote_tmp to a "

@@ -64,6 +64,15 @@ def test_the_grants_are_exactly_the_verbs_for_both_spellings(host: Host, policy:
         assert not may(host, *words), words
 
 
+def test_status_has_noexec_wherever_the_sudo_knows_it(host: Host, policy: str) -> None:
+    assert not host.converge(**QUICK).get("failed")
+    version = host.out("sudo --version 2>&1 | sed -n '1s/^sudo-rs \\([0-9.]*\\).*/\\1/p'")
+    knows = policy != RS or tuple(map(int, version.split("."))) >= (0, 2, 7)
+    assert (" NOEXEC: " in host.out(f"cat {SUDOERS}")) == knows, version
+    again = host.converge(**QUICK)
+    assert not again.get("failed") and not again["changed"], again
+
+
 ALL_WITH_PASSWORD = "deploy ALL=(ALL:ALL) ALL\n"
 LATER: dict[str, tuple[str, list[str]]] = {
     "all with a password": (ALL_WITH_PASSWORD, ["asks for a password", "ALL", "systemctl start sidekiq"]),

@@ -84,6 +84,10 @@ func (p *Plan) diffFiles(want, have State, all families) (changed []File) {
 		} else {
 			w.ModTime = h.ModTime
 		}
+		w.Label = h.Label
+		if w.Exists && h.ACL != "" {
+			p.warn("%s has an access control list (getfacl shows it), which the new file does not get: it may let others write there.", w.Path)
+		}
 		p.Steps = append(p.Steps, PutFile{Was: h, Want: w})
 	}
 	return changed

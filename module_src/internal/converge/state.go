@@ -59,6 +59,12 @@ type File struct {
 	// from it.
 	ModTime time.Time
 
+	// Label and ACL are the file's SELinux label and its access control list as
+	// the kernel keeps them, empty where it has none. A wanted state leaves them
+	// empty. A file that replaces another gets its label, and a rollback
+	// restores both.
+	Label, ACL string
+
 	// Irregular says what else is at Path ("a symbolic link to /x", "a
 	// directory") in an observed state. Nothing is ever written over it.
 	Irregular string

@@ -305,6 +305,8 @@ func lookBack(ctx context.Context, h Host, was State, f *Failure) {
 		case f.tells(file.Path):
 		case !now.Same(file) || now.Exists && !now.ModTime.Equal(file.ModTime):
 			left("%s is not as it was", file.Path)
+		case now.Exists && (now.Label != file.Label || now.ACL != file.ACL):
+			left("the SELinux label or the access control list of %s is not as it was", file.Path)
 		}
 	}
 	for _, unit := range was.Units {

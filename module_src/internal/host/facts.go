@@ -18,15 +18,17 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
 
-// Facts answers a service's questions about this host. The only program that it
-// runs is getent, and that only for users and groups that are in no file.
+// Facts answers a service's questions about this host. The only programs that it
+// runs are getent, for users and groups that are in no file, rpm, for a file that
+// is there and not ours, and sudo-rs.
 func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, error) {
 	var f sidekiq.Facts
 	for _, look := range []func() error{
 		func() (err error) { f.Systemctl, err = findSystemctl(); return err },
 		func() (err error) { f.Sudo, err = findSudo(); return err },
+		func() (err error) { f.Sudo.NoExec, err = noExec(ctx, f.Sudo, q.Grants); return err },
 		func() (err error) { f.SELinux, err = enforcing(); return err },
-		func() (err error) { f.Packaged, err = packaged(q.Paths); return err },
+		func() (err error) { f.Packaged, err = packaged(ctx, q.Paths); return err },
 		func() (err error) { f.Overriding, err = overriding(q.Overriding); return err },
 		func() (err error) { f.Overridden, err = writtenByUs(q.Overridden); return err },
 		func() (err error) { f.ReadOnly, f.NoDirectory, err = unwritable(q.Paths); return err },
@@ -184,6 +186,21 @@ func findSudo() (sidekiq.Sudo, error) {
 	return sidekiq.Sudo{Present: true, RS: rs, Visudo: visudo}, err
 }
 
+// noExec reports whether the host's sudo is a sudo-rs that knows NOEXEC, for
+// which it has to be run: what was found out once may not hold any more, since
+// some hosts have two versions of sudo to choose from.
+func noExec(ctx context.Context, s sidekiq.Sudo, grants bool) (bool, error) {
+	if !s.RS || !grants {
+		return false, nil
+	}
+	path, err := find(sudoPaths[:])
+	if err != nil {
+		return false, err
+	}
+	out, err := program{path: path, args: []string{"--version"}}.run(ctx)
+	return sidekiq.RSNoExec(out.all()), err
+}
+
 func (h *Host) users(ctx context.Context, names []string) (map[string]sidekiq.User, error) {
 	users := map[string]sidekiq.User{}
 	for _, name := range names {
@@ -241,59 +258,4 @@ func (h *Host) installed(ctx context.Context, names []string) (map[string]sideki
 		units[name] = sidekiq.Installed{Name: p.text("Id"), Enabled: strings.HasPrefix(p.text("UnitFileState"), "enabled")}
 	}
 	return units, nil
-}
-
-// dpkgInfo holds one list of files for each installed package: dpkg(1).
-const dpkgInfo = "/var/lib/dpkg/info"
-
-// packaged finds the packages to which the files at paths belong. Our own files
-// belong to none; not asking about them saves reading dpkg's lists in every run
-// but the first.
-func packaged(paths []string) (map[string]string, error) {
-	owners := map[string]string{}
-	for _, path := range paths {
-		content, ok, err := regular(path)
-		if err != nil {
-			return nil, err
-		}
-		if _, origin := sidekiq.OriginOf(content); !ok || origin == sidekiq.Ours {
-			continue
-		}
-		name, err := dpkgPackage(path)
-		if err != nil {
-			return nil, err
-		}
-		if name != "" {
-			owners[path] = name
-		}
-	}
-	return owners, nil
-}
-
-// dpkgPackage looks for the package that lists a path, in both spellings of a
-// host whose /lib is a link to /usr/lib.
-func dpkgPackage(path string) (string, error) {
-	entries, err := os.ReadDir(dpkgInfo)
-	if ok, err := seen(dpkgInfo, err); !ok {
-		return "", err
-	}
-	spellings := []string{path, strings.TrimPrefix(path, "/usr"), "/usr" + strings.TrimPrefix(path, "/usr")}
-	for _, e := range entries {
-		name, isList := strings.CutSuffix(e.Name(), ".list")
-		if !isList {
-			continue
-		}
-		list := filepath.Join(dpkgInfo, e.Name())
-		content, err := os.ReadFile(list)
-		if _, err := seen(list, err); err != nil {
-			return "", err
-		}
-		for _, s := range spellings {
-			if strings.Contains(string(content), "\n"+s+"\n") {
-				name, _, _ = strings.Cut(name, ":")
-				return name, nil
-			}
-		}
-	}
-	return "", nil
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/shell"
 )
 
 // maxFile is how much is read of any one file, in bytes. Unit and sudoers files
@@ -51,7 +52,11 @@ func (h *Host) File(_ context.Context, path string) (converge.File, error) {
 		return f, fmt.Errorf("cannot read %s: %w", path, withoutPath(err))
 	}
 	f.Content = string(content)
-	return f, nil
+	if f.Label, err = attribute(path, labelAttribute); err != nil {
+		return f, err
+	}
+	f.ACL, err = attribute(path, aclAttribute)
+	return f, err
 }
 
 // describe says what a file is that is not a regular one.
@@ -157,7 +162,7 @@ func ownDirectory(dir string, wanted bool) (gone bool, err error) {
 
 func remove(f converge.File) error {
 	if err := os.Remove(f.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("cannot remove %s: %w", f.Path, withoutPath(err))
+		return fmt.Errorf("cannot remove %s: %w%s", f.Path, withoutPath(err), ifImmutable(f.Path, err))
 	}
 	return nil
 }
@@ -169,16 +174,25 @@ func install(f converge.File) error {
 	// for a sudoers file, since sudo skips names with a dot.
 	p, err := renameio.NewPendingFile(f.Path, renameio.WithTempDir(filepath.Dir(f.Path)), renameio.WithStaticPermissions(0o600))
 	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", f.Path, withoutPath(err))
+		return fmt.Errorf("cannot write %s: %w%s", f.Path, withoutPath(err), ifImmutable(f.Path, err))
 	}
 	defer func() { _ = p.Cleanup() }()
 	if err := fill(p, f); err != nil {
-		return fmt.Errorf("cannot write %s: %w", f.Path, withoutPath(err))
+		return fmt.Errorf("cannot write %s: %w%s", f.Path, withoutPath(err), ifImmutable(f.Path, err))
 	}
 	if err := p.CloseAtomicallyReplace(); err != nil {
-		return fmt.Errorf("cannot write %s: %w", f.Path, withoutPath(err))
+		return fmt.Errorf("cannot write %s: %w%s", f.Path, withoutPath(err), ifImmutable(f.Path, err))
 	}
 	return nil
+}
+
+// ifImmutable says what may have refused root a change that its rights allow:
+// chattr(1), for a file or its directory.
+func ifImmutable(path string, err error) string {
+	if !errors.Is(err, unix.EPERM) {
+		return ""
+	}
+	return fmt.Sprintf("; where lsattr -d %s %s shows an i or an a, chattr -i or -a allows it", shell.Word(filepath.Dir(path)), shell.Word(path))
 }
 
 // fill gives a pending file its content, owner, mode and time. The mode comes
@@ -192,6 +206,9 @@ func fill(p *renameio.PendingFile, f converge.File) error {
 		return err
 	}
 	if err := p.Chmod(f.Mode); err != nil {
+		return err
+	}
+	if err := setAttributes(int(p.Fd()), f); err != nil {
 		return err
 	}
 	if f.ModTime.IsZero() {

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 )
 
@@ -208,5 +210,29 @@ func TestADirectoryOfRootsWithSomethingInItIsOccupied(t *testing.T) {
 	got, err := occupied([]string{full, empty, theirs, filepath.Join(dir, "absent")})
 	if err != nil || len(got) != 1 || got[full] == "" {
 		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+func TestAFileThatNobodyMayChangeIsNamedWithTheToolThatShowsWhy(t *testing.T) {
+	path := filepath.Join(rootsOwn(t), "x.service")
+	h := &Host{}
+	f := converge.File{Path: path, Exists: true, Mode: 0o644}
+	if err := h.Put(context.Background(), f); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	const immutable = 0x10 // FS_IMMUTABLE_FL of linux/fs.h
+	if err := unix.IoctlSetPointerInt(int(file.Fd()), unix.FS_IOC_SETFLAGS, immutable); err != nil {
+		t.Skipf("no file can be made immutable here: %v", err)
+	}
+	defer func() { _ = unix.IoctlSetPointerInt(int(file.Fd()), unix.FS_IOC_SETFLAGS, 0) }()
+	for _, f := range []converge.File{f, {Path: path}} {
+		if err := h.Put(context.Background(), f); err == nil || !strings.Contains(err.Error(), "operation not permitted; where lsattr -d "+filepath.Dir(path)+" "+path+" shows") {
+			t.Errorf("got %v", err)
+		}
 	}
 }

@@ -60,12 +60,25 @@ func (h *Host) ProveGrants(ctx context.Context, grants []sudo.Grant, before conv
 			return fmt.Errorf("visudo rejects the host's whole policy with the new file in it: %s", c)
 		}
 	}
+	if found.RS {
+		grants = withoutNoExec(grants)
+	}
 	for who, theirs := range byWho(grants) {
 		if err := h.proveFor(ctx, path, who, theirs); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// withoutNoExec are the grants as far as sudo-rs can show them: its list of
+// rules leaves NOEXEC out (its src/sudoers/entry/verbose.rs).
+func withoutNoExec(grants []sudo.Grant) []sudo.Grant {
+	shown := slices.Clone(grants)
+	for i := range shown {
+		shown[i].NoExec = false
+	}
+	return shown
 }
 
 // byWho groups grants by the user or the %group that they are for.
@@ -147,7 +160,12 @@ const includedQuestion = `is the directory of the sudoers file (option "sudoers_
 
 // sudoRules are the rules that sudo has for a user.
 func sudoRules(ctx context.Context, path, user string) (sudo.List, error) {
-	out, err := program{path: path, args: []string{"-ll", "-U", user}}.run(ctx)
+	list := program{path: path, args: []string{"-ll", "-U", user}}
+	out, err := list.run(ctx)
+	if err == nil && out.status != 0 && wantsTerminal(out) { // also of root, whatever it allows the user
+		list.tty = true
+		out, err = list.run(ctx)
+	}
 	if err != nil {
 		return sudo.List{}, err
 	}
@@ -156,6 +174,10 @@ func sudoRules(ctx context.Context, path, user string) (sudo.List, error) {
 	}
 	return sudo.List{Entries: sudo.ParseList(out.stdout), SameFile: sameFile}, nil
 }
+
+// wantsTerminal reports whether sudo has refused since it has no terminal: the
+// option requiretty of sudoers(5).
+func wantsTerminal(o output) bool { return strings.Contains(o.stderr, "must have a tty") }
 
 // sameFile reports whether two paths lead to the same file, as far as that can
 // be seen.
@@ -223,6 +245,11 @@ func tryStatus(ctx context.Context, path string, user account, grants []sudo.Gra
 		out, err := program{path: path, args: append([]string{"-n", "--"}, g.Args...), as: who}.run(ctx)
 		if err != nil {
 			return err
+		}
+		if out.status == 1 && wantsTerminal(out) {
+			return fmt.Errorf("cannot run %q as %s by sudo: requiretty is set in the host's sudoers, so sudo works with a terminal only, and a deploy has none; "+
+				"add \"Defaults:%s !requiretty\" to a file in /etc/sudoers.d (with Capistrano's \"set :pty, true\" a deploy has one, and this proof has not): %s",
+				strings.Join(g.Args, " "), user.name, user.name, strings.Join(lines(out.stderr), "; "))
 		}
 		if out.status == 1 && strings.Contains("\n"+out.stderr, "\nsudo") {
 			return fmt.Errorf("cannot run %q as %s by sudo without a password: %s", strings.Join(g.Args, " "), user.name, strings.Join(lines(out.stderr), "; "))

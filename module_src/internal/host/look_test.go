@@ -26,7 +26,7 @@ func looks() map[string]func(path string) error {
 		"overriding":    func(path string) error { _, err := overriding([]string{path}); return err },
 		"written":       func(path string) error { _, err := writtenByUs([]string{path}); return err },
 		"unwritable":    func(path string) error { _, _, err := unwritable([]string{path + "/x"}); return err },
-		"packaged":      func(path string) error { _, err := packaged([]string{path}); return err },
+		"packaged":      func(path string) error { _, err := packaged(context.Background(), []string{path}); return err },
 		"writable":      func(path string) error { _, err := writable(path); return err },
 		"occupied":      func(path string) error { _, err := occupied([]string{path}); return err },
 		"public":        func(path string) error { _, err := public(path); return err },

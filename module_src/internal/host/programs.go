@@ -24,6 +24,7 @@ var (
 	journalPaths   = [...]string{"/usr/bin/journalctl", "/bin/journalctl"}
 	getentPaths    = [...]string{"/usr/bin/getent", "/bin/getent"}
 	systemctlPaths = [...]string{"/usr/bin/systemctl", "/bin/systemctl"}
+	rpmPaths       = [...]string{"/usr/bin/rpm", "/bin/rpm"}
 	redisPaths     = [...]string{"/usr/bin/redis-server", "/usr/local/bin/redis-server", "/usr/bin/valkey-server"}
 )
 
@@ -67,13 +68,14 @@ func (o output) ended(path string) error {
 func (o output) all() string { return strings.TrimSpace(o.stderr + o.stdout) }
 
 // program is a child process: an absolute path, its arguments, the identity to
-// run it with (nil for our own), and where its standard output goes (nil for
-// the output that it leaves behind).
+// run it with (nil for our own), where its standard output goes (nil for the
+// output that it leaves behind), and whether it gets a terminal to read from.
 type program struct {
 	path string
 	args []string
 	as   *syscall.Credential
 	to   io.Writer
+	tty  bool
 }
 
 // run runs a program in a small environment and the C locale, with an empty
@@ -93,6 +95,14 @@ func (p program) run(ctx context.Context) (output, error) {
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	if p.to != nil {
 		cmd.Stdout = p.to
+	}
+	if p.tty {
+		ends, err := terminal()
+		if err != nil {
+			return output{}, fmt.Errorf("cannot give %s a terminal: %w", p.path, err)
+		}
+		defer ends.close()
+		cmd.Stdin, cmd.SysProcAttr.Setctty = ends.child, true // descriptor 0 of the child
 	}
 	err := cmd.Run()
 	out := output{stdout: stdout.kept.String(), stderr: stderr.kept.String()}

@@ -233,6 +233,8 @@ func (s Service) execFailure(f Facts, log []string) string {
 			"(semanage fcontext -a -t bin_t, then restorecon); ausearch -m avc -ts recent shows it; see " + option
 	case said("Permission denied"):
 		return "systemd may not run the program as " + s.User + ": it is not executable, or that user may not enter a directory above it, or it is on a file system mounted noexec; see " + option
+	case said("Operation not permitted"):
+		return "something on the host forbids to run the program, as fapolicyd does or another security module: fapolicyd-cli --list shows its rules, and ausearch -m fanotify -ts recent what it refused; see " + option
 	case said("Resource temporarily unavailable"):
 		return s.advice("the service's user {user} may have no more processes: raise LimitNPROC or TasksMax in directives, or end what else runs as that user")
 	case said("Exec format error"):

@@ -95,6 +95,7 @@ func TestAdviceFitsWhatIsSet(t *testing.T) {
 		{"env ruby", Service{ExecStart: []string{"/x"}}, Facts{}, 127, "/usr/bin/env: 'ruby': No such file or directory", "PATH", "a shell"},
 		{"exec", Service{}, Facts{}, 203, "sidekiq.service: Failed at step EXEC spawning /x: Permission denied", "noexec", "SELinux"},
 		{"SELinux", Service{}, Facts{SELinux: true}, 203, "sidekiq.service: Failed at step EXEC spawning /x: Permission denied", "SELinux", "noexec"},
+		{"fapolicyd", Service{}, Facts{}, 203, "sidekiq.service: Failed to execute /usr/local/bin/bundle: Operation not permitted", "fapolicyd", "missing"},
 		{"too many processes", Service{}, Facts{}, 203, "sidekiq.service: Failed to execute /usr/local/bin/bundle: Resource temporarily unavailable", "LimitNPROC", "missing"},
 		{"SELinux, but missing", Service{}, Facts{SELinux: true}, 203, "sidekiq.service: Failed at step EXEC spawning /x: No such file or directory", "missing", "SELinux"},
 	} {

@@ -14,6 +14,10 @@ type Questions struct {
 
 	Paths []string // files that may belong to a package of the distribution
 
+	// Grants says that something is granted by sudo, so that one has to know
+	// what the host's sudo knows.
+	Grants bool
+
 	// Template is the path of a unit file from which systemd makes several
 	// processes. The directory and the name say where instances of the service
 	// are, and how they are called.
@@ -142,6 +146,7 @@ type OverridingFile struct {
 type Sudo struct {
 	Present bool
 	RS      bool   // it is sudo-rs
+	NoExec  bool   // it is a sudo-rs that knows NOEXEC
 	Visudo  string // absolute path; empty: none
 }
 
@@ -208,6 +213,7 @@ func (s Service) Questions() Questions {
 		q.Groups = append(q.Groups, s.Group)
 	}
 	if s.Sudo {
+		q.Grants = true
 		q.Users = appendNew(q.Users, s.SudoUsers...)
 		q.Groups = appendNew(q.Groups, s.SudoGroups...)
 	}

@@ -12,9 +12,20 @@ import (
 // Reason says why a unit file changes although no option has changed, or ""
 // where that is not so. With type auto, how systemd knows that Sidekiq is up
 // changes at the first deploy, and when a later deploy brings another version
-// of Sidekiq.
+// of Sidekiq. So does the signal that makes it quiet.
 func (s Service) Reason(f Facts, was, want converge.File) string {
-	before, after := typeIn(was.Content), typeIn(want.Content)
+	if why := s.reasonOfType(f, directiveIn(was.Content, "Type"), directiveIn(want.Content, "Type")); why != "" {
+		return why
+	}
+	version := f.SidekiqVersion()
+	before, after := directiveIn(was.Content, "ExecReload"), directiveIn(want.Content, "ExecReload")
+	if version == "" || before == after || before != quietBy("TSTP") && before != quietBy("USR1") || after != quietBy(QuietSignal(version)) {
+		return ""
+	}
+	return fmt.Sprintf("it is told to be quiet by %s now, which Sidekiq %s knows", QuietSignal(version), version)
+}
+
+func (s Service) reasonOfType(f Facts, before, after string) string {
 	if s.Type != "auto" || before == "" || before == after || before == "oneshot" { // which was that of several processes
 		return ""
 	}
@@ -30,13 +41,13 @@ func (s Service) Reason(f Facts, was, want converge.File) string {
 	return ""
 }
 
-// typeIn is the Type= of a unit file, or "" where it has none.
-func typeIn(unit string) string {
-	kind := ""
+// directiveIn is the last value of a directive in a unit file, or "" where it
+// has none.
+func directiveIn(unit, name string) (value string) {
 	for l := range systemd.Lines(unit) {
-		if l.Name == "Type" {
-			kind = l.Value // the last one counts
+		if l.Name == name {
+			value = l.Value
 		}
 	}
-	return kind
+	return value
 }

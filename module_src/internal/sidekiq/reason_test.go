@@ -33,3 +33,21 @@ func TestAChangeOfTypeHasAReason(t *testing.T) {
 		}
 	}
 }
+
+func TestAChangeOfTheQuietSignalHasAReason(t *testing.T) {
+	for _, test := range []struct{ version, was, want, reason string }{
+		{"4.0.1", "/bin/kill -TSTP $MAINPID", "/bin/kill -USR1 $MAINPID", "it is told to be quiet by USR1 now, which Sidekiq 4.0.1 knows"},
+		{"5.2.7", "/bin/kill -USR1 $MAINPID", "/bin/kill -TSTP $MAINPID", "it is told to be quiet by TSTP now, which Sidekiq 5.2.7 knows"},
+		{"4.0.1", "/bin/kill -USR1 $MAINPID", "/bin/kill -USR1 $MAINPID", ""},
+		{"4.0.1", "/bin/own", "/bin/kill -USR1 $MAINPID", ""},
+		{"", "/bin/kill -USR1 $MAINPID", "/bin/kill -TSTP $MAINPID", ""},
+	} {
+		file := func(reload string) converge.File {
+			return converge.File{Exists: true, Content: "[Service]\nType=simple\nExecReload=" + reload + "\n"}
+		}
+		f := Facts{Deployed: true, Lock: Text{Found: true, Content: "    sidekiq (" + test.version + ")\n"}}
+		if got := (Service{Type: "auto"}).Reason(f, file(test.was), file(test.want)); got != test.reason {
+			t.Errorf("%+v: got %q", test, got)
+		}
+	}
+}

@@ -63,7 +63,8 @@ func (w *wanting) rulesFor(who sudo.Rule) []sudo.Rule {
 // sidekiq.service.
 //
 // The pager of `systemctl status` would give a root shell on systemd before 247
-// (CVE-2023-26604); NOEXEC keeps systemctl from starting one.
+// (CVE-2023-26604), and on any where env_keep of sudoers lets SYSTEMD_PAGER and
+// SYSTEMD_PAGERSECURE through; NOEXEC keeps systemctl from starting one.
 func (w *wanting) rule(verb string, r sudo.Rule) sudo.Rule {
 	r.NoExec = verb == "status" && w.facts.Sudo.noExec()
 	words := SudoWords(w.facts.Systemctl, verb)
@@ -92,10 +93,16 @@ func SudoWords(systemctl, verb string) []string {
 }
 
 // noExec reports whether it is certain that the host's sudo knows NOEXEC.
-// sudo-rs knows it since 0.2.7; before that, it skips the whole line and prints
-// an error at each call. Which version it is could only be found out by running
-// it. sudo-rs has never been shipped with a systemd before 257, whose pager is
-// safe by itself.
-func (s Sudo) noExec() bool {
-	return !s.RS
+func (s Sudo) noExec() bool { return !s.RS || s.NoExec }
+
+// RSNoExec reports whether a sudo-rs knows NOEXEC, by what it prints for
+// --version. Before 0.2.7 it skips the whole line and prints an error at each
+// call: its CHANGELOG.md.
+func RSNoExec(said string) bool {
+	_, version, found := strings.Cut(said, "sudo-rs ")
+	end := strings.IndexFunc(version, func(r rune) bool { return !isDigit(r) && r != '.' }) // 0.2.13-0ubuntu1
+	if end >= 0 {
+		version = version[:end]
+	}
+	return found && slices.Compare(numbers(version), []int{0, 2, 7}) >= 0
 }

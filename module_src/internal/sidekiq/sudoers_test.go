@@ -148,3 +148,18 @@ func TestSudoersIsReadBySudoRS(t *testing.T) {
 		t.Errorf("NOEXEC, which sudo-rs before 0.2.7 does not know:\n%s", text)
 	}
 }
+
+// TestASudoRSThatKnowsNoExecIsGivenIt has what sudo-rs prints for --version.
+func TestASudoRSThatKnowsNoExecIsGivenIt(t *testing.T) {
+	for said, knows := range map[string]bool{
+		"sudo-rs 0.2.13-0ubuntu1\n": true, "sudo-rs 0.2.5-5+b1\n": false, "sudo-rs 0.2.13\n": true, "sudo-rs 0.2.7\n": true, "sudo-rs 0.3.0\n": true, "sudo-rs 1.0\n": true,
+		"sudo-rs 0.2.6\n": false, "sudo-rs 0.2.5\nx": false, "Sudo version 1.9.13p3\n": false, "": false, "sudo-rs ": false,
+	} {
+		f := debian12()
+		f.Sudo.RS, f.Sudo.NoExec = true, RSNoExec(said)
+		text := sudoersOf(t, `{"project_name": "p"}`, f)
+		if strings.Contains(text, " NOEXEC: ") != knows {
+			t.Errorf("%q:\n%s", said, text)
+		}
+	}
+}

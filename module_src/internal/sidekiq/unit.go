@@ -71,7 +71,7 @@ func (w *wanting) serviceSection(u *systemd.File) {
 	}
 	set("WorkingDirectory", systemd.Literal(w.Dir))
 	set("ExecStart", systemd.Command(w.words()))
-	set("ExecReload", "/bin/kill -"+QuietSignal(w.facts.SidekiqVersion())+" $MAINPID") // become quiet
+	set("ExecReload", quietBy(QuietSignal(w.facts.SidekiqVersion()))) // become quiet
 	w.identity(u)
 	w.restarts(u)
 	w.timeouts(u, kind)

@@ -85,14 +85,17 @@ func notifies(version string) bool {
 }
 
 // QuietSignal is the name of the signal that tells this version of Sidekiq to
-// take no more jobs. Before 5.0 that was USR1, which later versions do not know
-// any more from 6.0 on: Changes.md of Sidekiq.
+// take no more jobs. Before 5.0 that was USR1, which Sidekiq does not know any
+// more from 6.0 on: its Changes.md.
 func QuietSignal(version string) string {
 	if version != "" && slices.Compare(numbers(version), []int{5}) < 0 {
 		return "USR1"
 	}
 	return "TSTP"
 }
+
+// quietBy is the command that sends the signal to the service's main process.
+func quietBy(signal string) string { return "/bin/kill -" + signal + " $MAINPID" }
 
 // numbers are the leading numbers of a version: 7.1.0.beta1 is 7, 1, 0.
 func numbers(version string) []int {

@@ -390,7 +390,7 @@ func TestQuestionsCoverWhatIsNamed(t *testing.T) {
 		"env": {"BUNDLE_GEMFILE": "gems/Gemfile"}, "config_file": "/etc/s.yml"
 	}`).Questions()
 	wanted := Questions{
-		Users: []string{"bess", "deploy"}, Groups: []string{"g", "h"}, Units: []string{"redis.service"},
+		Users: []string{"bess", "deploy"}, Groups: []string{"g", "h"}, Units: []string{"redis.service"}, Grants: true,
 		Paths: []string{
 			"/lib/systemd/system/sidekiq.service", "/lib/systemd/system/sidekiq@.service", "/etc/curationexperts.sidekiq/sidekiq.env",
 			"/etc/sudoers.d/sidekiq-restart-users",

@@ -193,7 +193,7 @@ func (h *Host) Put(_ context.Context, f converge.File) error {
 
 // observed is a file in the form in which a look at it shows it.
 func observed(f converge.File) converge.File {
-	return converge.File{Path: f.Path, Exists: true, Content: f.Content, Mode: f.Mode, UID: f.UID, GID: f.GID, ModTime: f.ModTime}
+	return converge.File{Path: f.Path, Exists: true, Content: f.Content, Mode: f.Mode, UID: f.UID, GID: f.GID, ModTime: f.ModTime, Label: f.Label, ACL: f.ACL}
 }
 
 const etcUnits = "/etc/systemd/system"
@@ -280,6 +280,13 @@ func (h *Host) Own(name string, uid, gid int) {
 func (h *Host) Remove(name string) {
 	delete(h.files, name)
 	delete(h.links, name)
+}
+
+// Mark makes somebody else give a file a label and an access control list.
+func (h *Host) Mark(name, label, list string) {
+	f := h.files[name]
+	f.Label, f.ACL = label, list
+	h.files[name] = f
 }
 
 // Link makes somebody else create a symbolic link.
