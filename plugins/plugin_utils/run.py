@@ -33,6 +33,7 @@ from ansible.utils.display import Display
 
 from . import commands
 from .binaries import Binaries
+from .misspelt import misspelt, options
 from .replies import NoResult, clean_output, end_of, is_harmless, read_result
 
 display = Display()
@@ -85,6 +86,7 @@ class CompiledModule(ActionBase):
         self._require_remote()
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
+        self._warn_of_misspelt(task_vars)
         arguments = dict(self._task.args)
         self._update_module_args(f"curationexperts.sidekiq.{self.module}", arguments, task_vars)
         request = json.dumps(_plain(arguments)).encode() + b"\n"
@@ -105,6 +107,13 @@ class CompiledModule(ActionBase):
         except NoResult as what:
             said = end_of(reply["stdout"] + reply["stderr"])
             raise AnsibleActionFail(f"{self.module} gave no result: {what}. It ended with status {reply['rc']} and printed: {said}") from None
+
+    def _warn_of_misspelt(self, task_vars: Mapping[str, Any]) -> None:
+        """Warns of variables that the role was probably meant to have, and does not know."""
+        role = getattr(self._task, "_role", None)
+        if role and role.get_name() == "curationexperts.sidekiq.sidekiq":
+            for name, meant in misspelt(task_vars, options()):
+                display.warning(f"The variable {name} has no effect, since the role has none of that name; is {meant} meant?")
 
     def _run_kept(self, binaries: Binaries, request: bytes, forget: str, kept: str, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Runs the program that is kept on the host, and brings it first if it is not there. Raises NotThisWay."""

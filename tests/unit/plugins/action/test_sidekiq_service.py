@@ -12,6 +12,7 @@ import datetime
 import hashlib
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from ansible.errors import AnsibleActionFail
@@ -69,10 +70,11 @@ class Host:
         (directory / "SHA256SUMS").write_text(sums)
         self.monkeypatch.setattr(run, "Binaries", lambda program: binaries.Binaries(program, directory))
 
-    def run(self, arguments=None, variables=None, keyword=None, module=ActionModule, **connection_attributes):
+    def run(self, arguments=None, variables=None, keyword=None, module=ActionModule, role=None, **connection_attributes):
         loader = DataLoader()
         task = Task.load({"action": "curationexperts.sidekiq.sidekiq_service", **(keyword or {})}, loader=loader)
         task.args = arguments or {}
+        task._role = role
         play_context = PlayContext()
         connection = plugins.connection_loader.get("local", play_context, None)  # until 2.15 it wants a standard input
         connection.set_options(var_options={})
@@ -134,6 +136,16 @@ def test_the_program_keeps_the_same_arguments_in_the_same_place_and_others_elsew
     places = [host.seen(arguments)["kept"] for arguments in ({"name": "a"}, {"name": "a"}, {"name": "b"})]
     assert places[0] == places[1] != places[2]
     assert all(len(place) == 64 for place in places)
+
+
+def test_the_role_is_warned_of_a_misspelt_variable(host, monkeypatch):
+    said = []
+    monkeypatch.setattr(run.display, "warning", said.append)
+    variables = {"sidekiq_concurency": 5, "sidekiq_concurrency": 5}
+    host.run(variables=variables)
+    assert not said
+    host.run(variables=variables, role=SimpleNamespace(get_name=lambda: "curationexperts.sidekiq.sidekiq"))
+    assert said == ["The variable sidekiq_concurency has no effect, since the role has none of that name; is sidekiq_concurrency meant?"]
 
 
 NO_TRACE = {
