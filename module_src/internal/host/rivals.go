@@ -15,20 +15,36 @@ import (
 // administrator's directory holds a few; the rest of its entries are links.
 const maxOthers = 100
 
+// Directories of units that are neither the distribution's nor one user's:
+// systemd.unit(5), "Unit File Load Path".
+const (
+	localUnits      = "/usr/local/lib/systemd/system"
+	everyUsersUnits = "/etc/systemd/user"
+)
+
 // otherUnits are the service units that people or their tools have added to the
 // distribution's: the administrator's units, units among the distribution's
 // that are named for Sidekiq, and the units of the user who runs the
 // application. They are for a warning only, so what cannot be read is left out.
 func otherUnits(user, home string, who Identity) (o others) {
-	for _, path := range append(o.serviceFiles(systemd.EtcUnits, ""), o.serviceFiles(systemd.LibUnits, "sidekiq")...) {
+	for _, path := range append(append(o.serviceFiles(systemd.EtcUnits, ""), o.serviceFiles(localUnits, "")...), o.serviceFiles(systemd.LibUnits, "sidekiq")...) {
 		content, ok, err := regular(path)
 		o.add(sidekiq.OtherUnit{Path: path, Content: content}, ok, err)
+	}
+	for _, path := range o.serviceFiles(everyUsersUnits, "") {
+		content, ok, err := regular(path)
+		o.add(sidekiq.OtherUnit{Path: path, User: user, Content: content}, ok, err)
 	}
 	if !filepath.IsAbs(home) {
 		return o
 	}
 	var paths []string
-	err := as(who, func() error { paths = o.serviceFiles(filepath.Join(home, ".config/systemd/user"), ""); return nil })
+	err := as(who, func() error {
+		for _, dir := range []string{".config/systemd/user", ".local/share/systemd/user"} {
+			paths = append(paths, o.serviceFiles(filepath.Join(home, dir), "")...)
+		}
+		return nil
+	})
 	o.add(sidekiq.OtherUnit{}, false, err)
 	for _, path := range paths {
 		content, err := readAs(who, path)

@@ -63,6 +63,9 @@ func (s Service) taken(f converge.File, option string, want converge.State) erro
 		return s.adopts(f, want)
 	case origin == OldRole && s.State == Absent:
 		return fmt.Errorf("cannot remove %s: this collection did not write it; set replace: true if it is to go", f.Path)
+	case origin == Foreign && option == "sudoers_file" && s.State != Absent:
+		return fmt.Errorf("cannot write %s: something else wrote it; set replace: true to take it over, or set another sudoers_file "+
+			"that sudo reads after it, since the last rule that matches wins: a name that sorts behind %s", f.Path, path.Base(f.Path))
 	case origin == Foreign:
 		return fmt.Errorf("cannot %s %s: something else wrote it; set another %s, or replace: true to take it over", verb, f.Path, option)
 	}
@@ -113,8 +116,7 @@ func (s Service) checkFragment(u converge.Unit, ourTemplate bool) error {
 		return fmt.Errorf("cannot remove %s: it is described by %s, which is not the file of this service", u.Name, u.Fragment)
 	}
 	if systemd.Precedence(path.Dir(u.Fragment)) < systemd.Precedence(s.UnitDir) {
-		return fmt.Errorf("cannot manage %s: %s takes precedence over %s; remove it, or set unit_dir to %s",
-			u.Name, u.Fragment, file, path.Dir(u.Fragment))
+		return errors.New(precedes(u.Name, u.Fragment, file))
 	}
 	return nil
 }

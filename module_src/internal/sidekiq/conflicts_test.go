@@ -106,7 +106,11 @@ func TestConflictsOfUnits(t *testing.T) {
 			converge.Unit{Fragment: "/etc/systemd/system/sidekiq.service"},
 			"/etc/systemd/system/sidekiq.service takes precedence over " + unitPath + "; remove it, or set unit_dir to /etc/systemd/system",
 		},
-		{"one in run", etc, converge.Unit{Fragment: "/run/systemd/transient/sidekiq.service"}, "takes precedence"},
+		{
+			"one in run", etc,
+			converge.Unit{Fragment: "/run/systemd/transient/sidekiq.service"},
+			"it was made by systemd-run and is gone when it ends: systemctl stop sidekiq.service",
+		},
 		{"the old one, to be hidden", etc, converge.Unit{Fragment: unitPath}, ""},
 		{"generated", here, converge.Unit{Fragment: "/run/systemd/generator.late/sidekiq.service"}, ""},
 		{"masked", here, converge.Unit{LoadState: "masked"}, "it is masked; unmask it with: systemctl unmask sidekiq.service"},

@@ -65,10 +65,22 @@ func (w *wanting) refuseIfOverridden() {
 		case a.Link == "/dev/null":
 			w.wrong = append(w.wrong, masked(name, "unmask"))
 		default:
-			w.wrong = append(w.wrong, fmt.Sprintf("cannot manage %s: %s takes precedence over %s; remove it, or set unit_dir to %s",
-				name, a.Path, path.Join(w.UnitDir, name), dir))
+			w.wrong = append(w.wrong, precedes(name, a.Path, path.Join(w.UnitDir, name)))
 		}
 	}
+}
+
+// precedes says that systemd uses another file than ours, and what to do about
+// it. What is below /run is gone after a reboot, so ours is never advised there.
+func precedes(unit, other, ours string) string {
+	remedy := "remove it, or set unit_dir to " + path.Dir(other)
+	switch {
+	case strings.HasPrefix(other, "/run/systemd/transient/"):
+		remedy = "it was made by systemd-run and is gone when it ends: systemctl stop " + unit
+	case strings.HasPrefix(other, "/run/"):
+		remedy = "remove it"
+	}
+	return fmt.Sprintf("cannot manage %s: %s takes precedence over %s; %s", unit, other, ours, remedy)
 }
 
 func masked(name, verb string) string {
