@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
@@ -33,7 +34,7 @@ func (p program) info(ctx context.Context, req ansible.Request) (results.Info, e
 
 func infoOf(s sidekiq.Service, found sidekiq.Report) results.Info {
 	i := results.Info{
-		Shadowed: []string{}, Template: found.Template, DropIns: orEmpty(found.Service.DropIns),
+		Shadowed: []string{}, Template: found.Template, DropIns: orEmpty(sidekiq.DropIns(found.Service.Unit)),
 		Enablement: found.Enablement, ReloadPending: found.Service.Reload,
 		ActiveState: found.Service.Process.ActiveState, SubState: found.Service.Process.SubState,
 		Up: len(found.Processes) > 0, Processes: []results.Process{}, RestartReasons: []string{},
@@ -51,6 +52,12 @@ func infoOf(s sidekiq.Service, found sidekiq.Report) results.Info {
 	}
 	for _, p := range found.Processes {
 		process := processOf(found, p)
+		process.Name, _ = s.InstanceOf(p.Name)
+		for _, file := range sidekiq.DropIns(p.Unit) {
+			if !slices.Contains(i.DropIns, file) {
+				i.DropIns = append(i.DropIns, file)
+			}
+		}
 		i.Processes = append(i.Processes, process)
 		i.Up = i.Up && process.Up
 		i.RestartNeeded = i.RestartNeeded || process.RestartNeeded
@@ -71,7 +78,7 @@ func processOf(found sidekiq.Report, p sidekiq.UnitReport) results.Process {
 	out := results.Process{
 		Unit: p.Name, ActiveState: p.Process.ActiveState, SubState: p.Process.SubState,
 		MainPID: p.Process.MainPID, Title: p.Process.Title, Memory: int(p.Memory), Restarts: p.Process.Restarts,
-		Up: p.Activity == converge.Up, Quiet: isQuiet(p.Unit),
+		Up: p.Activity == converge.Up && p.Process.MainPID != 0, Quiet: isQuiet(p.Unit),
 		Release: p.Release, SidekiqVersion: orNull(sidekiq.ReadTitle(p.Process.Title).Version),
 		RestartReasons: orEmpty(found.RestartReasons(p)),
 	}

@@ -209,17 +209,20 @@ func (r *progress) expected(s results.ServiceState) results.ServiceState {
 			s.ReloadPending = false
 		case converge.RunUnit:
 			if step.Unit == r.service.Unit() {
-				s = expectedRun(s, step.Verb)
+				s = expectedRun(s, step)
 			}
 		}
 	}
 	return s
 }
 
-func expectedRun(s results.ServiceState, v converge.Verb) results.ServiceState {
-	switch v {
+func expectedRun(s results.ServiceState, step converge.RunUnit) results.ServiceState {
+	switch step.Verb {
 	case converge.Start, converge.Restart:
 		s.ActiveState, s.SubState, s.MainPID, s.Restarts, s.Quiet, s.Stale = "active", "running", 0, 0, false, false
+		if len(step.Parts) > 0 {
+			s.SubState = "exited"
+		}
 	case converge.Stop:
 		s.ActiveState, s.SubState, s.MainPID, s.Quiet, s.Stale = "inactive", "dead", 0, false, false
 	case converge.MakeQuiet:

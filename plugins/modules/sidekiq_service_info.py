@@ -112,12 +112,12 @@ shadowed:
   type: list
   elements: str
 template:
-  description: The unit file that several processes have in common. Empty if there is none.
+  description: A file from which systemd makes units of this name, as the first release wrote it for several processes. Empty if there is none.
   returned: success
   type: str
   sample: /lib/systemd/system/sidekiq@.service
 drop_ins:
-  description: Files that add to RV(unit).
+  description: Files that add to RV(unit) or to the units of RV(processes), be they for one of them or for all whose name begins alike.
   returned: success
   type: list
   elements: str
@@ -189,10 +189,14 @@ processes:
   type: list
   elements: dict
   contains: &process
+    name:
+      description: Its name among several processes, as in the option C(instances), or its number. Empty if there is only one.
+      type: str
+      sample: critical
     unit:
       description: The unit that runs it.
       type: str
-      sample: sidekiq.service
+      sample: sidekiq@critical.service
     active_state:
       description: What C(systemctl is-active) says of that unit.
       type: str

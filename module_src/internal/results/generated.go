@@ -103,10 +103,11 @@ type Info struct {
 	// Unit files of the same name that have no effect, because unit takes
 	// precedence over them.
 	Shadowed []string `json:"shadowed"`
-	// The unit file that several processes have in common. Empty if there is
-	// none.
+	// A file from which systemd makes units of this name, as the first release
+	// wrote it for several processes. Empty if there is none.
 	Template string `json:"template"`
-	// Files that add to unit.
+	// Files that add to unit or to the units of processes, be they for one of
+	// them or for all whose name begins alike.
 	DropIns []string `json:"drop_ins"`
 	// The sudoers file. Empty if it is not there.
 	Sudoers string `json:"sudoers"`
@@ -172,6 +173,9 @@ type Info struct {
 
 // Process is one of the values of the result "processes".
 type Process struct {
+	// Its name among several processes, as in the option instances, or its
+	// number. Empty if there is only one.
+	Name string `json:"name"`
 	// The unit that runs it.
 	Unit string `json:"unit"`
 	// What systemctl is-active says of that unit.

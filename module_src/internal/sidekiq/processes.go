@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
@@ -260,6 +261,10 @@ func longest(units []systemd.File, name string) int {
 // the service is wanted of each process.
 func (w *wanting) serviceUnits() []converge.Unit {
 	service := w.unit(w.made)
+	if w.several() && w.Sudo && w.KillAsked {
+		w.warn("systemctl kill -s TSTP %s reaches no process, since each is a unit of its own: quiet all with systemctl reload %s, or one with kill -s TSTP %s",
+			w.Name, w.Name, strings.TrimSuffix(w.instances()[0], ".service"))
+	}
 	units := []converge.Unit{w.umbrellaRow(service)}
 	for _, i := range w.Instances {
 		one := wanting{Service: i.Own}

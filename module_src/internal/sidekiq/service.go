@@ -91,6 +91,7 @@ type Service struct {
 	SudoUsers    []string
 	SudoGroups   []string
 	SudoCommands []string
+	KillAsked    bool // sudo_commands is given, and names kill_tstp
 	SudoersFile  string
 
 	RequireDeployed bool
@@ -213,6 +214,7 @@ func (p *parser) sudo(s *Service) {
 	s.SudoUsers = p.sudoNames("sudo_users")
 	s.SudoGroups = p.sudoNames("sudo_groups")
 	s.SudoCommands = unique(p.Strings("sudo_commands"))
+	s.KillAsked = p.Given("sudo_commands") && contains(s.SudoCommands, "kill_tstp")
 	s.SudoersFile = p.sudoersFile("sudoers_file", s.Name)
 	if !p.Given("sudo_users") {
 		s.SudoUsers = []string{s.User}
