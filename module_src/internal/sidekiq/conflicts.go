@@ -75,12 +75,13 @@ func (s Service) taken(f converge.File, option string, want converge.State) erro
 
 // originOf says who wrote a file at one of our paths, and for which project.
 func (s Service) originOf(f converge.File) (project string, origin Origin) {
-	if f.Path == s.SudoersFile {
+	project, origin = OriginOf(f.Content)
+	if origin == Foreign && f.Path == s.SudoersFile {
 		if _, ok := s.readOldRules(f.Content); ok {
 			return "", OldRole
 		}
 	}
-	return OriginOf(f.Content)
+	return project, origin
 }
 
 // isOf reports whether a file of project belongs to this service. A file that

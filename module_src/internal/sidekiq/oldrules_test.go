@@ -57,6 +57,21 @@ func TestSudoersOfTheOldRoleAreAdopted(t *testing.T) {
 	checkConflict(t, "of another service", err, other)
 }
 
+// As sudo-rs has them that knows no NOEXEC: but for the mark they are what the
+// old role wrote.
+func TestRulesOfOursAreOursAlsoWithoutNoexec(t *testing.T) {
+	ours := "# " + marker("laevigata") + "\n" + oldRules5()
+	for options, want := range map[string]string{
+		`{"project_name": "laevigata"}`:                    "",
+		`{"project_name": "laevigata", "state": "absent"}`: "",
+		`{"state": "absent"}`:                              "",
+		`{"project_name": "hyrax"}`:                        `cannot write ` + sudoersPath + `: it is of the project "laevigata"`,
+	} {
+		_, err := mustParse(t, options).Conflicts(converge.State{}, rulesThere(ours))
+		checkConflict(t, options, err, want)
+	}
+}
+
 func rulesThere(content string) converge.State {
 	return converge.State{Files: []converge.File{{Path: sudoersPath, Kind: converge.SudoersFile, Exists: true, Content: content, Mode: 0o644}}}
 }
