@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
@@ -36,29 +35,39 @@ func (r *progress) result() results.Result {
 	if r.failed != nil {
 		r.fail(&out)
 	}
-	r.hideSecrets(&out)
+	r.hide(&out)
 	return out
 }
 
-// hideSecrets takes the values of secret_env out of every text of the result.
-// What a service logs may hold them.
-func (r *progress) hideSecrets(out *results.Result) {
-	secrets := r.service.SecretValues(r.have)
-	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
-	var pairs []string
-	for _, s := range secrets {
-		quoted := strconv.Quote(s)
-		pairs = append(pairs, s, "(hidden)", quoted[1:len(quoted)-1], "(hidden)")
+// hide takes the values of variables out of every text of the result.
+func (r *progress) hide(out *results.Result) {
+	mask := r.service.Mask()
+	for _, value := range r.service.SecretValues(r.have) {
+		mask.Secret(value)
 	}
-	hide := strings.NewReplacer(pairs...)
-	out.Msg = hide.Replace(out.Msg)
+	for _, f := range r.have.Files {
+		if f.Kind == converge.UnitFile {
+			mask.Unit(f.Content)
+		}
+	}
+	if r.facts != nil {
+		for _, file := range r.facts.EnvFiles {
+			mask.EnvFile(file.Content)
+		}
+	}
+	var f *converge.Failure
+	if errors.As(r.failed, &f) {
+		mask.Traces(f.Traces)
+		mask.Traces(f.OldTraces)
+	}
+	out.Msg = mask.Text(out.Msg)
 	for _, list := range [][]string{out.Steps, out.Warnings} {
 		for i, text := range list {
-			list[i] = hide.Replace(text)
+			list[i] = mask.Text(text)
 		}
 	}
 	for i, d := range out.Diff {
-		out.Diff[i].Before, out.Diff[i].After = hide.Replace(d.Before), hide.Replace(d.After)
+		out.Diff[i].Before, out.Diff[i].After = mask.Text(d.Before), mask.Text(d.After)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/diff"
 
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/results"
 )
 
@@ -32,7 +33,7 @@ func writeWords(w io.Writer, r results.Result, check bool) error {
 	if ending := ending(r, check); ending != "" {
 		b.WriteString("\n" + ending + "\n")
 	}
-	_, err := io.WriteString(w, printable(strings.TrimPrefix(b.String(), "\n")))
+	_, err := io.WriteString(w, ansible.Printable(strings.TrimPrefix(b.String(), "\n")))
 	return err
 }
 
@@ -67,15 +68,4 @@ func ending(r results.Result, check bool) string {
 		return "Nothing has been changed."
 	}
 	return ""
-}
-
-// printable replaces what a terminal would obey in a text: the log lines of
-// Sidekiq are written by its user.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || r >= ' ' && r < 0x7f || r >= 0xa0 {
-			return r
-		}
-		return '?'
-	}, text)
 }

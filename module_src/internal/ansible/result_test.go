@@ -5,6 +5,7 @@ package ansible
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -45,7 +46,7 @@ func FuzzWrite(f *testing.F) {
 		if err := json.Unmarshal([]byte(line), &back); err != nil {
 			t.Fatal(err)
 		}
-		if s != "" && back.Msg != strings.ToValidUTF8(s, "\ufffd") && !strings.Contains(back.Msg, "\ufffd") {
+		if s != "" && back.Msg != Printable(strings.ToValidUTF8(s, "\ufffd")) && !strings.Contains(back.Msg, "\ufffd") {
 			t.Fatalf("%q became %q", s, back.Msg)
 		}
 	})
@@ -55,5 +56,39 @@ func TestAFailureIsAllThatIsPrinted(t *testing.T) {
 	var out bytes.Buffer
 	if err := WriteFailure(&out, "no"); err != nil || out.String() != `{"changed":false,"failed":true,"msg":"no"}`+"\n" {
 		t.Errorf("got %s, %v", out.String(), err)
+	}
+}
+
+func TestNoTextOfAResultReachesATerminalRaw(t *testing.T) {
+	const raw = "a\x1b[2Jb\rc\u009bd\u202ee\x00f\x7fg\u2028h"
+	type inner struct{ S string }
+	pointed := raw
+	list := []string{raw}
+	result := struct {
+		Text   string
+		List   []string
+		Inner  []inner
+		Ptr    *string
+		Any    any
+		Map    map[string]string
+		Number int
+		None   *inner
+	}{raw, list, []inner{{raw}}, &pointed, raw, map[string]string{raw: raw}, 1, nil}
+	var out strings.Builder
+	if err := Write(&out, result); err != nil {
+		t.Fatal(err)
+	}
+	var back any
+	if err := json.Unmarshal([]byte(out.String()), &back); err != nil {
+		t.Fatal(err)
+	}
+	if shown := fmt.Sprint(back); strings.Count(shown, "a?[2Jb?c?d?e?f?g?h") != 7 || strings.ContainsAny(shown, "\x1b\r\u009b\u202e\x00\x7f\u2028") {
+		t.Errorf("got %q", shown)
+	}
+	if list[0] != raw || pointed != raw {
+		t.Error("the result itself was changed")
+	}
+	if got := Printable("a\tb\nc é 日本"); got != "a\tb\nc é 日本" {
+		t.Errorf("got %q", got)
 	}
 }

@@ -37,6 +37,7 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 		func() (err error) { f.Groups, err = h.groups(ctx, q.Groups); return err },
 		func() (err error) { f.CaseUsers, err = onlyCase(ctx, "passwd", q.Users); return err },
 		func() (err error) { f.CaseGroups, err = onlyCase(ctx, "group", q.Groups); return err },
+		func() (err error) { f.Sudoers, err = ourSudoers(sudoersPolicy, q.SudoersFile); return err },
 		func() (err error) { f.Units, err = h.installed(ctx, q.Units); return err },
 		func() (err error) { f.OurTemplate, f.Instances, err = h.instances(ctx, q.Template); return err },
 		func() error { return h.application(ctx, &f, q) },

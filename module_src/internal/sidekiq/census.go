@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/shell"
 )
 
 // Running is a process that runs Sidekiq in the tree of an application, as a
@@ -209,10 +211,10 @@ func rivalsAmong(all []Running) []Running {
 func (r Running) String() string {
 	switch r.Place.Manager {
 	case SystemManager:
-		return fmt.Sprintf("process %d, of %s", r.PID, r.Place.Unit)
+		return fmt.Sprintf("process %d, of %s", r.PID, shown(r.Place.Unit))
 	case UserManager:
 		if r.Place.Unit != "" {
-			return fmt.Sprintf("process %d, of %s of the systemd of the user with the id %d", r.PID, r.Place.Unit, r.Place.UID)
+			return fmt.Sprintf("process %d, of %s of the systemd of the user with the id %d", r.PID, shown(r.Place.Unit), r.Place.UID)
 		}
 		return fmt.Sprintf("process %d, of the systemd of the user with the id %d", r.PID, r.Place.UID)
 	case CronDaemon:
@@ -229,7 +231,7 @@ func (r Running) Removal() string {
 	end := fmt.Sprintf("kill -TERM %d", r.PID)
 	switch r.Place.Manager {
 	case SystemManager:
-		return "systemctl disable --now " + r.Place.Unit
+		return "systemctl disable --now " + shell.Word(r.Place.Unit)
 	case UserManager:
 		ctl := fmt.Sprintf("sudo -u '#%d' XDG_RUNTIME_DIR=/run/user/%[1]d systemctl --user", r.Place.UID)
 		return fmt.Sprintf("`%s status %d` names its unit, which `%[1]s disable --now UNIT` ends", ctl, r.PID)

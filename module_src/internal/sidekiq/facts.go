@@ -23,6 +23,10 @@ type Questions struct {
 	// are, and how they are called.
 	Template string
 
+	// SudoersFile is the service's; others of this collection's are looked for
+	// beside it, and wherever sudo includes files from.
+	SudoersFile string
+
 	// Dir is the working directory; if it exists, the application is deployed.
 	// Where it is empty, nothing is asked about the application.
 	Dir string
@@ -90,6 +94,10 @@ type Facts struct {
 	// another one that differs only in case.
 	CaseUsers, CaseGroups map[string]string
 
+	// Sudoers are sudoers files of this collection's that are in effect, but for
+	// Questions.SudoersFile.
+	Sudoers []SudoersText
+
 	// OurTemplate says that there is a template and that it is this
 	// collection's; Instances are the instances of the service's name on the
 	// host, whoever has made them.
@@ -150,6 +158,11 @@ type Sudo struct {
 	Visudo  string // absolute path; empty: none
 }
 
+// SudoersText is a sudoers file of this collection's.
+type SudoersText struct {
+	Path, Content string
+}
+
 // User is a user of a host.
 type User struct {
 	UID, GID int
@@ -201,7 +214,7 @@ type RootFile struct {
 // Questions says what [Service.Want] must know about the host. Facts that
 // answer the questions of another service are of no use to this one.
 func (s Service) Questions() Questions {
-	q := Questions{Paths: s.Paths(), Template: s.TemplatePath()}
+	q := Questions{Paths: s.Paths(), Template: s.TemplatePath(), SudoersFile: s.SudoersFile}
 	q.Overridden = s.overridden()
 	if s.State == Absent {
 		q.Backups = s.BackupDir()

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/shell"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
@@ -46,9 +47,9 @@ func (s Service) overridden() []string {
 func (w *wanting) warnOfOverridden() {
 	for _, file := range w.facts.Overridden {
 		if w.State == Absent {
-			w.warn("%s belongs to this collection, too, but was written with another unit_dir; it is left as it is. Remove it with: rm %s", file, file)
+			w.warn("%s belongs to this collection, too, but was written with another unit_dir; it is left as it is. Remove it with: rm %s", file, shell.Word(file))
 		} else {
-			w.warn("%s belongs to this collection, too, but was written with another unit_dir, and has no effect beside the file in %s. Remove it with: rm %s", file, w.UnitDir, file)
+			w.warn("%s belongs to this collection, too, but was written with another unit_dir, and has no effect beside the file in %s. Remove it with: rm %s", file, w.UnitDir, shell.Word(file))
 		}
 	}
 }

@@ -17,12 +17,20 @@ func RedactUnit(before, after string) (string, string) {
 }
 
 // redact rewrites each Environment= line. A value that is not the same in the
-// other file is shown as changed.
+// other file is shown as changed. What follows a bare carriage return is hidden:
+// before systemd 245 it belongs to the line before, and so maybe to a value.
 func redact(content string, other map[string]string, changed string) string {
 	var b strings.Builder
+	var broken bool // by a bare carriage return or a NUL
 	for l := range systemd.Lines(content) {
-		if l.Name != "Environment" {
-			b.WriteString(l.Raw)
+		continues := broken
+		broken = strings.HasSuffix(l.Raw, "\r") || strings.HasSuffix(l.Raw, "\x00")
+		switch {
+		case continues:
+			b.WriteString(concealed + "\n")
+			continue
+		case l.Name != "Environment":
+			b.WriteString(redactComments(l.Raw))
 			continue
 		}
 		var shown []string
@@ -37,6 +45,29 @@ func redact(content string, other map[string]string, changed string) string {
 		b.WriteString("Environment=" + strings.Join(shown, " ") + "\n")
 	}
 	return b.String()
+}
+
+// redactComments hides the values of variables that are commented out, also
+// between the lines of a directive that goes over several.
+func redactComments(raw string) string {
+	var b strings.Builder
+	for line := range strings.Lines(raw) {
+		if _, ok := commentedOut(line); ok {
+			line = "# Environment=" + concealed + "\n"
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+// commentedOut is the value of an Environment= that is commented out.
+func commentedOut(line string) (value string, ok bool) {
+	text := strings.TrimLeft(line, " \t#;")
+	if !strings.HasPrefix(strings.TrimLeft(line, " \t"), "#") && !strings.HasPrefix(strings.TrimLeft(line, " \t"), ";") {
+		return "", false
+	}
+	name, value, ok := strings.Cut(text, "=")
+	return value, ok && strings.EqualFold(strings.TrimSpace(name), "Environment")
 }
 
 // safeName is the name of a variable. It is a stand-in where a file that is not

@@ -3,9 +3,12 @@
 package sidekiq
 
 import (
+	"fmt"
 	"path"
+	"strconv"
 	"strings"
 
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/shell"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
@@ -23,23 +26,33 @@ func (w *wanting) rivals() {
 			continue
 		}
 		w.warn("%s runs the Sidekiq of %s, too, so that there are more processes than wanted, and some of them run old code after a deploy; "+
-			"remove it: %s", u.Path, w.Dir, u.removal())
+			"%s", shown(u.Path), w.Dir, u.removal())
 	}
 }
 
-// removal is the command that ends the unit for good, and who has to run it.
-// Unlike systemctl stop, systemctl disable takes no pattern, and its status for
-// one is 0 all the same; for a template it disables all instances.
+// removal says how to end the unit for good. Unlike systemctl stop, systemctl
+// disable takes no pattern, and its status for one is 0 all the same; for a
+// template it disables all instances. A name that the user has chosen is never
+// part of a command, which somebody may paste into a shell.
 func (u OtherUnit) removal() string {
-	name, ctl, who := path.Base(u.Path), "systemctl ", ""
 	if u.User != "" {
-		ctl, who = "systemctl --user ", ", as "+u.User
+		return fmt.Sprintf("remove it: as %s, disable and stop that unit by systemctl --user, and remove its file", u.User)
 	}
-	end := ctl + "disable --now " + name
+	name := path.Base(u.Path)
+	end := "systemctl disable --now " + shell.Word(name)
 	if stem, ok := strings.CutSuffix(name, "@.service"); ok {
-		end = ctl + "stop '" + stem + "@*.service' && " + ctl + "disable " + name
+		end = "systemctl stop " + shell.Word(stem+"@*.service") + " && systemctl disable " + shell.Word(name)
 	}
-	return end + " && rm " + u.Path + who
+	return "remove it: " + end + " && rm " + shell.Word(u.Path)
+}
+
+// shown is a path as a text shows it: as it stands, or quoted where it could be
+// taken for something else.
+func shown(name string) string {
+	if shell.Word(name) == name {
+		return name
+	}
+	return strconv.Quote(name)
 }
 
 // sameApplication reports whether a unit file that is not ours runs a Sidekiq

@@ -36,7 +36,7 @@ func TestRivals(t *testing.T) {
 		{
 			"a user unit", laevigata,
 			OtherUnit{Path: "/home/deploy/.config/systemd/user/x.service", User: "deploy", Content: capistranoUnit},
-			"systemctl --user disable --now x.service && rm /home/deploy/.config/systemd/user/x.service, as deploy",
+			"/home/deploy/.config/systemd/user/x.service runs the Sidekiq",
 		},
 		{
 			"a template", laevigata,
@@ -46,7 +46,19 @@ func TestRivals(t *testing.T) {
 		{
 			"a template of a user", laevigata,
 			OtherUnit{Path: "/home/deploy/.config/systemd/user/x@.service", User: "deploy", Content: capistranoUnit},
-			"systemctl --user stop 'x@*.service' && systemctl --user disable x@.service && rm /home/deploy/.config/systemd/user/x@.service, as deploy",
+			"remove it: as deploy, disable and stop that unit by systemctl --user",
+		},
+		{
+			"a name for a terminal and a shell", laevigata,
+			OtherUnit{Path: "/home/deploy/.config/systemd/user/\x1b[2J\n;id>pwn;.service", User: "deploy", Content: capistranoUnit},
+			`"/home/deploy/.config/systemd/user/\x1b[2J\n;id>pwn;.service" runs the Sidekiq of /opt/laevigata/current, too, so that there are more ` +
+				`processes than wanted, and some of them run old code after a deploy; remove it: as deploy, disable and stop that unit by systemctl --user, ` +
+				`and remove its file`,
+		},
+		{
+			"a name of root's for a shell", laevigata,
+			OtherUnit{Path: "/etc/systemd/system/a b;id.service", Content: capistranoUnit},
+			"remove it: systemctl disable --now 'a b;id.service' && rm '/etc/systemd/system/a b;id.service'",
 		},
 		{"another application", `{"project_name": "hyrax"}`, OtherUnit{Path: "/etc/systemd/system/x.service", Content: capistranoUnit}, ""},
 		{

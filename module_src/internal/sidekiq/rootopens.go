@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/shell"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
@@ -169,8 +170,8 @@ func (s Service) rootFiles() []rootFile {
 func (s Service) ownRootFiles() []rootFile {
 	var files []rootFile
 	env := opening{why: "a link in its place would show the service's user what only root may read", shown: true}
-	for _, f := range s.EnvFiles {
-		files = append(files, rootFile{"env_files", path.Clean(strings.TrimPrefix(f, "-")), env})
+	for _, f := range s.environmentPaths() {
+		files = append(files, rootFile{"env_files", f, env})
 	}
 	for _, d := range s.Directives {
 		o, ok := rootOpens()[d.Name]
@@ -203,7 +204,7 @@ func (w *wanting) checkRootFiles() {
 			w.fail(f.option, "systemd opens %s as root for the service, and %s; %s; keep it in a directory of root's, such as /etc/%s",
 				f.path, why, f.why, w.Name)
 		case fact.Public && f.shown && !fact.Directory:
-			w.warn("every user of the host can read %s (%s); if it holds secrets: chmod o= %s", f.path, f.option, f.path)
+			w.warn("every user of the host can read %s (%s); if it holds secrets: chmod o= %s", f.path, f.option, shell.Word(f.path))
 		}
 	}
 }

@@ -35,6 +35,27 @@ func (w *wanting) sudoersFile() converge.File {
 	return f
 }
 
+// withdrawn are the rows of sudoers files that this collection wrote for the
+// same service under another name, when sudoers_file was another. As long as
+// they are there, sudo goes by them.
+func (w *wanting) withdrawn() []converge.File {
+	var files []converge.File
+	for _, f := range w.facts.Sudoers {
+		project, origin := OriginOf(f.Content)
+		if origin == Ours && (w.isOf(project) || w.State == Absent && w.Project == "") && grants(f.Content, w.Unit()) {
+			files = append(files, converge.File{Path: f.Path, Kind: converge.SudoersFile})
+		}
+	}
+	return files
+}
+
+// grants reports whether a sudoers file of ours is about a unit. Several
+// services of one project have files of their own.
+func grants(content, unit string) bool {
+	words := strings.FieldsFunc(content, func(r rune) bool { return strings.ContainsRune(" \t\n,\"", r) })
+	return contains(words, unit)
+}
+
 // rules are the lines of the sudoers file, ordered by user or group and then by
 // command.
 func (w *wanting) rules() []sudo.Rule {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/oracle"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
@@ -160,6 +161,32 @@ func TestASudoRSThatKnowsNoExecIsGivenIt(t *testing.T) {
 		text := sudoersOf(t, `{"project_name": "p"}`, f)
 		if strings.Contains(text, " NOEXEC: ") != knows {
 			t.Errorf("%q:\n%s", said, text)
+		}
+	}
+}
+
+func TestARightThatIsWithdrawnIsGone(t *testing.T) {
+	facts := debian12()
+	old, _ := want(t, `{"project_name": "p", "sudoers_file": "/etc/sudoers.d/old"}`, facts)
+	second, _ := want(t, `{"project_name": "p", "name": "second"}`, facts)
+	another, _ := want(t, `{"project_name": "q", "sudoers_file": "/etc/sudoers.d/another"}`, facts)
+	for _, state := range []converge.State{old, second, another} {
+		for _, f := range state.Files {
+			if f.Kind == converge.SudoersFile {
+				facts.Sudoers = append(facts.Sudoers, SudoersText{Path: f.Path, Content: f.Content})
+			}
+		}
+	}
+	for _, options := range []string{`{"project_name": "p"}`, `{"project_name": "p", "sudo": false}`, `{"project_name": "p", "state": "absent"}`} {
+		state, _ := want(t, options, facts)
+		var gone []string
+		for _, f := range state.Files {
+			if f.Kind == converge.SudoersFile && !f.Exists && f.Path != "/etc/sudoers.d/sidekiq-restart-users" {
+				gone = append(gone, f.Path)
+			}
+		}
+		if strings.Join(gone, " ") != "/etc/sudoers.d/old" {
+			t.Errorf("%s: %v are to go", options, gone)
 		}
 	}
 }

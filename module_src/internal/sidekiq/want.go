@@ -42,6 +42,7 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 	want.Files = append(want.Files, w.unitFiles()...)
 	want.Files = append(want.Files, w.sudoersFile())
 	want.Files = append(want.Files, w.secretFiles()...)
+	want.Files = append(want.Files, w.withdrawn()...)
 	want.Units = append(want.Units, w.redis()...)
 	want.Units = append(want.Units, w.serviceUnits()...)
 	w.rivals()
@@ -182,6 +183,7 @@ func (w *wanting) absent() converge.State {
 	gone.Files = append(gone.Files, w.leavingFiles()...)
 	gone.Files = append(gone.Files, w.secretFiles()...)
 	gone.Units = append(gone.Units, w.leavingUnits(gone.Units[0])...)
+	gone.Files = append(gone.Files, w.withdrawn()...)
 	return gone
 }
 

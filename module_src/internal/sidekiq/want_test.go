@@ -395,8 +395,9 @@ func TestQuestionsCoverWhatIsNamed(t *testing.T) {
 			"/lib/systemd/system/sidekiq.service", "/lib/systemd/system/sidekiq@.service", "/etc/curationexperts.sidekiq/sidekiq.env",
 			"/etc/sudoers.d/sidekiq-restart-users",
 		},
-		Template: "/lib/systemd/system/sidekiq@.service",
-		Dir:      "/opt/p/current", Reader: "bess", Unit: "sidekiq.service", Configs: []string{"/etc/s.yml"},
+		SudoersFile: "/etc/sudoers.d/sidekiq-restart-users",
+		Template:    "/lib/systemd/system/sidekiq@.service",
+		Dir:         "/opt/p/current", Reader: "bess", Unit: "sidekiq.service", Configs: []string{"/etc/s.yml"},
 		Bundles: []Bundle{{"/opt/p/current/gems/Gemfile", "/opt/p/current/gems/Gemfile.lock"}},
 		Programs: []string{
 			"/usr/local/bin/bundle", "/usr/bin/bundle",

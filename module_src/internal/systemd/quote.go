@@ -68,6 +68,9 @@ func CheckText(s string) error {
 		if r == unicode.ReplacementChar {
 			return errors.New("holds bytes that are not UTF-8")
 		}
+		if r&0xfffe == 0xfffe || r >= 0xfdd0 && r <= 0xfdef {
+			return fmt.Errorf("holds %U, which is no character, and for which systemd ignores the line", r)
+		}
 	}
 	return nil
 }

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"net/url"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
+)
+
+// Mask hides the values of variables in whatever is shown: log lines,
+// complaints of systemd's, diffs, messages. Each text of a result goes through
+// it once, as the last thing that happens to it.
+//
+// Hidden are whole values, however they are quoted, and passwords in URLs; of
+// a value that was cut off, what is left before the mark of the cut. A value is
+// not hidden if it is short, as "5" is, or if it stands elsewhere in the
+// options or is a path of the service: then it is no secret, and hiding it
+// would make messages unreadable.
+type Mask struct {
+	hidden []string // longest first
+	public []string
+	tree   string // the application's directory
+}
+
+// These are lengths in bytes from which on values are hidden.
+const (
+	shortestValue  = 8
+	shortestSecret = 4 // of what is known to be a secret, such as a password in a URL
+)
+
+// Mask hides the variables of the options, of the environment files and of the
+// unit files that are replaced. More can be added as it becomes known.
+func (s Service) Mask() *Mask {
+	m := &Mask{}
+	for _, own := range s.owns() {
+		m.public = appendNew(m.public, own.public()...)
+	}
+	m.public = appendNew(m.public, s.public()...)
+	if s.Dir != "" {
+		m.tree = strings.TrimSuffix(s.Dir, "/current")
+	}
+	for _, own := range append(s.owns(), s) {
+		for _, v := range own.Env {
+			m.value(v.Value)
+		}
+	}
+	return m
+}
+
+// public are the values of all options but env.
+func (s Service) public() []string {
+	words := []string{
+		s.Name, s.Project, string(s.State), s.Dir, s.User, s.Group, s.Umask, s.AppEnv, s.ConfigFile, s.Bundle, s.Type, s.Restart, s.LogFile,
+		s.RedisUnit, s.Hardening, s.SudoersFile, s.UnitDir, s.Unit(), s.UnitPath(), s.TemplatePath(),
+	}
+	for _, list := range [][]string{s.ExecStart, s.Queues, s.EnvFiles, s.After, s.Wants, s.WantedBy, s.SudoUsers, s.SudoGroups, s.SudoCommands} {
+		words = append(words, list...)
+	}
+	for _, i := range s.Instances {
+		words = append(words, i.Name)
+	}
+	for _, d := range s.Directives {
+		if !strings.HasPrefix(d.Name, "SetCredential") {
+			words = append(words, d.Values...)
+		}
+	}
+	return words
+}
+
+// Unit adds the variables of a unit file or a drop-in, also of lines that are
+// commented out.
+func (m *Mask) Unit(content string) {
+	for _, value := range environment(content) {
+		m.value(value)
+	}
+	for line := range strings.FieldsFuncSeq(content, func(r rune) bool { return r == '\n' || r == '\r' }) {
+		if text, ok := commentedOut(line); ok {
+			for _, a := range assignments(text) {
+				_, value, _ := strings.Cut(a, "=")
+				m.value(value)
+			}
+		}
+	}
+}
+
+// EnvFile adds the variables of an environment file: systemd.exec(5),
+// EnvironmentFile=. It takes every line for an assignment that could be one,
+// since systemd shows those that it ignores.
+func (m *Mask) EnvFile(content string) {
+	for line := range strings.FieldsFuncSeq(content, func(r rune) bool { return r == '\n' || r == '\r' }) {
+		line = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(line), `\`))
+		_, value, ok := strings.Cut(line, "=")
+		if !ok {
+			if !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, ";") {
+				m.value(strings.Trim(line, `"'`)) // it continues the value of the line before
+			}
+			continue
+		}
+		value = strings.TrimSpace(value)
+		m.value(value)
+		m.value(strings.Trim(value, `"'`))
+		if words, err := systemd.Words(value); err == nil && len(words) == 1 {
+			m.value(words[0])
+		}
+	}
+}
+
+// Traces adds what is known of a unit that did not come up.
+func (m *Mask) Traces(t converge.Traces) {
+	for _, d := range t.DropIns {
+		m.Unit(d.Content)
+	}
+}
+
+// Secret adds a value that is known to be a secret.
+func (m *Mask) Secret(value string) { m.add(value, shortestSecret) }
+
+func (m *Mask) value(value string) {
+	m.add(value, shortestValue)
+	if password := passwordOf(value); password != "" {
+		m.Secret(password)
+		if plain, err := url.PathUnescape(password); err == nil {
+			m.Secret(plain)
+		}
+	}
+	for line := range strings.Lines(value) {
+		if line = strings.TrimSpace(line); line != value {
+			m.add(line, shortestValue)
+		}
+	}
+}
+
+func (m *Mask) add(value string, shortest int) {
+	if len(value) < shortest || m.isPublic(value) {
+		return
+	}
+	inRuby := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "#{", `\#{`).Replace(value)
+	inUnit := strings.Trim(systemd.Assignment("", value), `"`)[1:]
+	inGo := strconv.Quote(value)
+	for _, spelling := range []string{
+		value, inRuby, inUnit, systemd.Literal(value), inGo[1 : len(inGo)-1], url.PathEscape(value), url.QueryEscape(value),
+	} {
+		if !contains(m.hidden, spelling) {
+			m.hidden = append(m.hidden, spelling)
+		}
+	}
+	slices.SortStableFunc(m.hidden, func(a, b string) int { return len(b) - len(a) })
+}
+
+// isPublic reports whether a value is another option's, too, or a path of the
+// service.
+func (m *Mask) isPublic(value string) bool {
+	if path.IsAbs(value) && m.tree != "" && (value == m.tree || strings.HasPrefix(value, m.tree+"/")) {
+		return true
+	}
+	return slices.ContainsFunc(m.public, func(p string) bool {
+		return p == value || path.IsAbs(value) && strings.HasPrefix(p, strings.TrimSuffix(value, "/")+"/")
+	})
+}
+
+// passwordOf is the password in a URL, or "". What stands between the scheme
+// and the last @ is taken for the login, also where the URL is not well formed.
+func passwordOf(value string) string {
+	_, rest, ok := strings.Cut(value, "://")
+	at := strings.LastIndex(rest, "@")
+	if !ok || at < 0 {
+		return ""
+	}
+	_, password, _ := strings.Cut(rest[:at], ":")
+	return password
+}
+
+// concealed stands for what is hidden.
+const concealed = "(hidden)"
+
+// Text is a text without the values.
+func (m *Mask) Text(text string) string {
+	for _, h := range m.hidden {
+		text = strings.ReplaceAll(text, h, concealed)
+	}
+	const cut = "…"
+	if !strings.Contains(text, cut) {
+		return text
+	}
+	parts := strings.Split(text, cut)
+	for i := range parts[:len(parts)-1] {
+		parts[i] = m.beforeCut(parts[i])
+	}
+	return strings.Join(parts, cut)
+}
+
+// beforeCut hides the beginning of a value at the end of a text.
+func (m *Mask) beforeCut(text string) string {
+	for _, h := range m.hidden {
+		for n := len(h) - 1; n >= shortestSecret; n-- {
+			if begun, ok := strings.CutSuffix(text, h[:n]); ok {
+				return begun + concealed
+			}
+		}
+	}
+	return text
+}
