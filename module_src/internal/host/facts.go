@@ -30,7 +30,8 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 		func() (err error) { f.SELinux, err = enforcing(); return err },
 		func() (err error) { f.Packaged, err = packaged(ctx, q.Paths); return err },
 		func() (err error) { f.Overriding, err = overriding(q.Overriding); return err },
-		func() (err error) { f.Overridden, err = writtenByUs(q.Overridden); return err },
+		func() (err error) { f.Overridden, err = filesAt(q.Overridden); return err },
+		func() (err error) { f.Written, err = writtenByUs(q.Paths); return err },
 		func() (err error) { f.ReadOnly, f.NoDirectory, err = unwritable(q.Paths); return err },
 		func() (err error) { f.Systemd, err = h.systemdVersion(ctx); return err },
 		func() (err error) { f.Users, err = h.users(ctx, q.Users); return err },
@@ -99,6 +100,22 @@ func overriding(paths []string) (found []sidekiq.OverridingFile, err error) {
 		found = append(found, sidekiq.OverridingFile{Path: path, Link: link})
 	}
 	return found, nil
+}
+
+// filesAt are those of the unit files that there are, also where a link leads to
+// one. What is no file, such as a mask, is left out.
+func filesAt(paths []string) (files []sidekiq.FileText, err error) {
+	for _, path := range paths {
+		content, err := readThrough(path)
+		ok, err := seen(path, err)
+		switch {
+		case ok:
+			files = append(files, sidekiq.FileText{Path: path, Content: string(content)})
+		case err != nil && !isOther(err):
+			return nil, err
+		}
+	}
+	return files, nil
 }
 
 // writtenByUs are those of the unit files that this collection wrote.

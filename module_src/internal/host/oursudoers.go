@@ -17,7 +17,7 @@ const sudoersPolicy = "/etc/sudoers"
 // ourSudoers are the sudoers files of this collection's that are beside a file,
 // or in a directory that the first file of sudo's includes, but for that file
 // itself.
-func ourSudoers(first, file string) (ours []sidekiq.SudoersText, err error) {
+func ourSudoers(first, file string) (ours []sidekiq.FileText, err error) {
 	dirs, err := includedDirs(first)
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func ourSudoers(first, file string) (ours []sidekiq.SudoersText, err error) {
 				return nil, err
 			}
 			if _, origin := sidekiq.OriginOf(content); ok && origin == sidekiq.Ours {
-				ours = append(ours, sidekiq.SudoersText{Path: path, Content: content})
+				ours = append(ours, sidekiq.FileText{Path: path, Content: content})
 			}
 		}
 	}

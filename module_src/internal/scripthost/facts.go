@@ -21,7 +21,12 @@ func (h *Host) Facts(_ context.Context, q sidekiq.Questions) (sidekiq.Facts, err
 	f.Units = asked(f.Units, q.Units)
 	f.Packaged = asked(f.Packaged, q.Paths)
 	f.ReadOnly = slices.DeleteFunc(slices.Clone(q.Paths), func(p string) bool { return !slices.Contains(h.facts.ReadOnly, p) })
-	f.Overridden = slices.DeleteFunc(slices.Clone(q.Overridden), func(p string) bool { return !h.ours(p) })
+	for _, p := range q.Overridden {
+		if file := h.look(p); file.Exists {
+			f.Overridden = append(f.Overridden, sidekiq.FileText{Path: p, Content: file.Content})
+		}
+	}
+	f.Written = slices.DeleteFunc(slices.Clone(q.Paths), func(p string) bool { return !h.ours(p) })
 	f.Overriding = h.overriding(q.Overriding)
 	f.OurTemplate = h.ours(q.Template)
 	f.Instances = h.instances(q.Template)

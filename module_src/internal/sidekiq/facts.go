@@ -63,8 +63,8 @@ type Questions struct {
 	// about where the service goes.
 	Backups string
 
-	// Overridden are paths at which a unit file of ours may be left from
-	// another unit_dir, and over which the service's own file takes precedence.
+	// Overridden are paths at which there may be another unit file of the same
+	// name, over which the service's own file takes precedence.
 	Overridden []string
 
 	// RootFiles are the paths that systemd opens as root for the service.
@@ -96,7 +96,7 @@ type Facts struct {
 
 	// Sudoers are sudoers files of this collection's that are in effect, but for
 	// Questions.SudoersFile.
-	Sudoers []SudoersText
+	Sudoers []FileText
 
 	// OurTemplate says that there is a template and that it is this
 	// collection's; Instances are the instances of the service's name on the
@@ -133,7 +133,8 @@ type Facts struct {
 	Unseen []string
 
 	Overriding  []OverridingFile // the files that there are
-	Overridden  []string         // those that are this collection's
+	Overridden  []FileText       // the files that there are
+	Written     []string         // those of Questions.Paths that this collection wrote
 	ReadOnly    []string         // those of Questions.Paths that are on a file system mounted read-only
 	NoDirectory []string         // those of Questions.Paths whose directory does not exist
 }
@@ -158,8 +159,8 @@ type Sudo struct {
 	Visudo  string // absolute path; empty: none
 }
 
-// SudoersText is a sudoers file of this collection's.
-type SudoersText struct {
+// FileText is a file of root's.
+type FileText struct {
 	Path, Content string
 }
 

@@ -41,15 +41,28 @@ func (s Service) overridden() []string {
 	return paths
 }
 
-// warnOfOverridden warns of unit files that are left from another unit_dir.
-// They are not removed, since systemd would use them if the service's own file
-// were lost.
-func (w *wanting) warnOfOverridden() {
+// lookBelow judges unit files of the same name in directories over which the
+// service's own takes precedence. One of ours is left from another unit_dir; it
+// is not removed, since systemd would use it if the service's own file were
+// lost. One that is somebody else's is what the manager would load today, and is
+// taken over only with consent.
+func (w *wanting) lookBelow() {
 	for _, file := range w.facts.Overridden {
-		if w.State == Absent {
-			w.warn("%s belongs to this collection, too, but was written with another unit_dir; it is left as it is. Remove it with: rm %s", file, shell.Word(file))
-		} else {
-			w.warn("%s belongs to this collection, too, but was written with another unit_dir, and has no effect beside the file in %s. Remove it with: rm %s", file, w.UnitDir, shell.Word(file))
+		project, origin := OriginOf(file.Content)
+		mine := origin != Foreign && (project == "" || w.isOf(project) || w.State == Absent && w.Project == "")
+		switch {
+		case mine && origin == Ours && w.State == Absent:
+			w.warn("%s belongs to this collection, too, but was written with another unit_dir; it is left as it is. Remove it with: rm %[1]s", file.Path)
+		case mine && origin == Ours:
+			w.warn("%s belongs to this collection, too, but was written with another unit_dir, and has no effect beside the file in %s. Remove it with: rm %[1]s",
+				file.Path, w.UnitDir)
+		case mine || path.Base(file.Path) != w.Unit():
+		case w.State == Absent && contains(w.facts.Written, w.UnitPath()):
+			w.warn("%s is in effect again, which is not of this service; whether it was enabled before is not known, so it is left disabled: systemctl enable %s",
+				file.Path, shell.Word(w.Unit()))
+		case w.State != Absent && !w.Replace && !contains(w.facts.Written, w.UnitPath()):
+			w.fail("name", "%s is a unit already, by %s, which is not of this service; a file in %s would take its place, and state: absent would leave it "+
+				"disabled; set another name, or replace: true to take it over", w.Unit(), file.Path, w.UnitDir)
 		}
 	}
 }

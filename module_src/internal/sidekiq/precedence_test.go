@@ -55,10 +55,47 @@ func TestUnitFilesOfAnotherUnitDirAreTold(t *testing.T) {
 		if asked := s.Questions().Overridden; !slices.Contains(asked, unitPath) || slices.Contains(asked, s.UnitPath()) {
 			t.Errorf("%s: asked for %q", options, asked)
 		}
-		f.Overridden = []string{unitPath}
+		f.Overridden = []FileText{{Path: unitPath, Content: "# " + marker("p") + "\n"}}
 		_, warnings, err := s.Want(f)
 		if err != nil || len(warnings) == 0 || !strings.HasPrefix(warnings[0], want) {
 			t.Errorf("%s: %q, %v; want %q", options, warnings, err, want)
+		}
+	}
+}
+
+// TestAUnitOfAnothersIsTakenOverOnlyWithConsent has a unit of that name in a
+// directory over which the service's own takes precedence.
+func TestAUnitOfAnothersIsTakenOverOnlyWithConsent(t *testing.T) {
+	const below = "/lib/systemd/system/cron.service"
+	cron := FileText{Path: below, Content: "[Service]\nExecStart=/usr/sbin/cron\n"}
+	first := FileText{Path: below, Content: "# " + marker("first") + "\n"}
+	old := FileText{Path: below, Content: "[Service]\nWorkingDirectory=/opt/p/current\nExecStart=/usr/local/bin/bundle exec sidekiq\n"}
+	for _, test := range []struct {
+		options string
+		file    FileText
+		written bool
+		refused bool
+	}{
+		{"", cron, false, true},
+		{"", first, false, true},
+		{"", old, false, false},
+		{`, "replace": true`, cron, false, false},
+		{"", cron, true, false}, // consent was given when our file was written
+		{`, "state": "absent"`, cron, true, false},
+		{`, "state": "absent"`, cron, false, false},
+	} {
+		f := debian12()
+		f.Overridden = []FileText{test.file}
+		s := mustParse(t, `{"project_name": "p", "name": "cron", "unit_dir": "/etc/systemd/system"`+test.options+`}`)
+		if test.written {
+			f.Written = []string{s.UnitPath()}
+		}
+		_, warnings, err := s.Want(f)
+		if refused := err != nil && strings.Contains(err.Error(), below) && strings.Contains(err.Error(), "replace: true"); refused != test.refused {
+			t.Errorf("%+v: got %v", test, err)
+		}
+		if said := strings.Contains(strings.Join(warnings, " "), "systemctl enable cron.service"); said != (s.State == Absent && test.written) {
+			t.Errorf("%+v: got %q", test, warnings)
 		}
 	}
 }

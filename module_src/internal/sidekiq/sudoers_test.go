@@ -173,7 +173,7 @@ func TestARightThatIsWithdrawnIsGone(t *testing.T) {
 	for _, state := range []converge.State{old, second, another} {
 		for _, f := range state.Files {
 			if f.Kind == converge.SudoersFile {
-				facts.Sudoers = append(facts.Sudoers, SudoersText{Path: f.Path, Content: f.Content})
+				facts.Sudoers = append(facts.Sudoers, FileText{Path: f.Path, Content: f.Content})
 			}
 		}
 	}

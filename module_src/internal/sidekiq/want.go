@@ -29,7 +29,7 @@ func (e *UnmetError) Error() string { return strings.Join(e.Reasons, "; ") }
 func (s Service) Want(f Facts) (want converge.State, warnings []string, err error) {
 	w := wanting{Service: s, facts: f}
 	w.packages()
-	w.warnOfOverridden()
+	w.lookBelow()
 	if s.State == Absent {
 		if n := len(f.Backups); n > 0 {
 			w.warn("what this service has replaced is kept in %s", path.Join(s.BackupDir(), f.Backups[n-1]))
@@ -104,7 +104,7 @@ func (w *wanting) oldSystemd() {
 func (w *wanting) packages() {
 	for _, path := range w.Paths() {
 		if name := w.facts.Packaged[path]; name != "" && path != w.TemplatePath() && path != w.SudoersFile {
-			w.fail("unit_dir", "%s belongs to the package %s and is not touched; set unit_dir to /etc/systemd/system, or another name", path, name)
+			w.fail("unit_dir", "%s belongs to the package %s and is not touched; set another name, or, to have this service in its place, unit_dir to /etc/systemd/system and replace: true", path, name)
 		}
 	}
 	if name := w.facts.Packaged[w.SudoersFile]; name != "" {
