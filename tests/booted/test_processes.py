@@ -217,3 +217,21 @@ def test_each_with_settings_of_its_own(host: Host) -> None:
     for name in ("sidekiq@rest", "sidekiq@rest.service"):
         for verb in ("status", "reload", "restart", "stop", "start", "kill -s TSTP"):
             host.sh(f"runuser -u deploy -- sudo -n systemctl {verb} {name}")
+
+
+@pytest.mark.long
+def test_a_template_of_somebody_else_is_taken_over_only_with_consent(host: Host) -> None:
+    """Its instances that run and are enabled are taken over or stopped, and none of them is left enabled by itself."""
+    host.sh(
+        "printf '[Service]\\nUser=deploy\\nWorkingDirectory=/opt/laevigata/current\\nExecStart=/usr/local/bin/bundle exec sidekiq -e production\\n"
+        "Restart=always\\n[Install]\\nWantedBy=multi-user.target\\n' >/etc/systemd/system/sidekiq@.service;"
+        " systemctl daemon-reload; systemctl enable -q --now sidekiq@1 sidekiq@2 sidekiq@3"
+    )
+    host.wait("[ $(pgrep -u deploy -fc '^sidekiq .* busy]') = 3 ]")
+    refused = host.converge(processes=2)
+    assert refused["failed"] and "is made from /etc/systemd/system/sidekiq@.service, which something else wrote" in refused["msg"]
+    taken = host.converge(processes=2, replace=True)
+    assert not taken.get("failed"), taken["msg"]
+    assert sidekiqs(host) == 2 and set(instances(host)) == {"sidekiq@1.service", "sidekiq@2.service"}
+    assert host.out("find /etc/systemd/system -name 'sidekiq@[0-9]*'") == ""
+    assert not host.converge(processes=2)["changed"]

@@ -68,11 +68,22 @@ func (h *Host) linkTo(unit, dir string, e fs.DirEntry) (link converge.Link, ok b
 	if errors.Is(err, unix.EINVAL) {
 		return converge.Link{}, false, nil // it is no link
 	}
-	if ok, err := seen(path, err); !ok || filepath.Base(target) != unit {
+	file := filepath.Base(target)
+	if ok, err := seen(path, err); !ok || file != unit && file != templateOf(unit) {
 		return converge.Link{}, false, err
 	}
-	target, err = h.spelled(path, target, unit)
+	target, err = h.spelled(path, target, file)
 	return converge.Link{Path: path, Target: target}, true, err
+}
+
+// templateOf is the file that an instance is made from where it has none of its
+// own: systemd.unit(5). For other units it is "".
+func templateOf(unit string) string {
+	stem, rest, ok := strings.Cut(unit, "@")
+	if !ok {
+		return ""
+	}
+	return stem + "@" + filepath.Ext(rest)
 }
 
 // spelled gives the target of a link in the spelling of Options.UnitDir, where
