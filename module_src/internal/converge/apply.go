@@ -259,4 +259,5 @@ func undo(ctx context.Context, h Host, done []Step, failed *Failure) {
 			failed.Again = append(failed.Again, unit.Unit)
 		}
 	}
+	stopLatecomers(ctx, h, done, failed)
 }

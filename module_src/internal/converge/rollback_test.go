@@ -540,3 +540,23 @@ func TestAStepOfARollbackThatFailsIsTriedOnceMore(t *testing.T) {
 		}
 	}
 }
+
+func TestAUnitThatIsStartedWhileARollbackGoesOnIsStopped(t *testing.T) {
+	const second = "second.service"
+	h := befores[1].host("simple", managers[0])
+	want := wanted(converge.Up, unitFile(unitText("new", "simple", "boot=1s")))
+	f := unitFile(unitText("second", "simple", "life=50ms"))
+	f.Path, f.Units = fileOf(second), []string{second}
+	want.Files = append(want.Files, f)
+	want.Units = append(want.Units, converge.Unit{Name: second, Activity: converge.Up, Proof: proof})
+	h.OnEffect = func(_ int, what string) {
+		if what == "stop "+second {
+			h.OnEffect = nil
+			h.Systemctl(converge.Start, second)
+		}
+	}
+	_, err := run(context.Background(), t, h, want, converge.Rollback)
+	if failed := failure(t, err); !failed.RolledBack || h.Snapshot().Units[second].Alive || h.OnEffect != nil {
+		t.Errorf("%v: %+v", failed, h.Snapshot().Units[second])
+	}
+}

@@ -260,6 +260,26 @@ func (s restoreUnit) proofOfOld() Proof {
 	return proof
 }
 
+// stopLatecomers stops what was not running before and has been started while
+// the rollback went on: the command of a unit that starts others may have been
+// at work when that unit was to be stopped.
+func stopLatecomers(ctx context.Context, h Host, done []Step, failed *Failure) {
+	for _, s := range done {
+		run, ok := s.(RunUnit)
+		if !ok || run.Was.Activity != Down || failed.tells(run.Unit) {
+			continue
+		}
+		if now, err := h.Unit(ctx, run.Unit); err != nil || now.Activity == Down {
+			continue // an error will be told of by the last look
+		}
+		for _, i := range run.invert() {
+			if err := undoStep(ctx, h, i); err != nil {
+				failed.notUndone(i, err)
+			}
+		}
+	}
+}
+
 // undoStep carries out one step of a rollback within a bounded time. A step that
 // fails is tried once more, since it looks first and there is nothing behind a
 // rollback that would put things right. What was started and does not come up
