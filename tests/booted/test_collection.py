@@ -74,6 +74,18 @@ def test_only_expected_files(tarball: Path) -> None:
     assert not missing and len(programs) > 1
 
 
+def test_links_between_the_documents_lead_to_what_is_shipped(tarball: Path) -> None:
+    with tarfile.open(tarball) as tar:
+        names = {name.removeprefix("./") for name in tar.getnames()}
+        pages = {name: tar.extractfile(name).read().decode() for name in tar.getnames() if name.endswith(".md")}
+    dead = []
+    for page, text in pages.items():
+        for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text):
+            if os.path.normpath(os.path.join(os.path.dirname(page), target)) not in names:
+                dead.append(f"{page}: {target}")
+    assert not dead and len(pages) > 10
+
+
 def test_licences_of_every_linked_module(tarball: Path) -> None:
     amd64 = ROOT / "plugins/plugin_utils/_bin/sidekiq_service_linux_amd64"
     built = subprocess.run(["go", "version", "-m", amd64], text=True, capture_output=True, check=True).stdout
