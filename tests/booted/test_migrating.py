@@ -80,9 +80,9 @@ def test_the_warning_rids_the_host_of_capistrano_sidekiqs_service(lingering: Hos
     host.wait("pgrep -u deploy -f 'sidekiq .*[12] of 2 busy'")
     [warning] = host.converge()["warnings"]
     assert host.out("pgrep -u deploy -fc '^sidekiq [0-9]'") == "2"
-    remedy = re.search(r"remove it: (systemctl --user .*), as deploy$", warning)
+    remedy = re.search(r"disable and stop that unit by `(sudo -u deploy [^`]*)`.*and remove its file$", warning)
     assert remedy, warning
-    as_deploy(host, remedy[1])
+    host.sh(f"{remedy[1]} disable --now {name} && rm /home/deploy/.config/systemd/user/{name}.service")
     result = host.converge()
     assert not result["changed"] and not result.get("warnings"), result
     assert host.out("pgrep -u deploy -f '^sidekiq [0-9]'") == str(host.main_pid())

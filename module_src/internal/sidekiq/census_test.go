@@ -105,7 +105,7 @@ func TestWhatRunsBesideTheServiceIsWarnedOfOnce(t *testing.T) {
 		{"an instance that is not the service's", in("/system.slice/sidekiq@1.service"), nil, "systemctl disable --now sidekiq@1.service"},
 		{"a unit whose file is warned of", in("/system.slice/x.service"), []OtherUnit{{Path: "/etc/systemd/system/x.service", Content: capistranoUnit}}, "remove it"},
 		{"an instance whose file is", in("/system.slice/x@2.service"), []OtherUnit{{Path: "/etc/systemd/system/x@.service", Content: capistranoUnit}}, "remove it"},
-		{"a user's unit whose file is", in(user + "x.service"), []OtherUnit{{Path: "/home/deploy/x.service", User: "deploy", Content: capistranoUnit}}, "as deploy"},
+		{"a user's unit whose file is", in(user + "x.service"), []OtherUnit{{Path: "/home/deploy/x.service", User: "deploy", Content: capistranoUnit}}, "sudo -u deploy"},
 		{"a web server that embeds it", Running{PID: 7, Kind: Embedded, Place: PlaceOf("0::/system.slice/puma.service")}, nil, ""},
 	} {
 		f := debian12()

@@ -26,17 +26,18 @@ func (w *wanting) rivals() {
 			continue
 		}
 		w.warn("%s runs the Sidekiq of %s, too, so that there are more processes than wanted, and some of them run old code after a deploy; "+
-			"%s", shown(u.Path), w.Dir, u.removal())
+			"%s", shown(u.Path), w.Dir, u.removal(w.facts.Users[u.User].UID))
 	}
 }
 
 // removal says how to end the unit for good. Unlike systemctl stop, systemctl
 // disable takes no pattern, and its status for one is 0 all the same; for a
 // template it disables all instances. A name that the user has chosen is never
-// part of a command, which somebody may paste into a shell.
-func (u OtherUnit) removal() string {
+// part of a command, which somebody may paste into a shell. uid is the user's.
+func (u OtherUnit) removal(uid int) string {
 	if u.User != "" {
-		return fmt.Sprintf("remove it: as %s, disable and stop that unit by systemctl --user, and remove its file", u.User)
+		return fmt.Sprintf("remove it: disable and stop that unit by `sudo -u %s XDG_RUNTIME_DIR=/run/user/%d systemctl --user`, "+
+			"which needs no login session, and remove its file", shell.Word(u.User), uid)
 	}
 	name := path.Base(u.Path)
 	end := "systemctl disable --now " + shell.Word(name)

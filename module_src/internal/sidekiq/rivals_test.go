@@ -46,14 +46,14 @@ func TestRivals(t *testing.T) {
 		{
 			"a template of a user", laevigata,
 			OtherUnit{Path: "/home/deploy/.config/systemd/user/x@.service", User: "deploy", Content: capistranoUnit},
-			"remove it: as deploy, disable and stop that unit by systemctl --user",
+			"remove it: disable and stop that unit by `sudo -u deploy XDG_RUNTIME_DIR=/run/user/",
 		},
 		{
 			"a name for a terminal and a shell", laevigata,
 			OtherUnit{Path: "/home/deploy/.config/systemd/user/\x1b[2J\n;id>pwn;.service", User: "deploy", Content: capistranoUnit},
 			`"/home/deploy/.config/systemd/user/\x1b[2J\n;id>pwn;.service" runs the Sidekiq of /opt/laevigata/current, too, so that there are more ` +
-				`processes than wanted, and some of them run old code after a deploy; remove it: as deploy, disable and stop that unit by systemctl --user, ` +
-				`and remove its file`,
+				`processes than wanted, and some of them run old code after a deploy; remove it: disable and stop that unit by ` +
+				"`sudo -u deploy XDG_RUNTIME_DIR=/run/user/1000 systemctl --user`, which needs no login session, and remove its file",
 		},
 		{
 			"a name of root's for a shell", laevigata,
