@@ -130,8 +130,8 @@ OBSTACLES = {
     ),
     "a file of a package": Obstacle(
         PACKAGE,
-        [UNIT + " belongs to the package sidekiq-packaged", "set unit_dir to /etc/systemd/system", "another name"],
-        then={"unit_dir": "/etc/systemd/system"},
+        [UNIT + " belongs to the package sidekiq-packaged", "set another name", "unit_dir to /etc/systemd/system and replace: true"],
+        then={"unit_dir": "/etc/systemd/system", "replace": True},
     ),
     "another project's service": Obstacle(
         f"printf '# Written by curationexperts.sidekiq for hyrax; changes here are overwritten.\\n' >{UNIT}",
@@ -271,7 +271,8 @@ def test_capistrano_sidekiqs_own_unit_is_warned_about(clean: Host, path: str) ->
     host.sh("chown -R deploy: /home/deploy")
     result = host.converge(state="present")
     [warning] = result["warnings"]
-    assert not result.get("failed") and unit in warning and "disable --now laevigata_sidekiq_production.service" in warning, result
+    remedy = "systemctl --user" if path.startswith("/home") else "systemctl disable --now laevigata_sidekiq_production.service"
+    assert not result.get("failed") and unit in warning and remedy in warning, result
     again = host.converge(state="present", check=True, prefix="strace -f -qq -o /root/trace -e trace=execve,openat")
     assert again["steps"] == [] and again["warnings"] == [warning]
     assert host.out("grep -c execve /root/trace") == "1"

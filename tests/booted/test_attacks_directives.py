@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from conftest import APP, Host
 
+pytestmark = pytest.mark.long
+
 SECRET = "HORSEBATTERY"
 SHARED = f"{APP}/shared"
 IN_ROOT = "/proc/$(systemctl show -p MainPID control | cut -d = -f 2)/root"
@@ -43,7 +45,6 @@ def by_hand(host: Host, directive: str, value: str) -> None:
     )
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("name", ATTACKS)
 def test_root_neither_opens_nor_gives_away_what_the_deploy_user_chooses(host: Host, name: str) -> None:
     since, directive, value, works = ATTACKS[name]
@@ -59,7 +60,6 @@ def test_root_neither_opens_nor_gives_away_what_the_deploy_user_chooses(host: Ho
     host.sh("[ ! -e /lib/systemd/system/sidekiq.service ]")
 
 
-@pytest.mark.long
 def test_directives_of_roots_own_places_are_accepted(host: Host) -> None:
     host.sh(PLACES)
     result = host.converge(directives={"Service": {"BindPaths": "/srv:/mnt", "StateDirectory": "sidekiq-own", "ExecStartPre": "/bin/true %n"}})
@@ -69,7 +69,6 @@ def test_directives_of_roots_own_places_are_accepted(host: Host) -> None:
     assert not again.get("failed") and not again["changed"], again
 
 
-@pytest.mark.long
 def test_a_right_that_is_withdrawn_is_gone(host: Host) -> None:
     allowed = "runuser -u deploy -- sudo -n systemctl status sidekiq"
     for then in ({"sudoers_file": "/etc/sudoers.d/other", "sudo_commands": ["start"]}, {"sudo": False}, {"state": "absent"}):
@@ -82,7 +81,6 @@ def test_a_right_that_is_withdrawn_is_gone(host: Host) -> None:
         assert not host.out("grep -l curationexperts /etc/sudoers.d/first; true")
 
 
-@pytest.mark.long
 def test_no_value_is_in_any_text(host: Host) -> None:
     """The values of env, of an env file and of a unit that is replaced, where systemd, Sidekiq and a diff would show them."""
     url = f"redis://:{SECRET} pass@localhost:1"
