@@ -23,12 +23,12 @@ EXPECTED = re.compile(
     | changelogs/(changelog|config)\.yaml | changelogs/fragments/([\w.-]+\.yml|\.keep)
     | docs/([\w-]+/)?[\w-]+\.(md|json) | docs/docsite/([\w-]+\.yml|rst/[\w-]+\.rst)
     | licenses/([\w.-]+/)+(LICENSE|COPYING|NOTICE|PATENTS)[\w.-]*
-    | meta/runtime\.yml
-    | module_src/([\w-]+/)*[\w-]+\.go | module_src/.*/testdata/.+
+    | meta/(runtime|execution-environment)\.yml
+    | module_src/([\w-]+/)*[\w-]+\.go | module_src/(.*/)?testdata/.+
     | playbooks/\w+\.yml | playbooks/files/[\w.]+
     | plugins/(action|modules|plugin_utils)/\w+\.py
     | plugins/plugin_utils/_bin/(SHA256SUMS|sidekiq_service_linux_(amd64|arm64|ppc64le|s390x|riscv64))
-    | roles/sidekiq/README\.md | roles/sidekiq/(defaults|meta|tasks)/\w+\.yml
+    | roles/sidekiq/README\.md | roles/sidekiq/(defaults|handlers|meta|tasks)/\w+\.yml
     """
 )
 
