@@ -43,7 +43,7 @@ func (t transition) next() options {
 
 var (
 	standingIn = options{
-		"project_name": "laevigata", "exec_start": "/usr/local/bin/faults stand-in", "type": "notify", "watchdog_sec": 0, "start_timeout": 20,
+		"project_name": "laevigata", "exec_start": "/usr/local/bin/faults stand-in sidekiq", "type": "notify", "watchdog_sec": 0, "start_timeout": 20,
 	}
 	changed = standingIn.with(options{"umask": "0022", "sudo_commands": []string{"restart", "status"}, "wanted_by": []string{"default.target"}})
 	dying   = changed.with(options{"exec_start": "/bin/false", "type": "simple"})
