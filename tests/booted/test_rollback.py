@@ -231,7 +231,7 @@ def test_a_unit_written_by_hand_comes_back_as_it_was(host: Host) -> None:
     host.sh(f"cat >{UNIT} && touch -d '2024-02-29 12:00' {UNIT} && systemctl daemon-reload && systemctl enable --now sidekiq", stdin=OLD)
     host.wait("ps -o args= -p $(systemctl show -p MainPID sidekiq | cut -d = -f 2-) | grep busy")
     before = standing(host)
-    failed(host.converge(exec_start=DIES), AS_BEFORE)
+    failed(host.converge(exec_start=DIES, replace=True), AS_BEFORE)
     assert standing(host) == before
     works(host)
 
