@@ -322,7 +322,7 @@ options:
   backup:
     description:
       - Keep each file that is changed or removed, whole, in a directory of its own below C(/var/lib/curationexperts.sidekiq/backup), where only
-        root can look. RV(backup_dir) says which. Nothing removes these copies.
+        root can look. C(backup_dir) in the result says which. Nothing removes these copies.
     type: bool
     default: false
 notes:
