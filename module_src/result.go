@@ -10,6 +10,7 @@ import (
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/results"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/shell"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
 
@@ -116,6 +117,9 @@ func (r *progress) lastWords(f *converge.Failure) string {
 		return ""
 	}
 	file, more := "", "journalctl -u "+strings.TrimSuffix(f.Unit, ".service")
+	if strings.HasPrefix(f.Unit, r.service.Name+"@") {
+		more += ", and of all processes: journalctl -u " + shell.Word(r.service.Name+"@*")
+	}
 	if f.Traces.LogFile != "" {
 		file, more = " in "+f.Traces.LogFile+" and the journal", f.Traces.LogFile+" and "+more
 	}

@@ -52,7 +52,11 @@ def options_of(host: Host, failure: Failure) -> dict[str, Any]:
     return options
 
 
-@pytest.mark.parametrize("name", [name for name, failure in FAILURES.items() if SUITE in failure.only])
+HERE = [name for name, failure in FAILURES.items() if SUITE in failure.only]
+
+
+# All of them take minutes; each tenth is tried in the quick tests, too.
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.long if i % 10 else []) for i, name in enumerate(HERE)])
 def test_a_failure_is_told_by_its_words(host: Host, release: str, name: str) -> None:
     failure = FAILURES[name]
     bring_about(host, release, failure)
