@@ -44,10 +44,11 @@ func (r *progress) readByName(ctx context.Context, h machine) (found bool, err e
 		return false, err
 	}
 	if unit.Fragment == "" && unit.LoadState != "masked" {
-		if err := r.byName.Missing(); !r.request.Check {
-			return false, err
+		missing := r.byName.Missing()
+		if !r.request.Check {
+			return false, missing
 		}
-		r.warnings = append(r.warnings, fmt.Sprintf("could not look: %v", r.byName.Missing()))
+		r.warnings = append(r.warnings, fmt.Sprintf("could not look: %v", missing))
 		return false, nil
 	}
 	file, err := h.File(ctx, unit.Fragment)

@@ -3,9 +3,9 @@
 package sidekiq
 
 import (
+	"errors"
 	"fmt"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -74,7 +74,7 @@ func (b *ByName) Missing() error {
 // that of an umbrella.
 func (b *ByName) Read(u converge.Unit, content string) (instances []string, err error) {
 	if u.LoadState == "masked" {
-		return nil, fmt.Errorf("%s", masked(u.Name, "unmask"))
+		return nil, errors.New(masked(u.Name, "unmask"))
 	}
 	project, origin := OriginOf(content)
 	if origin != Ours {
@@ -114,8 +114,7 @@ func (b *ByName) read(content string) {
 			}
 		case "ExecStart":
 			// What a program of the user's own shows in its title is not known.
-			words, _ := systemd.Words(l.Value)
-			if !slices.ContainsFunc(allWords(words), func(w string) bool { return path.Base(w) == "sidekiq" }) {
+			if words, _ := systemd.Words(l.Value); !startSidekiq(words) {
 				b.ExecStart = words
 			}
 		}
@@ -135,12 +134,12 @@ func (b *ByName) Questions() Questions {
 // are to do.
 func (b *ByName) Want(f Facts) (want converge.State, warnings []string) {
 	w := wanting{Service: b.Service, facts: f}
-	unit := w.umbrellaRow(converge.Unit{Name: b.Unit(), Enabled: b.enabled, Activity: w.activity(), Proof: w.proof()})
+	activity := w.activity()
+	unit := w.umbrellaRow(converge.Unit{Name: b.Unit(), Enabled: b.enabled, Activity: activity, Proof: w.proof()})
 	want.Units = append(want.Units, unit)
 	for _, i := range b.Instances {
 		one := wanting{Service: i.Own, facts: f}
-		activity := w.activity()
 		want.Units = append(want.Units, converge.Unit{Name: w.Instance(i.Name), Of: b.Unit(), Activity: activity, Proof: one.proof()})
 	}
-	return want, unique(w.warnings)
+	return want, w.warnings
 }

@@ -311,7 +311,7 @@ func (p *parser) variables(option string) []Variable {
 	var list []Variable
 	members := p.Dict(option)
 	for _, name := range sortedKeys(members) {
-		if !variableName(name) {
+		if !systemd.IsVariable(name) {
 			p.Add(option, "the name of a variable must be letters, digits and _, and not start with a digit, got %q", name)
 			continue
 		}
@@ -329,10 +329,6 @@ func (p *parser) variables(option string) []Variable {
 		list = append(list, Variable{Name: name, Value: value})
 	}
 	return list
-}
-
-func variableName(s string) bool {
-	return onlyRunes(s, "_") && !isDigit(rune(s[0]))
 }
 
 // scalar is the text of a member of a dict. Unlike in an option, a boolean

@@ -85,7 +85,13 @@ func (s Service) runsSidekiq() bool {
 	if s.ExecStart == nil {
 		return true
 	}
-	return slices.ContainsFunc(allWords(s.ExecStart), func(w string) bool { return path.Base(w) == "sidekiq" })
+	return startSidekiq(s.ExecStart)
+}
+
+// startSidekiq reports whether Sidekiq's own program is among the words of a
+// command line.
+func startSidekiq(words []string) bool {
+	return slices.ContainsFunc(allWords(words), func(w string) bool { return path.Base(w) == "sidekiq" })
 }
 
 // allWords are the words of a command line, including those of the scripts in

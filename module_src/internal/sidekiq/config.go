@@ -94,11 +94,11 @@ func (w *wanting) timeout() int {
 }
 
 // env is the environment that Sidekiq runs in.
-func (w *wanting) env() string {
-	if name, ok := flagValue(w.ExecStart, "-e", "--environment"); ok {
+func (s Service) env() string {
+	if name, ok := flagValue(s.ExecStart, "-e", "--environment"); ok {
 		return name
 	}
-	return w.AppEnv
+	return s.AppEnv
 }
 
 // maxConfig is the size in bytes up to which a sidekiq.yml is parsed. Real ones

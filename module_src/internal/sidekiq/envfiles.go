@@ -100,10 +100,7 @@ func (s Service) railsFiles() []string {
 	if s.Dir == "" {
 		return nil
 	}
-	env := s.AppEnv
-	if name, ok := flagValue(s.ExecStart, "-e", "--environment"); ok {
-		env = name
-	}
+	env := s.env()
 	if !onlyRunes(env, "_.-") {
 		return nil
 	}

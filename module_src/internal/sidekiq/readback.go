@@ -235,7 +235,7 @@ func (r *unitReader) environment() {
 			name, value, _ := strings.Cut(a, "=")
 			text, ok := r.expand(value)
 			switch {
-			case !variableName(safeName(name)):
+			case !systemd.IsVariable(safeName(name)):
 				r.cannot("a line of Environment= cannot be read")
 			case !ok || systemd.CheckText(text) != nil:
 				r.cannot("Environment=: the value of %s cannot be given in env", name)

@@ -58,7 +58,7 @@ func (r *unitReader) commandWords(c systemd.Exec) (words []string, ok bool) {
 		}
 		plain := strings.ReplaceAll(word, "$$", "$")
 		words = append(words, plain)
-		whole := strings.HasPrefix(word, "$") && variableName(strings.TrimPrefix(word, "$")+"_")
+		whole := strings.HasPrefix(word, "$") && systemd.IsVariable(strings.TrimPrefix(word, "$")+"_")
 		switch {
 		case whole && len(word) > 1:
 			script, uses = script+" "+word, true

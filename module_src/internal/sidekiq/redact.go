@@ -73,7 +73,7 @@ func commentedOut(line string) (value string, ok bool) {
 // safeName is the name of a variable. It is a stand-in where a file that is not
 // ours has something in that place that may be part of a value.
 func safeName(name string) string {
-	if variableName(name) {
+	if systemd.IsVariable(name) {
 		return name
 	}
 	return "(unreadable)"

@@ -204,7 +204,7 @@ func badAssignment(name, value string) string {
 		return "the file begins with a byte order mark, which becomes part of the variable's name"
 	case strings.HasPrefix(name, "export ") || strings.HasPrefix(name, "export\t"):
 		return "export is not known to systemd; leave it out"
-	case !isVariable(name):
+	case !IsVariable(name):
 		return "the name of a variable must be letters, digits and _, and must not start with a digit"
 	case !utf8.ValidString(value) || strings.ContainsRune(value, utf8.RuneError):
 		return "its value is not UTF-8"
@@ -214,7 +214,9 @@ func badAssignment(name, value string) string {
 	return ""
 }
 
-func isVariable(name string) bool {
+// IsVariable reports whether systemd takes a name for that of a variable:
+// letters and digits of ASCII and _, and no digit first.
+func IsVariable(name string) bool {
 	for i, c := range name {
 		letter := c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 		if !letter && (i == 0 || c < '0' || c > '9') {
