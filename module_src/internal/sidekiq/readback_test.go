@@ -195,8 +195,15 @@ func FuzzReadBack(f *testing.F) {
 	for _, v := range oracle.Hostile() {
 		f.Add(v)
 	}
+	f.Add(strings.Repeat("5", 200)) // a unit's name that is longer once it is complete
 	f.Fuzz(func(t *testing.T, v string) {
 		ways := reachingUnit(v)
+		for _, d := range []string{"Unit.Requires", "Unit.Documentation", "Service.ExecStartPre", "Service.LimitNOFILE", "Install.Alias", "Install.RequiredBy"} {
+			section, name, _ := strings.Cut(d, ".")
+			options := with("directives", map[string]any{section: map[string]any{name: v}})
+			options["sudo"] = false
+			ways["directives, "+d] = quoteJSON(options)
+		}
 		for _, way := range slices.Sorted(maps.Keys(ways)) {
 			if s, err := parse(ways[way]); err == nil {
 				checkReadBack(t, way, s, debian12())

@@ -79,11 +79,17 @@ func UnitType(name string) string {
 // nameCharacters are those of a unit's name.
 const nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_.@-"
 
+// maxUnitName is how long the name of a unit may be, without .service. It is less
+// than systemd's own bound, since with .requires after it the name is also that
+// of a directory.
+const maxUnitName = 200
+
 // UnitName completes the name of a unit as systemctl does: cron is
-// cron.service.
+// cron.service. A full name stays what it is.
 func UnitName(name string) (string, error) {
 	stem, _, _ := strings.Cut(name, ".")
-	if name == "" || strings.Trim(name, nameCharacters) != "" || strings.Contains(".-@", name[:1]) || strings.HasSuffix(stem, "@") || len(name) > 200 {
+	if name == "" || strings.Trim(name, nameCharacters) != "" || strings.Contains(".-@", name[:1]) || strings.HasSuffix(stem, "@") ||
+		len(strings.TrimSuffix(name, ".service")) > maxUnitName {
 		return "", fmt.Errorf("must be the name of a unit, got %q", name)
 	}
 	if t := UnitType(name); t != "" && name != t {
