@@ -93,11 +93,14 @@ options:
   login_shell:
     description:
       - Start Sidekiq from a login shell of the user, C(/bin/bash -lc). Set it where Ruby comes from rbenv, rvm or asdf.
+      - Their lines belong into C(~/.bash_profile) or C(~/.profile). Debian's C(~/.bashrc) ends early for a shell in which nobody types.
     type: bool
     default: false
   exec_start:
     description:
       - A whole command line of your own, in place of the one that is made of other options.
+      - If a shell or a script starts Sidekiq, it has to do so by C(exec), so that systemd's signals reach Sidekiq. O(type=auto) takes
+        V(exec) where the line does not tell that it runs the application's Sidekiq; set V(notify) if it does.
       - Mutually exclusive with O(bundle), O(login_shell), O(app_env), O(config_file), O(queues) and O(concurrency).
     type: str
   queues:
