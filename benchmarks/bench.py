@@ -65,6 +65,7 @@ CASES = {
     "module": Case("module"),
     "role": Case("role"),
     "first": Case("module", undo_first=True),
+    "ordinary-first": Case("ordinary", "ordinary", undo_first=True),
     "ordinary": Case("ordinary", "ordinary"),
     "pipelining": Case("ordinary", "ordinary", {"ANSIBLE_PIPELINING": "true"}),
     "mitogen": Case("ordinary", "ordinary", {"ANSIBLE_STRATEGY": "mitogen_linear"}),
@@ -92,10 +93,8 @@ class Fleet:
     def undo(self, count: int) -> None:
         """As if the collection had never been here, but for the application."""
         for name in self.names[:count]:
-            gone = (
-                f"systemctl disable --now --quiet sidekiq; rm -rf {CACHE} /etc/systemd/system/sidekiq.service /etc/sudoers.d/sidekiq*; systemctl daemon-reload"
-            )
-            as_root(HOST_TOOL, "ssh", name, gone)
+            files = f"{CACHE} /etc/systemd/system/sidekiq.service /lib/systemd/system/sidekiq.service /etc/sudoers.d/sidekiq*"
+            as_root(HOST_TOOL, "ssh", name, f"systemctl disable --now --quiet sidekiq; rm -rf {files}; systemctl daemon-reload")
 
 
 def run(*command: object, **more: Any) -> str:
