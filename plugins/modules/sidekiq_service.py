@@ -310,6 +310,13 @@ options:
     type: bool
     default: false
     version_added: 1.1.0
+  known_services:
+    description:
+      - Other services that run the Sidekiq of the same application and are meant to, such as one of a user's own systemd. They are not warned
+        about. V(worker) stands for C(worker.service), for its template and for its instances, such as C(worker@2.service).
+    type: list
+    elements: str
+    version_added: 1.1.0
   on_failure:
     description:
       - If Sidekiq does not come up, V(rollback) puts everything back as it was, and V(keep) leaves it for you to look at.

@@ -51,6 +51,12 @@ options:
     description:
       - The sudoers file. C(/etc/sudoers.d/<name>-restart-users) if it is not set.
     type: path
+  known_services:
+    description:
+      - Other services that run the Sidekiq of the same application and are meant to. They are not warned about.
+    type: list
+    elements: str
+    version_added: 1.1.0
 notes:
   - The program and the options stay on the host, and C(environment) has no effect, as with M(curationexperts.sidekiq.sidekiq_service).
 attributes:

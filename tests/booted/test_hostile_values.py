@@ -104,6 +104,7 @@ WAYS: dict[str, Way] = {
     "sudo_commands": item("sudo_commands"),
     "sudoers_file": plain("sudoers_file", prefix="/etc/sudoers.d/"),
     "unit_dir": plain("unit_dir", prefix="/etc/systemd/"),
+    "known_services": item("known_services"),
 }
 
 ELSEWHERE = {"instances": "test_processes.py"}

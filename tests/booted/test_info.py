@@ -143,6 +143,8 @@ def test_another_service_that_runs_the_same_application_is_a_warning(host: Host)
     (warning,) = info(host)["warnings"]
     assert "/etc/systemd/system/sidekiq-production.service runs the Sidekiq of /opt/laevigata/current, too" in warning
     assert "systemctl disable --now sidekiq-production.service" in warning
+    assert "warnings" not in info(host, known_services=["sidekiq-production"])
+    assert "warnings" not in host.converge(known_services=["sidekiq-production"])
 
 
 def test_three_processes_of_which_one_is_stopped(host: Host) -> None:

@@ -154,11 +154,25 @@ func lastUnit(names []string) string {
 // no unit of this collection has started, one of each control group.
 func (w *wanting) runningRivals() {
 	for _, r := range rivalsAmong(w.facts.Running) {
-		if r.Kind == Embedded || w.itself(r.Place) || w.warnedOf(r.Place) {
+		if r.Kind == Embedded || w.itself(r.Place) || w.warnedOf(r.Place) || w.known(r.Place.Unit) {
 			continue
 		}
+		meant := ""
+		if r.Place.Unit != "" && (r.Place.Manager == SystemManager || r.Place.Manager == UserManager) {
+			meant = "name its service in known_services if it is meant, or "
+		}
 		w.warn("%s runs the Sidekiq of %s, too, so that there are more processes than wanted, and some of them run old code after a deploy; "+
-			"to end it: %s", r, w.Dir, r.Removal())
+			"%sto end it: %s", r, w.Dir, meant, r.Removal())
+	}
+}
+
+// embedded tells of web servers that run a Sidekiq within themselves, which is
+// a way to run one and nothing to be warned of when the service is set up.
+func (w *wanting) embedded() {
+	for _, r := range rivalsAmong(w.facts.Running) {
+		if r.Kind == Embedded && !w.known(r.Place.Unit) {
+			w.warn("%s runs the Sidekiq of %s within a web server: it takes jobs from the same Redis, and has new code when the web server is restarted", r, w.Dir)
+		}
 	}
 }
 

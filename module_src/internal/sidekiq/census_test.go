@@ -106,11 +106,14 @@ func TestWhatRunsBesideTheServiceIsWarnedOfOnce(t *testing.T) {
 		{"a unit whose file is warned of", in("/system.slice/x.service"), []OtherUnit{{Path: "/etc/systemd/system/x.service", Content: capistranoUnit}}, "remove it"},
 		{"an instance whose file is", in("/system.slice/x@2.service"), []OtherUnit{{Path: "/etc/systemd/system/x@.service", Content: capistranoUnit}}, "remove it"},
 		{"a user's unit whose file is", in(user + "x.service"), []OtherUnit{{Path: "/home/deploy/x.service", User: "deploy", Content: capistranoUnit}}, "sudo -u deploy"},
+		{"an instance of a service that is meant", in("/system.slice/known@2.service"), nil, ""},
+		{"a user's unit that is meant", in(user + "known.service"), nil, ""},
+		{"cron, of which no unit is meant", in("/system.slice/cron.service"), nil, "run old code after a deploy; to end it: "},
 		{"a web server that embeds it", Running{PID: 7, Kind: Embedded, Place: PlaceOf("0::/system.slice/puma.service")}, nil, ""},
 	} {
 		f := debian12()
 		f.Running, f.OtherUnits = []Running{c.running}, c.units
-		_, warnings, err := mustParse(t, `{"project_name": "laevigata"}`).Want(f)
+		_, warnings, err := mustParse(t, `{"project_name": "laevigata", "known_services": ["known"]}`).Want(f)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,5 +121,17 @@ func TestWhatRunsBesideTheServiceIsWarnedOfOnce(t *testing.T) {
 		if c.want == "" && strings.Contains(warned, "runs the Sidekiq") || !strings.Contains(warned, c.want) || strings.Count(warned, "runs the Sidekiq") > 1 {
 			t.Errorf("%s: got %q, want %q", c.name, warned, c.want)
 		}
+	}
+}
+
+func TestAWebServerThatEmbedsItIsToldOfByTheReportOnly(t *testing.T) {
+	f := debian12()
+	f.Running = []Running{{PID: 7, Kind: Embedded, Place: PlaceOf("0::/system.slice/puma.service")}}
+	s := mustParse(t, `{"project_name": "laevigata"}`)
+	if told := s.Rivals(f); len(told) != 1 || !strings.HasPrefix(told[0], "process 7, of puma.service runs the Sidekiq of /opt/laevigata/current within a web server") {
+		t.Errorf("%q", told)
+	}
+	if s.Known = []string{"puma"}; len(s.Rivals(f)) != 0 {
+		t.Errorf("%q", s.Rivals(f))
 	}
 }

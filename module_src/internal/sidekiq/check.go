@@ -97,6 +97,19 @@ func (p *parser) units(option string) []string {
 	return units
 }
 
+// services are names of services, without .service.
+func (p *parser) services(option string) []string {
+	var names []string
+	for _, unit := range p.units(option) {
+		name, ok := strings.CutSuffix(unit, ".service")
+		if !ok {
+			p.Add(option, "must be services, got %q", unit)
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
 func (p *parser) redisUnit(option string) string {
 	name := p.String(option)
 	if name == "auto" || name == "none" {

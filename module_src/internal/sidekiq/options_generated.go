@@ -66,6 +66,7 @@ func Options() ansible.Schema {
 		{Name: "unit_dir", Type: ansible.Path, Default: "/lib/systemd/system"},
 		{Name: "restart_on_change", Type: ansible.Bool, Default: true},
 		{Name: "require_deployed", Type: ansible.Bool, Default: false},
+		{Name: "known_services", Type: ansible.List, Elements: ansible.Str},
 		{Name: "on_failure", Type: ansible.Str, Choices: []string{"rollback", "keep"}, Default: "rollback"},
 		{Name: "replace", Type: ansible.Bool, Default: false},
 		{Name: "backup", Type: ansible.Bool, Default: false},
@@ -81,5 +82,6 @@ func InfoOptions() ansible.Schema {
 		{Name: "user", Type: ansible.Str},
 		{Name: "unit_dir", Type: ansible.Path, Default: "/lib/systemd/system"},
 		{Name: "sudoers_file", Type: ansible.Path},
+		{Name: "known_services", Type: ansible.List, Elements: ansible.Str},
 	}
 }

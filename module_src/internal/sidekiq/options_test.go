@@ -31,7 +31,7 @@ func examples() []string {
 		full,
 		`{"project_name": "p", "working_directory": "/srv/p", "state": "stopped", "enabled": false, "login_shell": true, "processes": 3,
 			"restart_on_change": false, "on_failure": "keep", "replace": true, "backup": true}`,
-		`{"project_name": "p", "working_directory": "/srv/p", "exec_start": "/bin/x -t 200", "require_deployed": true}`,
+		`{"project_name": "p", "working_directory": "/srv/p", "exec_start": "/bin/x -t 200", "require_deployed": true, "known_services": ["other"]}`,
 		own,
 		`{"project_name": "p", "working_directory": "/srv/p", "sudo": false, "hardening": "strict", "type": "simple", "log_file": "/var/log/p/p.log"}`,
 	}
@@ -71,6 +71,7 @@ func outcomes(t *testing.T, options map[string]any) []outcome {
 	undeployed := on(252)
 	undeployed.Deployed = false
 	old.Lock.Content = "    sidekiq (5.2.9)\n"
+	undeployed.OtherUnits = []OtherUnit{{Path: "/etc/systemd/system/other.service", Content: strings.ReplaceAll(capistranoUnit, "/opt/laevigata/current", s.Dir)}}
 	var list []outcome
 	for _, facts := range []Facts{on(257), debian12(), old, on(229), undeployed} {
 		want, warnings, err := s.Want(facts)
@@ -199,6 +200,7 @@ func bounds() map[string]bound {
 		"after":                    ofLength(200).inList(),
 		"wants":                    ofLength(200).inList(),
 		"wanted_by":                ofLength(200).inList(),
+		"known_services":           ofLength(200).inList(),
 		"sudo_users":               ofLength(199).inList(),
 		"sudo_groups":              ofLength(199).inList(),
 		"sudoers_file":             paths("/etc/sudoers.d/"),

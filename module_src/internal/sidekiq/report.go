@@ -23,6 +23,7 @@ func ParseInfo(r ansible.Request) (Service, error) {
 		State:   Absent, // needs no application
 		User:    p.user("user"),
 		UnitDir: p.absolute("unit_dir"),
+		Known:   p.services("known_services"),
 	}
 	s.SudoersFile = p.sudoersFile("sudoers_file", s.Name)
 	p.application(&s)
@@ -125,6 +126,7 @@ func (s Service) Rivals(f Facts) []string {
 	}
 	w.rivals()
 	w.runningRivals()
+	w.embedded()
 	return w.warnings
 }
 

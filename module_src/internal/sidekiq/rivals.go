@@ -22,12 +22,19 @@ func (w *wanting) rivals() {
 	for _, u := range w.facts.OtherUnits {
 		name := path.Base(u.Path)
 		itself := u.User == "" && (name == w.Unit() || name == w.Template()) // in whatever directory
-		if itself || !w.sameApplication(u.Content) {
+		if itself || w.known(name) || !w.sameApplication(u.Content) {
 			continue
 		}
 		w.warn("%s runs the Sidekiq of %s, too, so that there are more processes than wanted, and some of them run old code after a deploy; "+
-			"%s", shown(u.Path), w.Dir, u.removal(w.facts.Users[u.User].UID))
+			"name it in known_services if it is meant, or %s", shown(u.Path), w.Dir, u.removal(w.facts.Users[u.User].UID))
 	}
+}
+
+// known reports whether a unit is of a service that is meant.
+func (w *wanting) known(unit string) bool {
+	name := strings.TrimSuffix(unit, ".service")
+	service, _, _ := strings.Cut(name, "@")
+	return contains(w.Known, name) || contains(w.Known, service)
 }
 
 // removal says how to end the unit for good. Unlike systemctl stop, systemctl

@@ -52,7 +52,7 @@ func TestRivals(t *testing.T) {
 			"a name for a terminal and a shell", laevigata,
 			OtherUnit{Path: "/home/deploy/.config/systemd/user/\x1b[2J\n;id>pwn;.service", User: "deploy", Content: capistranoUnit},
 			`"/home/deploy/.config/systemd/user/\x1b[2J\n;id>pwn;.service" runs the Sidekiq of /opt/laevigata/current, too, so that there are more ` +
-				`processes than wanted, and some of them run old code after a deploy; remove it: disable and stop that unit by ` +
+				`processes than wanted, and some of them run old code after a deploy; name it in known_services if it is meant, or remove it: disable and stop that unit by ` +
 				"`sudo -u deploy XDG_RUNTIME_DIR=/run/user/1000 systemctl --user`, which needs no login session, and remove its file",
 		},
 		{
@@ -71,6 +71,21 @@ func TestRivals(t *testing.T) {
 			"the file that is adopted", `{"project_name": "laevigata", "unit_dir": "/etc/systemd/system"}`,
 			OtherUnit{Path: "/etc/systemd/system/sidekiq.service", Content: capistranoUnit},
 			"",
+		},
+		{
+			"one that is meant", `{"project_name": "laevigata", "known_services": ["x"]}`,
+			OtherUnit{Path: "/home/deploy/.config/systemd/user/x.service", User: "deploy", Content: capistranoUnit},
+			"",
+		},
+		{
+			"a template of one that is meant", `{"project_name": "laevigata", "known_services": ["x.service"]}`,
+			OtherUnit{Path: "/etc/systemd/system/x@.service", Content: capistranoUnit},
+			"",
+		},
+		{
+			"one of another name than what is meant", `{"project_name": "laevigata", "known_services": ["x@2", "xx"]}`,
+			OtherUnit{Path: "/etc/systemd/system/x.service", Content: capistranoUnit},
+			"name it in known_services if it is meant",
 		},
 		{"not when it goes", `{"project_name": "laevigata", "state": "absent"}`, OtherUnit{Path: "/etc/systemd/system/x.service", Content: capistranoUnit}, ""},
 	} {

@@ -95,6 +95,7 @@ type Service struct {
 	SudoersFile  string
 
 	RequireDeployed bool
+	Known           []string // known_services, without .service
 	UnitDir         string
 	RestartOnChange bool
 	Rollback        bool // on_failure is rollback
@@ -151,6 +152,7 @@ func (p *parser) service() Service {
 		Directives: p.directives("directives"),
 
 		RequireDeployed: p.Bool("require_deployed"),
+		Known:           p.services("known_services"),
 		UnitDir:         p.absolute("unit_dir"),
 		RestartOnChange: p.Bool("restart_on_change"),
 		Rollback:        p.String("on_failure") == "rollback",

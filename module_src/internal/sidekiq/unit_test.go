@@ -56,7 +56,7 @@ func reachingUnit(v string) map[string]string {
 		task(option+", in a shell", v)
 	}
 	task("queues, in a shell", []string{v})
-	for _, option := range []string{"queues", "after", "wants", "wanted_by"} {
+	for _, option := range []string{"queues", "after", "wants", "wanted_by", "known_services"} {
 		task(option, []string{v})
 	}
 	task("env_files", []string{"/" + v})
