@@ -37,8 +37,8 @@ func TestEachResultOfInfoIsFilled(t *testing.T) {
 	found := sidekiq.Report{
 		UnitFiles: []string{"/u", "/s"}, Content: "# Written by curationexperts.sidekiq for p; changes here are overwritten.\n",
 		Template: "/t", Enablement: "enabled", Sudoers: sidekiq.Text{Found: true}, Service: quiet, Processes: []sidekiq.UnitReport{quiet},
-		ProcessFile: "[Service]\nUser=deploy\nGroup=a:b\n",
-		Dir:         "/c", Release: "/r", Facts: deployed(), User: "deploy", Asked: true, Rules: []string{"r"}, Commands: []string{"start"}, All: true,
+		ProcessFiles: []sidekiq.ProcessFile{{Unit: "sidekiq.service", Content: "[Service]\nUser=deploy\nGroup=a:b\n"}},
+		Dir:          "/c", Release: "/r", Facts: deployed(), User: "deploy", Asked: true, Rules: []string{"r"}, Commands: []string{"start"}, All: true,
 		Redis: "redis.service", RedisState: "active", RedisVersion: "7", Warnings: []string{"w"},
 	}
 	running := found

@@ -150,9 +150,12 @@ options:
     - The options of M(curationexperts.sidekiq.sidekiq_service) that reproduce what RV(unit) runs, whoever wrote it, ready for C(to_nice_yaml).
       A task with these options runs the same command as the same user in the same environment. Options that have their default are left
       out.
-    - The values of O(curationexperts.sidekiq.sidekiq_service#module:env) are not shown; V((hidden)) stands for each of them.
+    - The values of O(curationexperts.sidekiq.sidekiq_service#module:env) and O(curationexperts.sidekiq.sidekiq_service#module:secret_env) are
+      not shown; V((hidden)) stands for each of them.
     - Where a unit is not of this collection, O(curationexperts.sidekiq.sidekiq_service#module:type) is left to the module, and so is how
-      Sidekiq is made quiet. With several processes they are those of the first.
+      Sidekiq is made quiet.
+    - Several processes that are called by numbers and have nothing of their own are told as
+      O(curationexperts.sidekiq.sidekiq_service#module:processes), others as O(curationexperts.sidekiq.sidekiq_service#module:instances).
   returned: success
   type: dict
   sample: {project_name: laevigata, user: deploy, group: deploy, restart: on-failure, restart_sec: 1}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from conftest import APP, Host, tool, until
 from test_hostile_values import PAYLOADS
+from test_info import info
 
 LEDGER = f"{APP}/shared/tmp/ledger"
 
@@ -214,6 +215,10 @@ def test_each_with_settings_of_its_own(host: Host) -> None:
     assert failed["failed"] and failed["rolled_back"], failed["msg"]
     assert instances(host).keys() == before.keys() and sidekiqs(host) == 3
     assert not host.converge(queues=["default"], instances=[critical, rest, plain])["changed"]
+    told = info(host)
+    assert told["no_option"] == [] and [own["name"] for own in told["options"]["instances"]] == ["critical", "rest", "plain"], told
+    told["options"]["instances"][1]["env"] = {"A": "b"}
+    assert not host.converge(**told["options"])["changed"], told["options"]
     for name in ("sidekiq@rest", "sidekiq@rest.service"):
         for verb in ("status", "reload", "restart", "stop", "start", "kill -s TSTP"):
             host.sh(f"runuser -u deploy -- sudo -n systemctl {verb} {name}")

@@ -36,8 +36,13 @@ func (h *Host) Inspect(ctx context.Context, s sidekiq.Service) (sidekiq.Report, 
 	if found.Processes = units; units == nil && (unit.LoadState == "loaded" || unit.Process.MainPID != 0) {
 		found.Processes = []sidekiq.UnitReport{unit}
 	}
-	if unit, file := found.Source(); unit != "" {
-		if found.ProcessFile, _, err = regular(file); err != nil {
+	found.ProcessFiles = found.Sources()
+	for i := range found.ProcessFiles {
+		f := &found.ProcessFiles[i]
+		if f.Content, _, err = regular(f.Path); err != nil {
+			return found, err
+		}
+		if f.Secrets, _, err = regular(f.SecretsPath); err != nil {
 			return found, err
 		}
 	}

@@ -120,11 +120,14 @@ type Info struct {
 	// unit runs, whoever wrote it, ready for to_nice_yaml. A task with these
 	// options runs the same command as the same user in the same environment.
 	// Options that have their default are left out. The values of
-	// curationexperts.sidekiq.sidekiq_service#module:env are not shown;
+	// curationexperts.sidekiq.sidekiq_service#module:env and
+	// curationexperts.sidekiq.sidekiq_service#module:secret_env are not shown;
 	// V((hidden)) stands for each of them. Where a unit is not of this
 	// collection, curationexperts.sidekiq.sidekiq_service#module:type is left to
-	// the module, and so is how Sidekiq is made quiet. With several processes
-	// they are those of the first.
+	// the module, and so is how Sidekiq is made quiet. Several processes that are
+	// called by numbers and have nothing of their own are told as
+	// curationexperts.sidekiq.sidekiq_service#module:processes, others as
+	// curationexperts.sidekiq.sidekiq_service#module:instances.
 	Options map[string]any `json:"options"`
 	// What no option reproduces, in words.
 	NoOption []string `json:"no_option"`

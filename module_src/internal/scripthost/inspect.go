@@ -49,8 +49,10 @@ func (h *Host) Inspect(ctx context.Context, s sidekiq.Service) (sidekiq.Report, 
 	if found.Processes == nil && found.Enablement != "not-found" {
 		found.Processes = []sidekiq.UnitReport{found.Service}
 	}
-	if unit, file := found.Source(); unit != "" {
-		found.ProcessFile = h.look(file).Content
+	found.ProcessFiles = found.Sources()
+	for i := range found.ProcessFiles {
+		f := &found.ProcessFiles[i]
+		f.Content, f.Secrets = h.look(f.Path).Content, h.look(f.SecretsPath).Content
 	}
 	for _, name := range sidekiq.RedisUnits() {
 		if _, ok := h.facts.Units[name]; ok {

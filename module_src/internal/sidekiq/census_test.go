@@ -103,6 +103,11 @@ func TestWhatRunsBesideTheServiceIsWarnedOfOnce(t *testing.T) {
 		{"no unit at all", in("/"), nil, "kill -TERM 7"},
 		{"the unit that is taken over", in("/system.slice/sidekiq.service"), nil, ""},
 		{"an instance that is not the service's", in("/system.slice/sidekiq@1.service"), nil, "systemctl disable --now sidekiq@1.service"},
+		{
+			"an instance of a template of the service's name", in("/system.slice/sidekiq@1.service"),
+			[]OtherUnit{{Path: "/etc/systemd/system/sidekiq@.service", Content: capistranoUnit}},
+			"remove them: systemctl disable --now sidekiq@1.service sidekiq@3.service && rm /etc/systemd/system/sidekiq@.service",
+		},
 		{"a unit whose file is warned of", in("/system.slice/x.service"), []OtherUnit{{Path: "/etc/systemd/system/x.service", Content: capistranoUnit}}, "remove it"},
 		{"an instance whose file is", in("/system.slice/x@2.service"), []OtherUnit{{Path: "/etc/systemd/system/x@.service", Content: capistranoUnit}}, "remove it"},
 		{"a user's unit whose file is", in(user + "x.service"), []OtherUnit{{Path: "/home/deploy/x.service", User: "deploy", Content: capistranoUnit}}, "sudo -u deploy"},
@@ -113,6 +118,7 @@ func TestWhatRunsBesideTheServiceIsWarnedOfOnce(t *testing.T) {
 	} {
 		f := debian12()
 		f.Running, f.OtherUnits = []Running{c.running}, c.units
+		f.Instances = []FoundInstance{{Name: "1"}, {Name: "2", Ours: true}, {Name: "3"}}
 		_, warnings, err := mustParse(t, `{"project_name": "laevigata", "known_services": ["known"]}`).Want(f)
 		if err != nil {
 			t.Fatal(err)
@@ -133,5 +139,21 @@ func TestAWebServerThatEmbedsItIsToldOfByTheReportOnly(t *testing.T) {
 	}
 	if s.Known = []string{"puma"}; len(s.Rivals(f)) != 0 {
 		t.Errorf("%q", s.Rivals(f))
+	}
+}
+
+func TestInstancesOfOthersStayWhenTheServiceGoesAndThatIsSaid(t *testing.T) {
+	f := debian12()
+	f.Instances = []FoundInstance{{Name: "1"}, {Name: "2", Ours: true}}
+	want, warnings, err := mustParse(t, `{"state": "absent"}`).Want(f)
+	if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], "to end them: systemctl disable --now sidekiq@1.service") {
+		t.Errorf("%v %q", err, warnings)
+	}
+	var units []string
+	for _, u := range want.Units {
+		units = append(units, u.Name)
+	}
+	if strings.Join(units, " ") != "sidekiq.service sidekiq@2.service" {
+		t.Errorf("%v", units)
 	}
 }

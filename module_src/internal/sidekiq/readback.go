@@ -26,16 +26,31 @@ const HiddenValue = "(hidden)"
 
 // Shown are the options with the values of variables hidden.
 func (r Reading) Shown() map[string]any {
+	return hidden(r.Options)
+}
+
+func hidden(options map[string]any) map[string]any {
 	shown := map[string]any{}
-	for name, value := range r.Options {
-		shown[name] = value
-	}
-	if env, ok := r.Options["env"].(map[string]any); ok {
-		names := map[string]any{}
-		for name := range env {
-			names[name] = HiddenValue
+	for name, value := range options {
+		switch v := value.(type) {
+		case map[string]any:
+			if name == "env" || name == "secret_env" {
+				names := map[string]any{}
+				for name := range v {
+					names[name] = HiddenValue
+				}
+				value = names
+			}
+		case []any:
+			if name == "instances" {
+				var each []any
+				for _, own := range v {
+					each = append(each, hidden(own.(map[string]any)))
+				}
+				value = each
+			}
 		}
-		shown["env"] = names
+		shown[name] = value
 	}
 	return shown
 }
@@ -163,6 +178,9 @@ func (r *unitReader) amongSeveral() {
 	}
 	after := slices.DeleteFunc(r.left.List("Unit", "After"), func(u string) bool { return u == service })
 	r.left.Set("Unit", "After", []string{strings.Join(after, " ")})
+	if post := r.left.Values("Service", "ExecStartPost"); len(post) > 0 && strings.Contains(post[0], `grep -qs`) && strings.Contains(post[0], "busy]") {
+		r.left.Set("Service", "ExecStartPost", post[1:]) // see untilUp
+	}
 }
 
 // application reads where the application is.
@@ -250,6 +268,9 @@ func (r *unitReader) environment() {
 	var files []any
 	for _, f := range r.take("Service", "EnvironmentFile") {
 		text, ok := r.expand(f)
+		if r.ours && path.Dir(text) == SecretDirectory {
+			continue // whose variables are secret_env
+		}
 		if bare := strings.TrimPrefix(text, "-"); !ok || !path.IsAbs(bare) || strings.ContainsAny(bare, `*?[\`) {
 			r.cannot("EnvironmentFile=%s: env_files takes absolute paths, and no patterns", f)
 			continue

@@ -14,7 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/oracle"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // foreign are the units of others in testdata/foreign, in the form that
@@ -125,37 +127,79 @@ func TestOptionsOfForeignUnitsAreATask(t *testing.T) {
 
 // wantedUnit is the first unit file that a service wants.
 func wantedUnit(s Service, f Facts) (string, error) {
+	files, err := wantedFiles(s, f)
+	if err != nil {
+		return "", err
+	}
+	return files[0].Content, nil
+}
+
+// wantedFiles are the files that a service wants, without the sudoers file.
+func wantedFiles(s Service, f Facts) ([]converge.File, error) {
 	want, _, err := s.Want(f)
 	var unmet *UnmetError
 	if err != nil && !errors.As(err, &unmet) {
-		return "", err
+		return nil, err
 	}
-	return want.Files[0].Content, nil
+	return slices.DeleteFunc(want.Files, func(f converge.File) bool { return !f.Exists || f.Kind == converge.SudoersFile }), nil
 }
 
-// checkReadBack shows that the options read from a unit of ours write the same
-// unit.
+// reported is the report on a host that has these files.
+func reported(s Service, files []converge.File) Report {
+	found := Report{Service: UnitReport{Unit: converge.Unit{Name: s.Unit()}}, UnitFiles: []string{s.UnitPath()}}
+	content := map[string]string{}
+	for _, f := range files {
+		content[f.Path] = f.Content
+	}
+	found.Content = content[s.UnitPath()]
+	for _, i := range s.Instances {
+		found.Processes = append(found.Processes, UnitReport{Unit: converge.Unit{Name: s.Instance(i.Name), Fragment: s.InstancePath(i.Name)}})
+	}
+	found.ProcessFiles = found.Sources()
+	for i := range found.ProcessFiles {
+		p := &found.ProcessFiles[i]
+		p.Content, p.Secrets = content[p.Path], content[p.SecretsPath]
+	}
+	return found
+}
+
+// checkReadBack shows that the options read from units of ours write the same
+// units, and the same files of secrets.
 func checkReadBack(t *testing.T, way string, s Service, f Facts) {
 	t.Helper()
-	unit, err := wantedUnit(s, f)
-	if err != nil || s.Instances != nil {
+	files, err := wantedFiles(s, f)
+	if err != nil {
 		return
 	}
-	read := ReadUnit(s.Unit(), unit)
+	read := reported(s, files).Reading()
 	options := maps.Clone(read.Options)
-	options["name"], options["sudo"], options["unit_dir"] = s.Name, false, "/etc/systemd/system"
+	options["name"], options["sudo"], options["unit_dir"] = s.Name, false, s.UnitDir
 	text, _ := json.Marshal(options)
 	again, err := parse(string(text))
 	if err != nil {
-		t.Fatalf("%s: what was read is refused: %v\n%s\n%s", way, err, text, unit)
+		t.Fatalf("%s: what was read is refused: %v\n%s\n%s", way, err, text, files[0].Content)
 	}
-	second, err := wantedUnit(again, f)
+	second, err := wantedFiles(again, f)
 	if err != nil {
-		t.Fatalf("%s: what was read is refused: %v\n%s\n%s", way, err, text, unit)
+		t.Fatalf("%s: what was read is refused: %v\n%s\n%s", way, err, text, files[0].Content)
 	}
-	if d := cmp.Diff(sortedEntries(t, unit), sortedEntries(t, second)); d != "" {
-		t.Fatalf("%s: the unit is another (-was +is):\n%s\n%s\nno option: %q", way, d, text, read.NoOption)
+	if d := cmp.Diff(entriesOf(t, files), entriesOf(t, second)); d != "" {
+		t.Fatalf("%s: the files are others (-was +is):\n%s\n%s\nno option: %q", way, d, text, read.NoOption)
 	}
+}
+
+// entriesOf are the contents of files by their paths.
+func entriesOf(t *testing.T, files []converge.File) map[string]any {
+	t.Helper()
+	all := map[string]any{}
+	for _, f := range files {
+		if f.Kind == converge.UnitFile {
+			all[f.Path] = sortedEntries(t, f.Content)
+			continue
+		}
+		all[f.Path], _ = systemd.Environment(f.Content)
+	}
+	return all
 }
 
 // sortedEntries are the directives of a unit, each with all its values.
@@ -185,8 +229,11 @@ func TestOurOwnUnitsAreReadBack(t *testing.T) {
 			`"project_name": "l", "hardening": "strict", "directives": {"Service": {"PrivateTmp": false, "ReadWritePaths": ["/a", "/b"]}}`,
 		} {
 			checkReadBack(t, options, mustParse(t, "{"+options+"}"), on(version))
+			checkReadBack(t, options+" three times", mustParse(t, "{"+options+`, "processes": 3}`), on(version))
 		}
 		checkReadBack(t, "full", mustParse(t, full), on(version))
+		checkReadBack(t, "own", mustParse(t, own), on(version))
+		checkReadBack(t, "one", mustParse(t, `{"project_name": "l", "instances": [{"name": "1"}]}`), on(version))
 	}
 }
 
@@ -234,6 +281,50 @@ func TestShownOptionsHideValues(t *testing.T) {
 	read := ReadUnit("sidekiq.service", "[Service]\nEnvironment=PASSWORD=geheim99\n")
 	text, _ := json.Marshal(read.Shown())
 	if strings.Contains(string(text), "geheim99") || !strings.Contains(string(text), `"PASSWORD":"`+HiddenValue+`"`) {
+		t.Errorf("%s", text)
+	}
+}
+
+func TestProcessesOfAForeignTemplate(t *testing.T) {
+	content := foreignUnit(t, "template@")
+	found := Report{}
+	for _, name := range []string{"1", "2"} {
+		found.ProcessFiles = append(found.ProcessFiles, ProcessFile{Unit: "sidekiq@" + name + ".service", Content: content})
+	}
+	var want map[string]any
+	if err := json.Unmarshal([]byte(`{"project_name": "hyrax", "user": "deploy", "umask": "0022", "directives": {"Unit": {"Description": "sidekiq %i"}}, "instances": [
+		{"name": "1", "env": {"WORKER": "1"}, "config_file": "config/sidekiq-1.yml"},
+		{"name": "2", "env": {"WORKER": "2"}, "config_file": "config/sidekiq-2.yml"}]}`), &want); err != nil {
+		t.Fatal(err)
+	}
+	read := found.Reading()
+	if d := cmp.Diff(want, plainJSON(t, read.Options)); d != "" || len(read.NoOption) > 0 {
+		t.Errorf("%s\n%q", d, read.NoOption)
+	}
+}
+
+func TestWhatProcessesOfOthersDifferInWithoutAnOptionIsSaid(t *testing.T) {
+	unit := "[Service]\nUser=deploy\nWorkingDirectory=/opt/p/current\nExecStart=/usr/local/bin/bundle exec sidekiq -e production\nRestart=always\n"
+	found := Report{ProcessFiles: []ProcessFile{
+		{Unit: "a@x.service", Content: unit}, {Unit: "a@y+z.service", Content: strings.Replace(unit, "deploy", "other", 1)},
+	}}
+	read := found.Reading()
+	said := strings.Join(read.NoOption, "\n")
+	if read.Options["user"] != "deploy" || !strings.Contains(said, "user is not the same in all processes") || !strings.Contains(said, `"y+z" needs another name`) {
+		t.Errorf("%v\n%s", read.Options, said)
+	}
+}
+
+func TestShownOptionsHideSecretsOfEachProcess(t *testing.T) {
+	s := mustParse(t, own)
+	files, err := wantedFiles(s, debian12())
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := reported(s, files).Reading()
+	text, _ := json.Marshal(read.Shown())
+	whole, _ := json.Marshal(read.Options)
+	if strings.Contains(string(text), "hunter2") || !strings.Contains(string(whole), "hunter2") || !strings.Contains(string(text), `"PASSWORD":"`+HiddenValue+`"`) {
 		t.Errorf("%s", text)
 	}
 }

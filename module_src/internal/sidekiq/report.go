@@ -4,7 +4,6 @@ package sidekiq
 
 import (
 	"path"
-	"strconv"
 	"strings"
 	"time"
 
@@ -45,8 +44,7 @@ type Report struct {
 	Service   UnitReport
 	Processes []UnitReport // what runs Sidekiq: the service itself, or its instances
 
-	// ProcessFile is the unit file of the first process; see [Report.Source].
-	ProcessFile string
+	ProcessFiles []ProcessFile // see [Report.Sources]
 
 	Dir      string   // the working directory; empty: not known
 	Release  string   // where that directory really is; empty: the application is not deployed
@@ -147,58 +145,4 @@ func (s Report) RestartReasons(p UnitReport) []string {
 		reasons = append(reasons, quietForLong)
 	}
 	return reasons
-}
-
-// Source is the unit whose file says what Sidekiq is run with, and that file:
-// where there are several processes, those of the first. Without a unit file
-// both are empty.
-func (s Report) Source() (unit, file string) {
-	for _, p := range s.Processes {
-		if p.Fragment != "" && p.LoadState != "masked" {
-			return p.Name, p.Fragment
-		}
-	}
-	if len(s.UnitFiles) > 0 {
-		return path.Base(s.UnitFiles[0]), s.UnitFiles[0]
-	}
-	return "", ""
-}
-
-// Reading are the options that reproduce the service.
-func (s Report) Reading() Reading {
-	unit, _ := s.Source()
-	if unit == "" || s.ProcessFile == "" {
-		return Reading{Options: map[string]any{}, NoOption: []string{}}
-	}
-	r := ReadUnit(unit, s.ProcessFile)
-	if n := len(s.Processes); n > 1 || strings.Contains(unit, "@") {
-		s.severalProcesses(&r, n)
-	}
-	return r
-}
-
-// severalProcesses reads how many there are. Those with settings of their own
-// are told in words.
-func (s Report) severalProcesses(r *Reading, n int) {
-	r.Options["processes"] = n
-	if umbrella := newUnitReader(s.Service.Name, s.Content); umbrella.ours {
-		umbrella.install()
-		for name, value := range umbrella.options {
-			r.Options[name] = value
-		}
-	}
-	var names []string
-	numbered := true
-	for i, p := range s.Processes {
-		_, instance, _ := strings.Cut(strings.TrimSuffix(p.Name, ".service"), "@")
-		names = append(names, instance)
-		numbered = numbered && instance == strconv.Itoa(i+1)
-	}
-	if !numbered {
-		delete(r.Options, "processes")
-		r.NoOption = append(r.NoOption, "its processes are called "+strings.Join(names, ", ")+": name them in instances, each with what is its own")
-	}
-	if _, origin := OriginOf(s.ProcessFile); origin != Ours && strings.Contains(s.ProcessFile, "%i") {
-		r.NoOption = append(r.NoOption, "its unit file has %i, which is another word in each process: what is read is that of the first")
-	}
 }

@@ -22,12 +22,34 @@ func (w *wanting) rivals() {
 	for _, u := range w.facts.OtherUnits {
 		name := path.Base(u.Path)
 		itself := u.User == "" && (name == w.Unit() || name == w.Template()) // in whatever directory
-		if itself || w.known(name) || !w.sameApplication(u.Content) {
+		if w.known(name) || !w.sameApplication(u.Content) {
+			continue
+		}
+		if theirs := w.othersInstances(); itself && name == w.Template() && len(theirs) > 0 {
+			w.warn("%s runs the Sidekiq of %s, too, as %s, which run or are started at boot, so that there are more processes than wanted; "+
+				"name them in known_services if they are meant, or remove them: systemctl disable --now %[3]s && rm %[4]s",
+				shown(u.Path), w.Dir, strings.Join(theirs, " "), shell.Word(u.Path))
+		}
+		if itself {
 			continue
 		}
 		w.warn("%s runs the Sidekiq of %s, too, so that there are more processes than wanted, and some of them run old code after a deploy; "+
 			"name it in known_services if it is meant, or %s", shown(u.Path), w.Dir, u.removal(w.facts.Users[u.User].UID))
 	}
+}
+
+// othersInstances are instances of the service's name that something else has
+// set up, that run or are started at boot, and that this service leaves alone.
+func (w *wanting) othersInstances() []string {
+	leaving := w.leaving()
+	var units []string
+	for _, i := range w.facts.Instances {
+		unit := w.Instance(i.Name)
+		if !i.Ours && !contains(leaving, i.Name) && !contains(w.instances(), unit) && !w.known(unit) {
+			units = append(units, shell.Word(unit))
+		}
+	}
+	return units
 }
 
 // known reports whether a unit is of a service that is meant.

@@ -184,6 +184,10 @@ func (w *wanting) absent() converge.State {
 	gone.Files = append(gone.Files, w.secretFiles()...)
 	gone.Units = append(gone.Units, w.leavingUnits(gone.Units[0])...)
 	gone.Files = append(gone.Files, w.withdrawn()...)
+	if theirs := w.othersInstances(); len(theirs) > 0 {
+		w.warn("%s run or are started at boot and are left alone, since something else has set them up; to end them: systemctl disable --now %[1]s",
+			strings.Join(theirs, " "))
+	}
 	return gone
 }
 
