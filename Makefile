@@ -12,8 +12,8 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache
 help: ## tell what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: build $(SETUP) ## see Sidekiq run under systemd on a throw-away host, by one play
-	scripts/demo
+demo: build $(SETUP) ## see Sidekiq run under systemd on a throw-away host, by one play; APP=rails: with a Rails application
+	APP=$(APP) scripts/demo
 
 demo-clean: ## remove the demo's host
 	scripts/demo clean

@@ -92,14 +92,9 @@ def bring_redis_back(host: Host) -> float:
 
 
 def push_all(host: Host, jobs: Iterable[tuple[str, str, float]]) -> None:
-    """Pushes jobs, each a class, an id and its seconds, in one go. One that fails is not tried again."""
+    """Pushes jobs, each a class, an id and its seconds, in one go."""
     lines = "".join(f"{kind} {name} {seconds}\n" for kind, name, seconds in jobs)
-    host.sh(
-        "cd / && runuser -u deploy -- ruby -W0 -rsidekiq -e 'Sidekiq.logger.level = Logger::WARN; Redis.silence_deprecations = true if"
-        " defined?(Redis) && Redis.respond_to?(:silence_deprecations=);"
-        ' STDIN.each_line { |line| kind, *args = line.split; Sidekiq::Client.push("class" => kind, "args" => args, "retry" => false) }\'',
-        stdin=lines,
-    )
+    host.sh(f"cd {APP}/current && runuser -u deploy -- bin/push", stdin=lines)
 
 
 def done_jobs(host: Host) -> Counter[str]:
