@@ -53,26 +53,6 @@ ENVIRON = "tr '\\0' '\\n' </proc/$(systemctl show --property=MainPID sidekiq | c
 TITLE = "cat /proc/$(systemctl show --property=MainPID sidekiq | cut -d = -f 2-)/cmdline"
 LOG = f"{APP}/shared/log/sidekiq.log"
 
-# As rbenv does it: the shell's profile puts the shims first, and a shim has rbenv find and run the real program.
-RBENV = r"""
-mkdir -p /home/deploy/.rbenv/shims /home/deploy/.rbenv/libexec /home/deploy/.rbenv/versions/3/bin
-echo 'export PATH="$HOME/.rbenv/shims:$PATH"' >/home/deploy/.bash_profile
-cat >/home/deploy/.rbenv/shims/bundle <<'SHIM'
-#!/usr/bin/env bash
-set -e
-export RBENV_ROOT="$HOME/.rbenv"
-exec "$RBENV_ROOT/libexec/rbenv" exec "${0##*/}" "$@"
-SHIM
-cat >/home/deploy/.rbenv/libexec/rbenv <<'RBENV'
-#!/usr/bin/env bash
-shift
-export RBENV_VERSION=3 PATH="$RBENV_ROOT/versions/3/bin:$PATH"
-exec "$RBENV_ROOT/versions/3/bin/$1" "${@:2}"
-RBENV
-ln -sfn /usr/local/bin/bundle /home/deploy/.rbenv/versions/3/bin/bundle
-chmod -R 755 /home/deploy/.rbenv; chown -R deploy: /home/deploy
-"""
-
 # What docs say to put into /etc/logrotate.d.
 LOGROTATE = f"""
 cat >/root/rotate <<'ROTATE'
@@ -138,9 +118,9 @@ ROWS: dict[str, Row] = {
     "login_shell": Row(
         {"login_shell": True},
         {"ExecStart": "/bin/bash -lc exec bundle exec sidekiq -e production -C config/sidekiq.yml"},
-        before=RBENV,
-        then=f"{ENVIRON} | grep -x RBENV_VERSION=3 && {TITLE} | grep ^sidekiq",
-        after="rm -r /home/deploy/.rbenv /home/deploy/.bash_profile",
+        before="echo export FROM_PROFILE=yes >/home/deploy/.bash_profile",
+        then=f"{ENVIRON} | grep -x FROM_PROFILE=yes && {TITLE} | grep ^sidekiq",
+        after="rm /home/deploy/.bash_profile",
         started=True,
     ),
     "exec_start": Row(

@@ -171,8 +171,9 @@ func (s Service) rubyAdvice() string {
 	case s.ExecStart != nil:
 		return "see exec_start, and what it finds in PATH"
 	case s.LoginShell:
-		return "login_shell is set already, so see what a login shell of " + s.User + " finds; Debian's ~/.bashrc returns early " +
-			"in a shell that is not interactive, so put what sets PATH for rbenv, rvm or asdf into ~/.profile or ~/.bash_profile"
+		return "login_shell is set already, so see what a login shell of " + s.User + " finds: bash reads the first of ~/.bash_profile, " +
+			"~/.bash_login and ~/.profile that there is, where what sets PATH for rbenv, rvm or asdf belongs, and no file of another shell; " +
+			"Debian's ~/.bashrc returns early in a shell that is not interactive"
 	}
 	return "with rbenv, rvm or asdf set login_shell: true"
 }

@@ -90,7 +90,7 @@ func TestAdviceFitsWhatIsSet(t *testing.T) {
 		want, not string
 	}{
 		{"plain", Service{}, Facts{}, 1, wrongRuby, "set login_shell: true", "~/.profile"},
-		{"login shell", Service{LoginShell: true}, Facts{}, 1, wrongRuby, "~/.profile or ~/.bash_profile", "set login_shell: true"},
+		{"login shell", Service{LoginShell: true}, Facts{}, 1, wrongRuby, "the first of ~/.bash_profile", "set login_shell: true"},
 		{"own command", Service{ExecStart: []string{"/x"}}, Facts{}, 1, wrongRuby, "see exec_start", "login_shell"},
 		{"env ruby", Service{ExecStart: []string{"/x"}}, Facts{}, 127, "/usr/bin/env: 'ruby': No such file or directory", "PATH", "a shell"},
 		{"exec", Service{}, Facts{}, 203, "sidekiq.service: Failed at step EXEC spawning /x: Permission denied", "noexec", "SELinux"},
