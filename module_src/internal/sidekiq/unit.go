@@ -4,6 +4,7 @@ package sidekiq
 
 import (
 	"cmp"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -16,8 +17,11 @@ import (
 // units.
 func (w *wanting) unitFile(path string, u systemd.File, units ...string) converge.File {
 	if n, limit := u.LongestLine(), systemd.LineLimit(w.facts.Systemd); n >= limit {
-		w.fail("unit_dir", "a line of %s would be %d bytes long, and systemd %d reads less than %d; "+
-			"put long values into env_files or a script", path, n, w.facts.Systemd, limit)
+		option, advice := "unit_dir", "put long values into env_files or a script"
+		if w.several() && path == w.UnitPath() && len(u.Values("Service", "ExecStart")[0]) >= limit-len("ExecStart=") {
+			option, advice = "name", fmt.Sprintf("it names all %d processes: have fewer of them, or shorter names", len(w.Instances))
+		}
+		w.fail(option, "a line of %s would be %d bytes long, and systemd %d reads less than %d; %s", path, n, w.facts.Systemd, limit, advice)
 	}
 	return converge.File{
 		Path:    path,

@@ -446,3 +446,30 @@ func TestANameIsNotThatOfAnotherTypeOfUnit(t *testing.T) {
 		}
 	}
 }
+
+func TestALineThatIsTooLongSaysWhatToShorten(t *testing.T) {
+	long := strings.Repeat("x", 2000)
+	for options, advice := range map[string]string{
+		`{"project_name": "p", "processes": 100}`:                                                         "",
+		`{"project_name": "p", "processes": 100, "name": "sidekiq-critical"}`:                             "it names all 100 processes: have fewer of them, or shorter names",
+		`{"project_name": "p", "processes": 2, "env": {"A": "` + long + `"}}`:                             "put long values into env_files or a script",
+		`{"project_name": "p", "env": {"A": "` + long + `"}}`:                                             "put long values into env_files or a script",
+		`{"project_name": "p", "processes": 2, "after": ["` + strings.Join(unitNames(100), `","`) + `"]}`: "put long values into env_files or a script",
+	} {
+		f := debian12()
+		for f.Systemd = 252; f.Systemd >= 229; f.Systemd -= 23 {
+			_, _, err := mustParse(t, options).Want(f)
+			if wrong := advice != "" && f.Systemd < 240; wrong != (err != nil) || wrong && !strings.HasSuffix(err.Error(), advice) {
+				t.Errorf("systemd %d, %.70s…: %v", f.Systemd, options, err)
+			}
+		}
+	}
+}
+
+// unitNames are names of n units.
+func unitNames(n int) (names []string) {
+	for i := range n {
+		names = append(names, fmt.Sprintf("some-other-unit-%d.service", i))
+	}
+	return names
+}
