@@ -211,7 +211,8 @@ func (r *progress) expected(s results.ServiceState) results.ServiceState {
 	for _, step := range r.plan.Steps {
 		switch step := step.(type) {
 		case converge.PutFile:
-			if s.MainPID != 0 && step.Was.Content != step.Want.Content && slices.Contains(step.Want.Units, r.service.Unit()) {
+			anew := step.Was.Content != step.Want.Content && step.Want.ModTime.IsZero() // and not with a time that makes nothing stale
+			if s.MainPID != 0 && anew && slices.Contains(step.Want.Units, r.service.Unit()) {
 				s.Stale = true // until a restart, if one is planned
 			}
 		case converge.SetEnabled:
