@@ -25,16 +25,34 @@ TERMINAL, MISSING, CANNOT = "sidekiq-service-terminal", "sidekiq-service-missing
 # What the host is, and which user the command runs as. secure_path and other PATHs may lack the places of these programs.
 _WHO = "uname -sm || /bin/uname -sm; id -u || /usr/bin/id -u"
 
+# What namei -l says of a way on which nobody but root can change anything: its head, links, whose directories decide, and directories of root's.
+_ROOTS = "^(f: | *l.{9} | *d.{4}[^w].{2}[^w]. root )"
+
 # Brings the program: sh reads this text, then a line with the arguments, then the program, from its standard input. `read` and dd take no
-# byte more than they are to. The program is checked before it gets the name under which it is run, and then replaces those of other
+# byte more than they are to. Each directory in which a name on the way to the cache is looked up has to be root's alone, also behind links, as
+# for `trusted` in the program. The program is checked before it gets the name under which it is run, and then replaces those of other
 # versions. Whatever fails before it runs is told, after the rest of the input, or ssh would call it a broken connection.
 _BRING = """\
 PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; umask 077; d={cache}; f=$d/{digest}; t=$d/.$$; IFS= read -r arguments
-bring() {{
-  {{ [ -d $d ] || mkdir $d; }} || return
-  for p in {path}; do
-    case $(stat -Lc %u:%A $p) in 0:d????[!w]??[!w]?) ;; *) echo $p can be written by others than root; return 1;; esac
+roots() {{ case $(stat -Lc %u:%A "$1") in 0:d????[!w]??[!w]?) ;; *) echo "$1 can be written by others than root"; return 1;; esac; }}
+way() {{
+  at= rest=$1/ links=0
+  while [ "$rest" ]; do
+    name=${{rest%%/*}}; rest=${{rest#*/}}
+    case $name in ''|.) continue;; ..) at=${{at%/*}}; continue;; esac
+    roots "${{at:-/}}" || return
+    if [ -h "$at/$name" ]; then
+      link=$(readlink "$at/$name") && [ $((links+=1)) -le 40 ] || {{ echo "cannot follow $at/$name"; return 1; }}
+      case $link in /*) at=;; esac
+      rest=$link/$rest
+    else
+      at=$at/$name
+    fi
   done
+  roots "${{at:-/}}"
+}}
+bring() {{
+  {{ [ -d $d ] || mkdir $d; }} && way $d || return
   chmod 700 $d && {unpack} >$t && [ "$(sha256sum <$t)" = '{digest}  -' ] && chmod 700 $t && mv -f $t $f || return
   for o in $d/*; do [ $o = $f ] || rm -f $o; done
 }}
@@ -53,18 +71,23 @@ def _by_sh(text: str) -> str:
 def run_kept(cache: str, digests: Iterable[str], options: str, forget: str, length: int) -> str:
     """Runs the program that is kept in the directory, with the arguments on standard input, which are so many bytes. Without a program it
     says what host this is. A terminal, which has no end of input and changes it, is told of at once.
+
+    Others than root may be able to write on the way to the directory, so that it was never used. But they cannot put a directory of root's
+    there, only a link to one; where there is a link, each directory on the way is looked at once more, as when the program was brought.
     """
     kept = "".join(f"if [ -f {cache}/{digest} ]; then {forget}exec {cache}/{digest} {options}-; fi; " for digest in digests)
+    way = [*reversed(Path(cache).parents), Path(cache)][1:]
+    linked, roots = (" || ".join(f"[ -h {at} ]" for at in way), " && ".join(f"[ -O {at} ]" for at in way))
     return _by_sh(
-        f"if [ -t 0 ]; then echo {TERMINAL}; exit; fi; if [ -O {cache} ]; then {kept}fi; "
+        f"if [ -t 0 ]; then echo {TERMINAL}; exit; fi; kept() {{ {kept}}}; if {linked}; then if namei -l {cache} >/dev/null 2>&1; then "
+        f'namei -l {cache} | grep -Evq "{_ROOTS}" || kept; fi; elif {roots}; then kept; fi; '
         f"head -c {length} >/dev/null; echo {MISSING}; {_WHO}; command -v gzip"
     )
 
 
 def bring(cache: str, digest: str, unpack: str, options: str) -> tuple[str, bytes]:
     """Keeps a program in the directory and runs it; the bytes come first on standard input, then the arguments, then the program."""
-    directories = [*reversed(Path(cache).parents), Path(cache)]
-    script = _BRING.format(cache=cache, digest=digest, path=" ".join(map(str, directories)), unpack=unpack, options=options, cannot=CANNOT).encode()
+    script = _BRING.format(cache=cache, digest=digest, unpack=unpack, options=options, cannot=CANNOT).encode()
     copy = f"bs=1 count={len(script)}"
     return _by_sh(f'eval "`dd {copy} 2>/dev/null || /bin/dd {copy} 2>/dev/null`"'), script
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, SUITE, Host, booted
-from plays import CACHE, FAST, Played, inventory_of, play
+from plays import CACHE, FAST, TRANSFER_SOME, Played, inventory_of, play
 from ways import AS_BEFORE, PACKAGES, PYTHON, TASK, WAYS, Way, try_way
 
 HOST_OPTIONS = ["--with", PACKAGES]
@@ -92,6 +92,42 @@ def test_way(tmp_path: Path, cold: Host, way: Way) -> None:
     try_way(way, lambda task: play(tmp_path, inventory, task, environment=environment))
     cold.sh(AS_BEFORE)
     assert cold.show("ActiveState")["ActiveState"] == ("active" if way.takes != "refused" else "inactive")
+
+
+# Where /var/cache leads, as root has set it up, and whether nobody but root can change anything on the way.
+LAYOUTS = {
+    "root's": ("install -d /srv/data/cache; ln -sfn /srv/data /srv/hop; ln -s ../srv/hop/cache /var/cache", True),
+    "behind a directory of deploy's": ("install -d -o deploy /srv/data; install -d /srv/data/cache; ln -s /srv/data/cache /var/cache", False),
+    "by a link of deploy's": (
+        "install -d /srv/data/cache; install -d -o deploy /srv/hop; runuser -u deploy -- ln -s /srv/data/cache /srv/hop/cache; ln -s /srv/hop/cache /var/cache",
+        False,
+    ),
+}
+# What the deploy user then makes of it: a directory of root's, in which everybody can put a program.
+ATTACKS = {
+    "behind a directory of deploy's": f"mv /srv/data/cache /srv/data/was; mkdir /srv/data/cache; ln -s /tmp {CACHE}",
+    "by a link of deploy's": "rm -rf /srv/hop/cache; mkdir /srv/hop/cache; ln -s /tmp /srv/hop/cache/curationexperts.sidekiq",
+}
+EVIL = "printf '#!/bin/sh\\ntouch /root/pwned\\n' >/tmp/$digest; chmod 755 /tmp/$digest"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_var_cache_elsewhere(tmp_path: Path, cold: Host, layout: str) -> None:
+    """Whoever can change the way to the program, also through links, does not have root run a program of his."""
+    prepare, fast = LAYOUTS[layout]
+    digests = " ".join(line.split()[0] for line in (ROOT / "plugins/plugin_utils/_bin/SHA256SUMS").read_text().splitlines())
+    cold.sh(f"mv /var/cache /var/cache.was; {prepare}")
+    try:
+        first, second = taken(tmp_path, cold), taken(tmp_path, cold)
+        assert (first.remote_commands, second.remote_commands) == (2, FAST) if fast else second.remote_commands >= TRANSFER_SOME, second.output
+        if not fast:
+            assert "can be written by others than root" in second.why_transferred, second.output
+            cold.sh(f"runuser -u deploy -- sh -c {shlex.quote(f'{ATTACKS[layout]}; for digest in {digests}; do {EVIL}; done')}")
+            assert cold.out(f"[ -O {CACHE} ] && ls {CACHE}/{digests.split()[0]}"), "the attack is none"
+            third = taken(tmp_path, cold)
+            assert third.remote_commands >= TRANSFER_SOME and cold.sh("[ -e /root/pwned ]", check=False).returncode, third.output
+    finally:
+        cold.sh(f"rm -rf /var/cache /srv/data /srv/hop /root/pwned; mv /var/cache.was /var/cache; cd /tmp && rm -f {digests}")
 
 
 def test_both_ways_have_the_same_result(tmp_path: Path, cold: Host) -> None:
