@@ -177,6 +177,19 @@ def test_a_host_name_that_does_not_resolve_is_no_refusal(host: Host) -> None:
     assert not result.get("failed"), result
 
 
+@pytest.mark.parametrize("which", ["no", "another"])
+def test_a_secure_path_that_leads_elsewhere_is_an_error(host: Host, which: str) -> None:
+    """What people type is proven, and not only what the rule says."""
+    host.sh("mkdir -p /opt/bin && rm -f /opt/bin/*" + ("; printf '#!/bin/sh\\n' >/opt/bin/systemctl; chmod 755 /opt/bin/systemctl" * (which == "another")))
+    add(host, "zz-local", "Defaults secure_path=/opt/bin\n")
+    before = host.snapshot()
+    result = host.converge(**QUICK)
+    assert result.get("failed") and result["rolled_back"], result
+    assert f'"{SYSTEMCTL} status sidekiq", and not "systemctl status sidekiq"' in result["msg"], result["msg"]
+    assert f"have {SYSTEMCTL.removesuffix('/systemctl')} in secure_path" in result["msg"], result["msg"]
+    assert host.snapshot() == before
+
+
 def test_groups_get_rules_of_their_own(host: Host) -> None:
     host.sh("groupadd operators; useradd -M -s /bin/sh -g operators opera")
     result = host.converge(**QUICK, sudo_groups=["operators"])

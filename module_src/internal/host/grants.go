@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -230,9 +231,10 @@ func someOf(rules []sudo.Decision) string {
 }
 
 // tryStatus runs the status command as the user and without a terminal, as a
-// deploy does; the command changes nothing. sudo exits with 1 when it refuses.
-// When it does not refuse, it may complain of other things, such as a host name
-// that does not resolve.
+// deploy does; the command changes nothing. It is run as people type it: sudo
+// finds systemctl by secure_path of sudoers(5), where that is set. sudo exits
+// with 1 when it refuses. When it does not refuse, it may complain of other
+// things, such as a host name that does not resolve.
 func tryStatus(ctx context.Context, path string, user account, grants []sudo.Grant) error {
 	for _, g := range grants {
 		if len(g.Args) < 2 || g.Args[1] != "status" {
@@ -242,7 +244,8 @@ func tryStatus(ctx context.Context, path string, user account, grants []sudo.Gra
 		if err != nil {
 			return err
 		}
-		out, err := program{path: path, args: append([]string{"-n", "--"}, g.Args...), as: who}.run(ctx)
+		typed := append([]string{filepath.Base(g.Args[0])}, g.Args[1:]...)
+		out, err := program{path: path, args: append([]string{"-n", "--"}, typed...), as: who}.run(ctx)
 		if err != nil {
 			return err
 		}
@@ -251,13 +254,23 @@ func tryStatus(ctx context.Context, path string, user account, grants []sudo.Gra
 				"add \"Defaults:%s !requiretty\" to a file in /etc/sudoers.d (with Capistrano's \"set :pty, true\" a deploy has one, and this proof has not): %s",
 				strings.Join(g.Args, " "), user.name, user.name, strings.Join(lines(out.stderr), "; "))
 		}
-		if out.status == 1 && strings.Contains("\n"+out.stderr, "\nsudo") {
+		if refuses(out) {
+			whole, err := program{path: path, args: append([]string{"-n", "--"}, g.Args...), as: who}.run(ctx)
+			if err == nil && !refuses(whole) {
+				dir := filepath.Dir(g.Args[0])
+				return fmt.Errorf("sudo lets %s run %q, and not %q, since it looks for the program elsewhere: have %s in secure_path before what has "+
+					"another %s (grep -r secure_path /etc/sudoers /etc/sudoers.d; visudo changes it): %s", user.name, strings.Join(g.Args, " "),
+					strings.Join(typed, " "), dir, typed[0], strings.Join(lines(out.stderr), "; "))
+			}
 			return fmt.Errorf("cannot run %q as %s by sudo without a password: %s", strings.Join(g.Args, " "), user.name, strings.Join(lines(out.stderr), "; "))
 		}
 		return nil
 	}
 	return nil
 }
+
+// refuses reports whether it was sudo that ended a command.
+func refuses(o output) bool { return o.status == 1 && strings.Contains("\n"+o.stderr, "\nsudo") }
 
 // credential is the identity to run a program with as that user.
 func (a account) credential() (*syscall.Credential, error) {
