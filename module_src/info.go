@@ -68,10 +68,28 @@ func infoOf(s sidekiq.Service, found sidekiq.Report) results.Info {
 	if found.Redis != "" {
 		i.Redis = &results.Redis{Unit: found.Redis, ActiveState: found.RedisState, Version: orNull(found.RedisVersion)}
 	}
+	hideIn(&i, found.Mask(s, reading))
 	if found.Asked {
 		i.Sudo = &results.Sudo{User: found.User, Commands: orEmpty(found.Commands), Everything: found.All, Rules: orEmpty(found.Rules)}
 	}
 	return i
+}
+
+// hideIn takes the values of variables out of every text that may hold some.
+func hideIn(i *results.Info, mask *sidekiq.Mask) {
+	for name, value := range i.Options {
+		i.Options[name] = mask.Hide(value)
+	}
+	lists := [][]string{i.NoOption, i.RestartReasons, i.Warnings}
+	for n := range i.Processes {
+		i.Processes[n].Title = mask.Text(i.Processes[n].Title)
+		lists = append(lists, i.Processes[n].RestartReasons)
+	}
+	for _, list := range lists {
+		for n, text := range list {
+			list[n] = mask.Text(text)
+		}
+	}
 }
 
 func processOf(found sidekiq.Report, p sidekiq.UnitReport) results.Process {

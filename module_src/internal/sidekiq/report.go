@@ -4,6 +4,7 @@ package sidekiq
 
 import (
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -145,4 +146,62 @@ func (s Report) RestartReasons(p UnitReport) []string {
 		reasons = append(reasons, quietForLong)
 	}
 	return reasons
+}
+
+// Mask hides the variables of the service's unit files. What an option says that
+// has no variables is no secret.
+func (s Report) Mask(of Service, r Reading) *Mask {
+	m := of.Mask()
+	m.public = append(m.public, texts(r.Shown())...)
+	m.Unit(s.Content)
+	for _, f := range s.ProcessFiles {
+		m.Unit(f.Content)
+		vars, _ := systemd.Environment(f.Secrets)
+		for _, v := range vars {
+			m.Secret(v.Value)
+		}
+	}
+	return m
+}
+
+// Hide is a value of any type of JSON with all its texts masked but its keys.
+func (m *Mask) Hide(v any) any {
+	switch v := v.(type) {
+	case string:
+		return m.Text(v)
+	case []any:
+		list := slices.Clone(v)
+		for i := range list {
+			list[i] = m.Hide(list[i])
+		}
+		return list
+	case map[string]any:
+		masked := map[string]any{}
+		for key, value := range v {
+			masked[key] = m.Hide(value)
+		}
+		return masked
+	}
+	return v
+}
+
+// texts are all texts in a value.
+func texts(v any) []string {
+	switch v := v.(type) {
+	case string:
+		return append([]string{v}, strings.Fields(v)...)
+	case []any:
+		var all []string
+		for _, item := range v {
+			all = append(all, texts(item)...)
+		}
+		return all
+	case map[string]any:
+		var all []string
+		for _, item := range v {
+			all = append(all, texts(item)...)
+		}
+		return all
+	}
+	return nil
 }
