@@ -27,6 +27,7 @@ func main() {
 	// processor would gain it nothing, and would be taken from a host that has
 	// better things to do.
 	runtime.GOMAXPROCS(1)
+	debug.SetMemoryLimit(32 << 20) // rather collect than grow: what it holds at a time is less
 	os.Exit(onThisHost().main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 

@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -52,8 +53,8 @@ func (r *progress) hide(out *results.Result) {
 		}
 	}
 	if r.facts != nil {
-		for _, file := range r.facts.EnvFiles {
-			mask.EnvFile(file.Content)
+		for _, path := range slices.Sorted(maps.Keys(r.facts.EnvFiles)) {
+			mask.EnvFile(r.facts.EnvFiles[path].Content)
 		}
 	}
 	var f *converge.Failure

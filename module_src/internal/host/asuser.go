@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -43,8 +44,19 @@ func as(who Identity, do func() error) error {
 		}
 		done <- err
 	}()
-	return <-done
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(asTime):
+		return errAway
+	}
 }
+
+// asTime is how long one thing may take. A file server that is away answers
+// nothing for hours, and no signal interrupts that.
+const asTime = 20 * time.Second
+
+var errAway = fmt.Errorf("there was no answer within %s; is a file server away?", asTime)
 
 // become takes on the file-system identity of who, for this thread only. It
 // uses package unix, since the functions of package syscall change all threads:

@@ -3,17 +3,27 @@
 package host
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
-// maxOthers is how many unit files of one directory are read. An
-// administrator's directory holds a few; the rest of its entries are links.
-const maxOthers = 100
+// Bounds of the look at other units. An administrator's directory holds a few
+// files; the rest of its entries are links. The user may have as many as he likes.
+const (
+	maxOthers  = 100     // unit files of one directory that are read
+	maxEntries = 5000    // entries of one directory that are looked at
+	maxTheirs  = 1 << 20 // bytes of the user's own unit files, all together
+)
 
 // Directories of units that are neither the distribution's nor one user's:
 // systemd.unit(5), "Unit File Load Path".
@@ -46,8 +56,13 @@ func otherUnits(user, home string, who Identity) (o others) {
 		return nil
 	})
 	o.add(sidekiq.OtherUnit{}, false, err)
+	room := maxTheirs
 	for _, path := range paths {
 		content, err := readAs(who, path)
+		if room -= len(content); room < 0 {
+			o.unseen = append(o.unseen, fmt.Sprintf("the unit files of %s are more than %d bytes, and not all were looked at", user, maxTheirs))
+			break
+		}
 		ok, err := seen(path, err)
 		o.add(sidekiq.OtherUnit{Path: path, User: user, Content: string(content)}, ok, err)
 	}
@@ -69,10 +84,25 @@ func (o *others) add(u sidekiq.OtherUnit, ok bool, err error) {
 	}
 }
 
+// entriesOf are the first entries of a directory.
+func entriesOf(dir string) ([]os.DirEntry, error) {
+	f, err := os.OpenFile(dir, os.O_RDONLY|unix.O_NONBLOCK|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	entries, err := f.ReadDir(maxEntries)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	slices.SortFunc(entries, func(a, b os.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, err
+}
+
 // serviceFiles are the regular files in dir that are service units and have
 // part in their names.
 func (o *others) serviceFiles(dir, part string) (paths []string) {
-	entries, err := os.ReadDir(dir)
+	entries, err := entriesOf(dir)
 	_, err = seen(dir, err)
 	o.add(sidekiq.OtherUnit{}, false, err)
 	for _, e := range entries {

@@ -65,8 +65,12 @@ func (w *wanting) environmentFile(name, content string) {
 		}
 		w.warn("systemd ignores line %d of %s: %s", l.Line, name, l.Reason)
 	}
+	last := map[string]string{}
 	for _, v := range vars {
-		w.sameEnvironment(name, v.Name, v.Value)
+		last[v.Name] = v.Value
+	}
+	for _, variable := range environmentVariables {
+		w.sameEnvironment(name, variable, last[variable])
 	}
 }
 

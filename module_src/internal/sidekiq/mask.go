@@ -3,6 +3,8 @@
 package sidekiq
 
 import (
+	"cmp"
+	"maps"
 	"net/url"
 	"path"
 	"slices"
@@ -23,10 +25,18 @@ import (
 // options or is a path of the service: then it is no secret, and hiding it
 // would make messages unreadable.
 type Mask struct {
-	hidden []string // longest first
+	hidden map[string]bool
+	sorted []string // the same, longest first; nil: to be sorted
 	public []string
 	tree   string // the application's directory
+	room   int    // how many more values of environment files are taken
 }
+
+// Bounds of the values of environment files, which may be the deploy user's.
+const (
+	maxValues  = 2000 // of all files together
+	maxSpelled = 4096 // bytes of a value that is looked for in other spellings, too; no line that is shown is as long
+)
 
 // These are lengths in bytes from which on values are hidden.
 const (
@@ -37,7 +47,7 @@ const (
 // Mask hides the variables of the options, of the environment files and of the
 // unit files that are replaced. More can be added as it becomes known.
 func (s Service) Mask() *Mask {
-	m := &Mask{}
+	m := &Mask{hidden: map[string]bool{}, room: maxValues}
 	for _, own := range s.owns() {
 		m.public = appendNew(m.public, own.public()...)
 	}
@@ -95,6 +105,9 @@ func (m *Mask) Unit(content string) {
 func (m *Mask) EnvFile(content string) {
 	for line := range strings.FieldsFuncSeq(content, func(r rune) bool { return r == '\n' || r == '\r' }) {
 		line = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(line), `\`))
+		if m.room--; m.room < 0 {
+			return
+		}
 		_, value, ok := strings.Cut(line, "=")
 		if !ok {
 			if !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, ";") {
@@ -140,17 +153,27 @@ func (m *Mask) add(value string, shortest int) {
 	if len(value) < shortest || m.isPublic(value) {
 		return
 	}
+	m.sorted = nil
+	if m.hidden[value] = true; len(value) > maxSpelled {
+		return
+	}
 	inRuby := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "#{", `\#{`).Replace(value)
 	inUnit := strings.Trim(systemd.Assignment("", value), `"`)[1:]
 	inGo := strconv.Quote(value)
 	for _, spelling := range []string{
-		value, inRuby, inUnit, systemd.Literal(value), inGo[1 : len(inGo)-1], url.PathEscape(value), url.QueryEscape(value),
+		inRuby, inUnit, systemd.Literal(value), inGo[1 : len(inGo)-1], url.PathEscape(value), url.QueryEscape(value),
 	} {
-		if !contains(m.hidden, spelling) {
-			m.hidden = append(m.hidden, spelling)
-		}
+		m.hidden[spelling] = true
 	}
-	slices.SortStableFunc(m.hidden, func(a, b string) int { return len(b) - len(a) })
+}
+
+// longestFirst are the texts to hide, so that one that is part of another does
+// not leave the rest of that to be seen.
+func (m *Mask) longestFirst() []string {
+	if m.sorted == nil {
+		m.sorted = slices.SortedFunc(maps.Keys(m.hidden), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	}
+	return m.sorted
 }
 
 // isPublic reports whether a value is another option's, too, or a path of the
@@ -181,7 +204,7 @@ const concealed = "(hidden)"
 
 // Text is a text without the values.
 func (m *Mask) Text(text string) string {
-	for _, h := range m.hidden {
+	for _, h := range m.longestFirst() {
 		text = strings.ReplaceAll(text, h, concealed)
 	}
 	const cut = "…"
@@ -197,8 +220,8 @@ func (m *Mask) Text(text string) string {
 
 // beforeCut hides the beginning of a value at the end of a text.
 func (m *Mask) beforeCut(text string) string {
-	for _, h := range m.hidden {
-		for n := len(h) - 1; n >= shortestSecret; n-- {
+	for _, h := range m.longestFirst() {
+		for n := min(len(h)-1, maxSpelled); n >= shortestSecret; n-- {
 			if begun, ok := strings.CutSuffix(text, h[:n]); ok {
 				return begun + concealed
 			}
