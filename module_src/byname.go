@@ -32,7 +32,7 @@ func (r *progress) lookByName(ctx context.Context, h machine) error {
 	}
 	r.plan = converge.Diff(r.want, r.have)
 	r.warn(r.plan.Warnings)
-	return nil
+	return r.service.CheckLaunchers(r.plan, r.want, r.have)
 }
 
 // readByName reads the service's unit files. A service that is not there is an

@@ -198,6 +198,9 @@ func (r *progress) look(ctx context.Context, h machine) error {
 	r.want, r.backup = r.service.KeepReplaced(r.want, converge.Diff(r.want, r.have), h.Now())
 	r.plan = converge.Diff(r.want, r.have).Because(func(was, want converge.File) string { return r.service.Reason(facts, was, want) })
 	r.warn(r.plan.Warnings)
+	if err := r.service.CheckLaunchers(r.plan, r.want, r.have); err != nil {
+		return err
+	}
 	return r.allowUnmet(r.service.CheckWritable(r.plan, facts))
 }
 

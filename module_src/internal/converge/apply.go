@@ -95,7 +95,7 @@ func (p Plan) Apply(ctx context.Context, h Host, then OnFailure) (warnings []str
 		failed.Err = fmt.Errorf("%w (%w)", context.Cause(ctx), failed.Err)
 	}
 	if failed.Unit != "" {
-		failed.Traces = h.Traces(context.WithoutCancel(ctx), failed.Unit, began)
+		failed.Traces = traces(ctx, h, failed.Unit, began)
 	}
 	if then == Keep {
 		return warnings, failed
@@ -105,6 +105,20 @@ func (p Plan) Apply(ctx context.Context, h Host, then OnFailure) (warnings []str
 	lookBack(ctx, h, p.was, failed)
 	failed.RolledBack = len(failed.Left) == 0
 	return warnings, failed
+}
+
+// tracesTime is how long the look at what a unit has left behind may go on once
+// the run has been interrupted.
+const tracesTime = 500 * time.Millisecond
+
+// traces looks at what a unit has left behind. An interrupted run still looks,
+// but not for long: there may be much to undo.
+func traces(ctx context.Context, h Host, unit string, began time.Time) Traces {
+	looking, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(tracesTime, cancel) })
+	defer stop()
+	return h.Traces(looking, unit, began)
 }
 
 // carryOut returns the steps that were begun, including the one that failed.

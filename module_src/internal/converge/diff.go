@@ -43,6 +43,9 @@ func Diff(want, have State) Plan {
 			h = h.hollow(w)
 		}
 		p.diffActivity(w, h, staleFiles(w, h, changed), in)
+		if w.Proof.NotBehind && h.Process.worksBehind() && !p.runs(w.Name) {
+			p.warn("%s: %s", w.Name, w.Proof.Terms.behind(h.Process))
+		}
 	}
 	if reload {
 		p.Steps = append(p.Steps, ReloadManager{})
@@ -213,7 +216,7 @@ func (p *Plan) diffWanted(w, h Unit, stale []string, in *family, run func(Verb, 
 	case Up:
 		if v, why := p.bringUp(w, h, stale); v != "" {
 			run(v, why)
-		} else if h.Activity == Starting {
+		} else if h.Activity == Starting && !h.Process.worksBehind() {
 			p.Proofs = append(p.Proofs, w)
 		}
 	case Restarted:

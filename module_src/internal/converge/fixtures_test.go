@@ -66,7 +66,7 @@ func linkIn(target string) converge.Link {
 var proof = converge.Proof{Timeout: 120 * time.Second, Titled: true, Window: 10 * time.Second, QuietTime: 15 * time.Second, Terms: terms}
 
 // terms are words of no real domain.
-var terms = converge.Terms{Timeout: "patience", NotShown: "it does not hum", Quiet: "it is silent", Quieting: "by a friend"}
+var terms = converge.Terms{Timeout: "patience", NotShown: "it does not hum", Quiet: "it is silent", Quieting: "by a friend", Behind: "mend it"}
 
 // wanted is a State with one enabled service.
 func wanted(a converge.Activity, files ...converge.File) converge.State {

@@ -63,7 +63,9 @@ type Host interface {
 	Reload(ctx context.Context) error
 
 	// Run tells the manager to do something with a unit and waits for the end
-	// of the job. The job's failure is a [*JobError].
+	// of the job. The job's failure is a [*JobError]. A start ends with a
+	// [*BehindError] as soon as there is reason for one. Before a unit is
+	// stopped, what works behind its main process is told to end, and waited for.
 	Run(ctx context.Context, unit string, v Verb) error
 
 	// ProveGrants shows that sudo gives the grants, both by what sudo lists and
@@ -98,6 +100,17 @@ type JobError struct {
 
 func (e *JobError) Error() string {
 	return "cannot " + string(e.Verb) + " " + e.Unit + ": its job ended with the result " + e.Result
+}
+
+// BehindError is a unit whose work is done behind its main process, as was seen
+// while it was being started; see [Process.Behind].
+type BehindError struct {
+	Unit    string
+	Process Process
+}
+
+func (e *BehindError) Error() string {
+	return fmt.Sprintf("the work of %s is done by process %d, behind its main process", e.Unit, e.Process.Behind)
 }
 
 // words says what the failed job of a start means, given a look at the unit's

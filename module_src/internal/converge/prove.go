@@ -13,6 +13,10 @@ import (
 // lookEvery is the time between two looks at a process that is coming up.
 const lookEvery = 200 * time.Millisecond
 
+// titleLag is how long a program that has told the manager that it is ready may
+// take to say so in its title, where nothing may be behind the main process.
+const titleLag = time.Second
+
 // NotUp is a unit that did not come up, or did not stay up.
 type NotUp struct {
 	Unit     string
@@ -76,6 +80,7 @@ type watch struct {
 	last     Process
 	since    time.Time // when the present main process started
 	restarts int       // automatic restarts before this run's business with it
+	active   time.Time // when the unit was first seen to be active
 	seen     bool
 	timedOut bool
 }
@@ -101,6 +106,8 @@ func (w *watch) look(p Process, now time.Time) (verdict, string) {
 		return dead, fmt.Sprintf("its main process %s instead of staying up", p.Ending())
 	case !p.JobPending && (p.ActiveState == "failed" || p.ActiveState == "inactive"):
 		return dead, fmt.Sprintf("its main process %s", p.Ending())
+	case p.Behind != 0 && w.unit.Proof.NotBehind:
+		return dead, w.unit.Proof.Terms.behind(p)
 	case p.ActiveState == "active" && p.SubState == "exited" && p.Type == "oneshot":
 		return alive, "" // it remains active: its job was the proof
 	case p.ActiveState == "active" && p.SubState == "running":
@@ -120,7 +127,10 @@ func (w *watch) judgeActive(p Process, now time.Time) (verdict, string) {
 	if p.Quiet {
 		return alive, w.unit.Name + " came up, but was told to be quiet by somebody else meanwhile."
 	}
-	if p.Ready || tells(p.Type) {
+	if w.active.IsZero() {
+		w.active = now
+	}
+	if p.Ready || p.Behind != 0 || tells(p.Type) && (!w.unit.Proof.NotBehind || now.Sub(w.active) >= titleLag) {
 		return alive, ""
 	}
 	if !w.unit.Proof.Titled && now.Sub(w.since) >= w.unit.Proof.Window {

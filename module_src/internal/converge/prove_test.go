@@ -69,6 +69,7 @@ func restarts(n int) func(*converge.Process) { return func(p *converge.Process) 
 func job(p *converge.Process)                { p.JobPending = true }
 func ready(p *converge.Process)              { p.Ready = true }
 func quiet(p *converge.Process)              { p.Quiet = true }
+func behind(p *converge.Process)             { p.Behind = p.MainPID + 1 }
 func exit(status int) func(*converge.Process) {
 	return func(p *converge.Process) { p.ExitCode, p.ExitStatus = 1, status }
 }
@@ -92,6 +93,8 @@ func eachTwoSeconds() []scene {
 
 func TestProve(t *testing.T) {
 	titled := converge.Proof{Timeout: 150 * time.Second, Titled: true, Window: 10 * time.Second, Terms: terms}
+	alone := titled
+	alone.NotBehind = true
 	window := converge.Proof{Timeout: 150 * time.Second, Window: 10 * time.Second, Terms: terms}
 	cases := []struct {
 		name    string
@@ -105,6 +108,25 @@ func TestProve(t *testing.T) {
 		{
 			name: "a notify service is up when systemd says so", proof: titled,
 			script: []scene{{0, process(7, "active/running", kind("notify"))}},
+		},
+		{
+			name: "work behind the main process, which passes nothing on", proof: alone,
+			script: []scene{{0, process(7, "active/running", kind("exec"))}, {3 * time.Second, process(7, "active/running", kind("exec"), behind)}},
+			err:    "its main process 7 does not pass a signal to end on to process 8, which does the work: mend it", waited: 4 * time.Second,
+		},
+		{
+			name: "the same while the unit is still being started", proof: alone,
+			script: []scene{{0, process(7, "activating/start", kind("notify"), job)}, {2 * time.Second, process(7, "activating/start", kind("notify"), job, behind)}},
+			err:    "its main process 7", waited: 3 * time.Second,
+		},
+		{
+			name: "the same where its title lags behind what it tells the manager", proof: alone,
+			script: []scene{{0, process(7, "active/running", kind("notify"))}, {600 * time.Millisecond, process(7, "active/running", kind("notify"), behind)}},
+			err:    "its main process 7", waited: time.Second,
+		},
+		{
+			name: "the same for an old program", proof: titled, waited: 4 * time.Second,
+			script: []scene{{0, process(7, "active/running", kind("exec"))}, {3 * time.Second, process(7, "active/running", kind("exec"), behind)}},
 		},
 		{
 			name: "a forking service, as an old Redis is", proof: window,

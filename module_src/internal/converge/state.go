@@ -16,6 +16,7 @@
 package converge
 
 import (
+	"fmt"
 	"io/fs"
 	"strings"
 	"time"
@@ -204,6 +205,10 @@ type Proof struct {
 	// was told to become quiet.
 	QuietTime time.Duration
 
+	// NotBehind says that a unit whose work is done behind its main process is
+	// not up; see [Process.Behind].
+	NotBehind bool
+
 	// Terms are used in the messages about the proof and the process.
 	Terms Terms
 }
@@ -215,6 +220,12 @@ type Terms struct {
 	NotShown string // what is missing from a title that says nothing: "it does not say …"
 	Quiet    string // what is wrong with a process that is quiet for long: "it has been …"
 	Quieting string // who may have told it to be quiet: "by …"
+	Behind   string // what comes of work behind the main process, and what to do
+}
+
+// behind says that a unit's work is done behind its main process.
+func (t Terms) behind(p Process) string {
+	return fmt.Sprintf("its main process %d does not pass a signal to end on to process %d, which does the work: %s", p.MainPID, p.Behind, t.Behind)
 }
 
 // timeout names the setting in parentheses, to be put behind its value.
@@ -242,7 +253,17 @@ type Process struct {
 	Ready       bool      // the title says that it is at work
 	Quiet       bool      // the title says that it takes no more work
 	Title       string    // empty where it cannot be read
+
+	// Behind is another process of the unit that says in its title that it is at
+	// work or quiet, where the main process says nothing and would not pass a
+	// signal to end on. The manager sends that signal to the main process, and
+	// then kills this one in the midst of its work. 0: there is none.
+	Behind int
 }
+
+// worksBehind reports whether the unit is active and a process behind its main
+// one does its work. That counts as up where nothing is to be done to it.
+func (p Process) worksBehind() bool { return p.Behind != 0 && p.ActiveState == "active" }
 
 // sameRun reports whether two looks found the unit in the same run, with the
 // same main process. Where the manager does not number the runs, the start of

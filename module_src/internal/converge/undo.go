@@ -205,7 +205,12 @@ func (s restoreUnit) do(ctx context.Context, h Host) error {
 	if now.untouchedSince(s.Was.Process) {
 		return nil
 	}
-	if err := s.ended(ctx, h, h.Run(ctx, s.Unit, s.Verb)); err != nil {
+	err = h.Run(ctx, s.Unit, s.Verb)
+	var behind *BehindError
+	if errors.As(err, &behind) && s.Was.Process.Behind != 0 {
+		err = nil // as it was
+	}
+	if err := s.ended(ctx, h, err); err != nil {
 		return err
 	}
 	if !s.Was.wasUp(s.Proof) {
@@ -223,7 +228,7 @@ func (u Unit) wasUp(p Proof) bool {
 	case Up, Quieting, Quiet:
 		return true
 	case Starting:
-		return p.Window > 0 && u.Age >= p.Window
+		return u.Process.worksBehind() || p.Window > 0 && u.Age >= p.Window
 	}
 	return false
 }
@@ -254,6 +259,7 @@ const oldTime = 5 * time.Minute
 func (s restoreUnit) proofOfOld() Proof {
 	proof := s.Proof
 	proof.Titled = s.Was.Process.Ready || s.Was.Process.Quiet
+	proof.NotBehind = proof.NotBehind && s.Was.Process.Behind == 0
 	if proof.Timeout > 0 {
 		proof.Timeout = max(proof.Timeout, oldTime)
 	}

@@ -25,6 +25,8 @@ const (
 	maxProcesses = 1 << 16                // looked at
 	maxRunning   = 1000                   // of the application that are looked at closely
 	cmdlineTime  = 100 * time.Millisecond // for a command line, whose reading can hang: see cmdline
+	titleTime    = 2 * time.Second        // for the same of a process that matters more
+	censusTime   = 2 * time.Second        // for all of it
 	maxSmall     = 4096
 	maxDepth     = 100 // of a process below another
 	maxThreads   = 200 // of one process whose names are read
@@ -82,9 +84,13 @@ func census(proc string, t tree) []sidekiq.Running {
 		return nil
 	}
 	var found []sidekiq.Running
+	end := time.Now().Add(censusTime)
 	for i, e := range entries {
+		if i > maxProcesses || len(found) > maxRunning || time.Now().After(end) {
+			break
+		}
 		pid, err := strconv.Atoi(e.Name())
-		if err != nil || i > maxProcesses || len(found) > maxRunning {
+		if err != nil {
 			continue
 		}
 		dir := filepath.Join(proc, e.Name())
@@ -171,7 +177,7 @@ func descends(proc string, pid, ancestor int) bool {
 
 // closely looks at one process, and reports whether it runs Sidekiq.
 func closely(dir string, pid int) (sidekiq.Running, bool) {
-	words, title := cmdline(dir)
+	words, title := cmdline(dir, cmdlineTime)
 	r := sidekiq.Running{
 		PID: pid, Title: title,
 		Kind: sidekiq.RunningKind(readSmall(dir+"/comm"), words, title, func() []string { return threads(dir) }),
@@ -193,7 +199,7 @@ func closely(dir string, pid int) (sidekiq.Running, bool) {
 // cmdline is the command line of a process: its words, and as one text. The
 // kernel reads it from the process's memory, and waits for a lock of it that
 // the process's owner can hold for long; then the answer is that there is none.
-func cmdline(dir string) (words []string, title string) {
+func cmdline(dir string, wait time.Duration) (words []string, title string) {
 	c := make(chan []byte, 1)
 	go func() {
 		c <- readAtMost(dir+"/cmdline", maxTitle)
@@ -201,7 +207,7 @@ func cmdline(dir string) (words []string, title string) {
 	var raw []byte
 	select {
 	case raw = <-c:
-	case <-time.After(cmdlineTime):
+	case <-time.After(wait):
 	}
 	raw = bytes.TrimRight(raw, "\x00")
 	text := strings.ToValidUTF8(string(raw), "?")

@@ -40,9 +40,7 @@ func (h *Host) unit(ctx context.Context, name string, p properties) (u converge.
 		DropIns:   p.texts("DropInPaths"),
 		Reload:    p.yes("NeedDaemonReload"),
 	}
-	if u.Process, err = p.process(); err != nil {
-		return converge.Unit{}, err
-	}
+	u.Process = p.process()
 	if u.Links, err = h.links(name); err != nil {
 		return converge.Unit{}, err
 	}
@@ -76,7 +74,7 @@ func (h *Host) Process(ctx context.Context, unit string) (converge.Process, erro
 	if err != nil {
 		return converge.Process{}, err
 	}
-	return p.process()
+	return p.process(), nil
 }
 
 // activity sums up what a unit does. A service of Type=notify that is active
@@ -157,6 +155,11 @@ func (h *Host) Reload(ctx context.Context) error {
 // Run queues a job for the unit and waits for its end. The job is never taken
 // back: when ctx is done, only the waiting ends.
 func (h *Host) Run(ctx context.Context, unit string, v converge.Verb) error {
+	if v == converge.Stop || v == converge.Restart {
+		if err := h.endBehind(ctx, unit); err != nil {
+			return err
+		}
+	}
 	var result chan string
 	err := h.tell(ctx, func(ctx context.Context, c *dbus.Conn) error {
 		result = make(chan string, 1)
@@ -213,9 +216,12 @@ func (h *Host) await(ctx context.Context, unit string, v converge.Verb, result <
 		case <-ctx.Done():
 			return interrupted(ctx, unit, v)
 		case <-look.C:
-			p, err := h.Process(context.WithoutCancel(ctx), unit)
+			p, part, err := h.startedBehind(context.WithoutCancel(ctx), unit)
 			if err != nil {
 				return err
+			}
+			if part != nil && (v == converge.Start || v == converge.Restart) {
+				return part
 			}
 			if over && !p.JobPending {
 				return outlived(unit, v, p)
@@ -378,8 +384,8 @@ func (p properties) invocation() string {
 	return hex.EncodeToString(id)
 }
 
-func (p properties) process() (proc converge.Process, err error) {
-	proc = converge.Process{
+func (p properties) process() converge.Process {
+	proc := converge.Process{
 		ActiveState: p.text("ActiveState"),
 		SubState:    p.text("SubState"),
 		Result:      p.text("Result"),
@@ -393,10 +399,13 @@ func (p properties) process() (proc converge.Process, err error) {
 		ExitStatus:  int(p.number("ExecMainStatus")),
 	}
 	if proc.MainPID == 0 {
-		return proc, nil
+		return proc
 	}
-	proc.Title, err = title(proc.MainPID)
+	proc.Title = title(proc.MainPID)
 	said := sidekiq.ReadTitle(proc.Title)
 	proc.Ready, proc.Quiet = said.Ready, said.Quiet
-	return proc, err
+	if pids := behind("/proc", "/sys/fs/cgroup", p.text("ControlGroup"), proc.MainPID, proc.Title); pids != nil {
+		proc.Behind = pids[0]
+	}
+	return proc
 }

@@ -114,7 +114,10 @@ func (b *ByName) read(content string) {
 			}
 		case "ExecStart":
 			// What a program of the user's own shows in its title is not known.
-			if words, _ := systemd.Words(l.Value); !startSidekiq(words) {
+			if words, _ := systemd.Words(value); !ownCommand(words) {
+				for i, word := range words {
+					words[i] = strings.ReplaceAll(word, "$$", "$")
+				}
 				b.ExecStart = words
 			}
 		}

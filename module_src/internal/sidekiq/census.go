@@ -51,9 +51,9 @@ const (
 // command line and its title whether it runs Sidekiq. threads are the names of
 // its threads, which are asked for only where a web server may embed one.
 func RunningKind(comm string, words []string, title string, threads func() []string) Kind {
-	first := path.Base(strings.TrimSuffix(words[0], ","))
+	first := path.Base(words[0])
 	switch {
-	case strings.HasPrefix(first, "sidekiqswarm"):
+	case StartsOthers(title):
 		return Swarm
 	case titled(title):
 		return Titled

@@ -20,6 +20,9 @@ import (
 // Only what ended the process decides: an exception or, without one, the last
 // lines. What the process had survived before does not count.
 func (s Service) Explain(f Facts, left converge.Traces, p converge.Process) string {
+	if p.Behind != 0 {
+		return "" // which says it all
+	}
 	if len(left.Unmet) > 0 {
 		return fmt.Sprintf("systemd did not start it, since %s is not met: see directives%s",
 			strings.Join(left.Unmet, " and "), setBy(left.DropIns, conditionNames(left.Unmet)...))

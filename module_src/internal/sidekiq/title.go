@@ -3,6 +3,7 @@
 package sidekiq
 
 import (
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -45,6 +46,14 @@ func ReadTitle(title string) Title {
 		t.Ready = !t.Quiet
 	}
 	return t
+}
+
+// StartsOthers reports whether a title is that of the parent from which Sidekiq
+// Enterprise starts its processes: it takes no jobs itself, and passes signals
+// on to them.
+func StartsOthers(title string) bool {
+	first, _, _ := strings.Cut(title, " ")
+	return strings.HasPrefix(path.Base(first), "sidekiqswarm")
 }
 
 // busy finds "[0 of 5 busy]" and returns what stands behind it.

@@ -221,7 +221,8 @@ func (w *wanting) proof() converge.Proof {
 		Titled:    w.ExecStart == nil,
 		Window:    w.window(),
 		QuietTime: quietTime,
-		Terms:     terms(),
+		NotBehind: true,
+		Terms:     w.terms(),
 	}
 }
 
@@ -230,12 +231,13 @@ func (w *wanting) proof() converge.Proof {
 func (s Service) window() time.Duration { return min(s.StartTimeout, time.Minute) }
 
 // terms are the words that package converge uses in its messages.
-func terms() converge.Terms {
+func (s Service) terms() converge.Terms {
 	return converge.Terms{
 		Timeout:  "start_timeout",
 		NotShown: "its main process does not say in its title that it takes jobs, as Sidekiq does",
 		Quiet:    quietForLong,
 		Quieting: "by a deploy it seems",
+		Behind:   s.behindAdvice(),
 	}
 }
 

@@ -67,7 +67,7 @@ func TestAbsentWantsNothingOfTheHost(t *testing.T) {
 		},
 		Units: []converge.Unit{{
 			Name: "sidekiq.service", Enabled: converge.Off, Links: []converge.Link{}, Activity: converge.Down,
-			Proof: converge.Proof{Timeout: 5 * time.Minute, Titled: true, Window: time.Minute, QuietTime: quietTime, Terms: terms()},
+			Proof: converge.Proof{Timeout: 5 * time.Minute, Titled: true, Window: time.Minute, QuietTime: quietTime, NotBehind: true, Terms: Service{}.terms()},
 		}},
 	}
 	if d := cmp.Diff(wanted, got); d != "" || err != nil || warnings != nil {
@@ -141,7 +141,7 @@ func TestProofFitsTheCommand(t *testing.T) {
 		`{"project_name": "p", "restart_on_change": false, "start_timeout": 1}`: {Timeout: time.Second, Titled: true, Window: time.Second},
 	} {
 		got, _ := want(t, options, debian12())
-		proof.QuietTime, proof.Terms = quietTime, terms()
+		proof.QuietTime, proof.NotBehind, proof.Terms = quietTime, true, mustParse(t, options).terms()
 		if got.Units[0].Proof != proof {
 			t.Errorf("%s: %+v", options, got.Units[0].Proof)
 		}

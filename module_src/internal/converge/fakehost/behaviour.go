@@ -20,12 +20,13 @@ type Behaviour struct {
 	Stop     time.Duration // until it ends when it is told to
 	Untitled bool          // shows nothing in its title
 	Mute     bool          // never tells the manager that it is ready
+	Behind   bool          // has another process do the work, and passes no signals on to that
 	Deaf     bool          // goes on working when it is told to be quiet
 }
 
 // Behave reads a behaviour from the X-Fake= line of a unit. The words of that
-// line are boot=3s, life=2s, exit=1, exec=203, stop=5s, untitled, mute
-// and deaf.
+// line are boot=3s, life=2s, exit=1, exec=203, stop=5s, untitled, mute,
+// behind and deaf.
 // systemd ignores keys that start with X-. Without the line, a program is ready
 // after a second and lives for ever.
 func Behave(content string) Behaviour {
@@ -47,6 +48,8 @@ func Behave(content string) Behaviour {
 			b.Untitled = true
 		case "mute":
 			b.Mute = true
+		case "behind":
+			b.Behind = true
 		case "deaf":
 			b.Deaf = true
 		default:

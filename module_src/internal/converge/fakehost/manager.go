@@ -245,6 +245,11 @@ func (h *Host) Run(ctx context.Context, name string, v converge.Verb) error {
 func (h *Host) wait(ctx context.Context, u *unit, v converge.Verb) error {
 	j := u.job
 	for j != nil && j.result == "" {
+		for _, part := range append(h.parts(u), u) {
+			if part.proc.Behind != 0 && (v == converge.Start || v == converge.Restart) {
+				return &converge.BehindError{Unit: part.name, Process: h.process(part)}
+			}
+		}
 		if err := h.Sleep(ctx, 100*time.Millisecond); err != nil {
 			return fmt.Errorf("interrupted while waiting for %s to %s: %w", u.name, v, context.Cause(ctx))
 		}
@@ -324,12 +329,15 @@ func (h *Host) spawn(u *unit) {
 
 // booted makes the program say that it is ready.
 func (h *Host) booted(u *unit, b Behaviour) {
-	if u.proc.Type == "notify" && b.Mute {
+	if b.Behind {
+		u.proc.Behind = u.proc.MainPID + 1
+	}
+	if u.proc.Type == "notify" && (b.Mute || b.Behind) {
 		return
 	}
 	u.proc.ActiveState, u.proc.SubState = "active", "running"
 	u.job.end("done")
-	if !b.Untitled {
+	if !b.Untitled && !b.Behind {
 		u.proc.Ready, u.proc.Title = true, "sidekiq 7.3.2 app [0 of 5 busy]"
 	}
 }
@@ -382,7 +390,7 @@ func (h *Host) die(u *unit, code, status int, result string) {
 	h.log[u.name] = append(h.log[u.name], fmt.Sprintf("%s: main process %d ended: code %d, status %d (%s)", u.name, u.proc.MainPID, code, status, result))
 	u.life++
 	u.job.end("failed")
-	u.proc.MainPID, u.proc.Title, u.proc.Ready, u.proc.Quiet = 0, "", false, false
+	u.proc.MainPID, u.proc.Title, u.proc.Ready, u.proc.Quiet, u.proc.Behind = 0, "", false, false, 0
 	u.proc.ExitCode, u.proc.ExitStatus, u.proc.Result = code, status, result
 	if setting(u.from, "Restart", "no") != "always" {
 		u.proc.ActiveState, u.proc.SubState = "failed", "failed"
@@ -396,16 +404,23 @@ func (h *Host) die(u *unit, code, status int, result string) {
 	})
 }
 
-// stop ends a process, or its restarting, and what is part of the unit, which is
-// down only when that is.
-func (h *Host) stop(u *unit) {
-	var parts []*unit
+// parts are the units that are part of the unit.
+func (h *Host) parts(u *unit) (parts []*unit) {
 	for _, name := range slices.Sorted(maps.Keys(h.units)) {
 		part := h.units[name]
 		if part != u && slices.Contains(settings(h.known(part).content, "PartOf"), u.name) {
-			h.stop(part)
 			parts = append(parts, part)
 		}
+	}
+	return parts
+}
+
+// stop ends a process, or its restarting, and what is part of the unit, which is
+// down only when that is.
+func (h *Host) stop(u *unit) {
+	parts := h.parts(u)
+	for _, part := range parts {
+		h.stop(part)
 	}
 	u.job.end("canceled")
 	u.job = nil

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package host
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// launches runs a shell script in the background and waits until it says so.
+func launches(t *testing.T, script string) int {
+	t.Helper()
+	cmd := exec.Command("/bin/sh", "-c", script+"; echo; while :; do sleep 1; done")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	return cmd.Process.Pid
+}
+
+func TestBehindIsWhatWorksWhereTheMainProcessPassesNothingOn(t *testing.T) {
+	titled := starts(t, t.TempDir(), "sidekiq 7.3.2 app [1 of 5 busy]")
+	quiet := starts(t, t.TempDir(), "sidekiq 7.3.2 app [1 of 5 busy] stopping")
+	other := starts(t, t.TempDir(), "tee log")
+	plain, ignoring, passing := launches(t, ":"), launches(t, "trap '' TERM"), launches(t, "trap : TERM")
+	swarm := starts(t, t.TempDir(), "sidekiqswarm, managing 2 processes")
+	for _, c := range []struct {
+		name    string
+		main    int
+		members []int
+		want    []int
+	}{
+		{"a shell", plain, []int{plain, other, titled, quiet}, []int{titled, quiet}},
+		{"a shell that ignores the signal", ignoring, []int{ignoring, titled}, []int{titled}},
+		{"a shell with a trap", passing, []int{passing, titled}, nil},
+		{"Sidekiq with a job's child", titled, []int{titled, quiet}, nil},
+		{"Sidekiq Enterprise", swarm, []int{swarm, titled, quiet}, nil},
+		{"no Sidekiq", plain, []int{plain, other}, nil},
+		{"a process that is gone", 1 << 30, []int{titled}, nil},
+	} {
+		for _, hierarchy := range []string{"", "systemd", "unified"} {
+			cgroups := t.TempDir()
+			dir := filepath.Join(cgroups, hierarchy, "system.slice", "a.service")
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			text := strings.Trim(strings.ReplaceAll(fmt.Sprint(c.members), " ", "\n"), "[]")
+			if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			mainTitle := title(c.main)
+			if got := behind("/proc", cgroups, "/system.slice/a.service", c.main, mainTitle); !slices.Equal(got, c.want) {
+				t.Errorf("%s, in the hierarchy %q: got %v, want %v", c.name, hierarchy, got, c.want)
+			}
+		}
+	}
+}
+
+func TestBehindOfManyProcessesIsBounded(t *testing.T) {
+	cgroups := t.TempDir()
+	if err := os.WriteFile(filepath.Join(cgroups, "cgroup.procs"), []byte(strings.Repeat("4194304\n", 1<<20)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(members(cgroups, "/")); n > 16*maxInUnit {
+		t.Errorf("%d processes", n)
+	}
+	began := time.Now()
+	behind("/proc", cgroups, "/", os.Getpid(), "sh")
+	if took := time.Since(began); took > 2*behindTime {
+		t.Errorf("took %s", took)
+	}
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/shell"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
+)
+
+// behindAdvice says what comes of a Sidekiq that a launcher has started as a
+// process of its own, and what to write in the launcher's place.
+func (s Service) behindAdvice() string {
+	text := "each stop or restart would kill Sidekiq with all its running jobs. Have Sidekiq itself as the main process: "
+	switch command := withoutLauncher(s.ExecStart); {
+	case command != "":
+		return text + "exec_start: " + command
+	case s.ExecStart != nil:
+		return text + "in " + s.ExecStart[0] + ", put exec before the command that starts it, and nothing behind it"
+	}
+	return text + "in what bundle or the drop-in runs, put exec before the command that starts it"
+}
+
+var (
+	shells    = regexp.MustCompile(`^(ba|da|z|k)?sh$`)
+	separator = regexp.MustCompile(`[;|&(){}\n]+\s*`)
+	starter   = regexp.MustCompile(`(?:\S*/)?(?:bundle\s+exec\s+(?:\S*/)?sidekiq|sidekiq)(?:[ \t](?:>&|[^;|&\n()])*)?`)
+)
+
+// withoutLauncher is a command line that starts Sidekiq as the main process,
+// made from one that does not, or "" where no such can be seen in it: that of a
+// script, say.
+func withoutLauncher(words []string) string {
+	for i, word := range words {
+		if base := path.Base(word); base == "sidekiq" || base == "bundle" && startSidekiq(words[i:]) {
+			words = words[i:]
+			if !path.IsAbs(word) {
+				words = append([]string{"/usr/bin/env"}, words...)
+			}
+			return shell.Join(words)
+		}
+		if i == 0 || !shells.MatchString(path.Base(words[0])) {
+			continue
+		}
+		if at := starter.FindStringIndex(word); at != nil {
+			before := word[:at[0]]
+			begin := 0
+			if all := separator.FindAllStringIndex(before, -1); all != nil {
+				begin = all[len(all)-1][1]
+			}
+			script := before[:begin] + "exec " + kept(before[begin:]) + strings.TrimSpace(word[at[0]:at[1]])
+			return shell.Join(append(append([]string{}, words[:i]...), script))
+		}
+	}
+	return ""
+}
+
+// kept is what stands before a command and can stay there behind exec: what
+// becomes the command itself, and variables.
+func kept(before string) string {
+	words := strings.Fields(before)
+	switch {
+	case len(words) == 0 || words[0] == "exec":
+		return ""
+	case strings.Contains(words[0], "="):
+		return "env " + strings.Join(words, " ") + " "
+	case contains([]string{"env", "nice", "ionice", "chrt", "stdbuf", "nohup"}, path.Base(words[0])):
+		return strings.Join(words, " ") + " "
+	}
+	return ""
+}
+
+// ownCommand reports whether the command line is one that this collection makes
+// from its options: its main process is Sidekiq, and says so.
+func ownCommand(words []string) bool {
+	if len(words) > 4 && words[2] == `exec "$$@" >>"$$0" 2>&1` {
+		words = words[4:]
+	}
+	if script, ok := loginScript(words); ok {
+		script, ok = strings.CutPrefix(script, "exec ")
+		if words = strings.Fields(script); !ok {
+			return false
+		}
+	}
+	return len(words) > 2 && path.Base(words[0]) == "bundle" && words[1] == "exec" && words[2] == "sidekiq"
+}
+
+// CheckLaunchers refuses a plan that would restart or quiet a Sidekiq behind
+// another main process by the very command that it was started with. A restart
+// would bring nothing better, and the signal that quiets would reach the wrong
+// process. Nothing has been changed by then.
+func (s Service) CheckLaunchers(plan converge.Plan, want, have converge.State) error {
+	for _, step := range plan.Steps {
+		run, ok := step.(converge.RunUnit)
+		if !ok || run.Was.Process.Behind == 0 || !run.Proof.NotBehind {
+			continue
+		}
+		quiets := run.Verb == converge.MakeQuiet
+		if quiets || run.Verb == converge.Restart && len(run.Was.Stale) == 0 && !otherCommand(run.Unit, want, have) {
+			return fmt.Errorf("cannot %s %s: %w", run.Verb, run.Unit, run.BehindBefore())
+		}
+	}
+	return nil
+}
+
+// otherCommand reports whether a unit's file gets another command.
+func otherCommand(unit string, want, have converge.State) bool {
+	command := func(s converge.State) string {
+		for _, f := range s.Files {
+			if path.Base(f.Path) == unit {
+				var lines []string
+				for l := range systemd.Lines(f.Content) {
+					if l.Name == "ExecStart" {
+						lines = append(lines, l.Value)
+					}
+				}
+				return strings.Join(lines, "\n")
+			}
+		}
+		return ""
+	}
+	return command(want) != command(have)
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package sidekiq
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/shell"
+)
+
+func TestWithoutLauncher(t *testing.T) {
+	for command, want := range map[string]string{
+		`/bin/bash -lc 'cd /x && bundle exec sidekiq -e production; true'`: `/bin/bash -lc 'cd /x && exec bundle exec sidekiq -e production'`,
+		`/bin/bash -lc 'bundle exec sidekiq 2>&1 | tee -a log/x.log'`:      `/bin/bash -lc 'exec bundle exec sidekiq 2>&1'`,
+		`/bin/sh -c 'RAILS_ENV=production bin/sidekiq; true'`:              `/bin/sh -c 'exec env RAILS_ENV=production bin/sidekiq'`,
+		`/bin/sh -c '. ./env; nice -n 5 bundle exec sidekiq || exit 1'`:    `/bin/sh -c '. ./env; exec nice -n 5 bundle exec sidekiq'`,
+		`/bin/sh -c 'flock /tmp/l bundle exec sidekiq'`:                    `/bin/sh -c 'exec bundle exec sidekiq'`,
+		`/usr/bin/flock /run/lock/x /usr/local/bin/bundle exec sidekiq`:    `/usr/local/bin/bundle exec sidekiq`,
+		`/usr/bin/flock /run/lock/x bundle exec sidekiq -q 'a b'`:          `/usr/bin/env bundle exec sidekiq -q 'a b'`,
+		`/usr/bin/setsid -w /opt/x/bin/sidekiq`:                            `/opt/x/bin/sidekiq`,
+		`/srv/worker.sh production`:                                        ``,
+		`/bin/bash -lc '/srv/start-it'`:                                    ``,
+	} {
+		words, err := shell.Split(command)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := withoutLauncher(words); got != want {
+			t.Errorf("%s\nis %s\nwant %s", command, got, want)
+		}
+	}
+}
+
+func TestOwnCommandIsWhatTheOptionsMake(t *testing.T) {
+	for options, want := range map[string]bool{
+		`{"project_name": "p"}`:                                                                    true,
+		`{"project_name": "p", "log_file": "/srv/p/log/x.log"}`:                                    true,
+		`{"project_name": "p", "login_shell": true, "log_file": "/srv/p/x.log"}`:                   true,
+		`{"project_name": "p", "exec_start": "/usr/bin/timeout 9 /usr/bin/bundle exec sidekiq"}`:   false,
+		`{"project_name": "p", "exec_start": "/bin/bash -lc 'bundle exec sidekiq; true'"}`:         false,
+		`{"project_name": "p", "exec_start": "/usr/bin/sidekiqswarm", "log_file": "/srv/p/x.log"}`: false,
+	} {
+		s := mustParse(t, options)
+		words := s.words()
+		for i, word := range words {
+			words[i] = strings.ReplaceAll(word, "$", "$$") // as the unit file has it
+		}
+		if ownCommand(words) != want {
+			t.Errorf("%s: %q", options, words)
+		}
+	}
+}
