@@ -20,12 +20,13 @@ KINDS = {
     "directory": "In place of a directory, likewise",
     "race": "A race with the program",
     "place": "Where the program writes",
+    "flood": "Much to read, while the program runs as root",
 }
 GOOD = {"no shell", "not written", "not read", "unharmed", "refused", "nothing read"}
 
 
 def measure(suites: tuple[str, ...]) -> None:
-    measure_tests(["test_attacks.py"], DATA, suites)
+    measure_tests(["test_attacks.py", "test_attacks_bounds.py"], DATA, suites)
 
 
 def render(documents: Documents) -> None:
@@ -61,4 +62,4 @@ def outcome(figures: Figures) -> str:
     if "tried" in figures:
         text = f"{figures['passed']} of {figures['tried']}"
         return f"**{text}**" if figures["passed"] else text
-    return figures["got"] if figures["got"] in GOOD else f"**{figures['got']}**"
+    return figures["got"] if figures["got"] in GOOD or " MB held" in figures["got"] else f"**{figures['got']}**"

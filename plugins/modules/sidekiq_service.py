@@ -99,7 +99,9 @@ options:
   exec_start:
     description:
       - A whole command line of your own, in place of the one that is made of other options.
-      - If a shell or a script starts Sidekiq, it has to do so by C(exec), so that systemd's signals reach Sidekiq. O(type=auto) takes
+      - If a shell or a script starts Sidekiq, it has to do so by C(exec), so that systemd's signals reach Sidekiq. A launcher that neither
+        becomes Sidekiq nor passes C(SIGTERM) on, such as C(flock) or a pipe, is refused, since each stop would kill all running jobs.
+        A service that runs so already gets a warning, and is neither restarted nor made quiet. O(type=auto) takes
         V(exec) where the line does not tell that it runs the application's Sidekiq; set V(notify) if it does.
       - Mutually exclusive with O(bundle), O(login_shell), O(app_env), O(config_file), O(queues) and O(concurrency).
     type: str
