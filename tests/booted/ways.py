@@ -87,7 +87,7 @@ WAYS = [
     Way("become method", "sudo with `-i`, transferred", "transfer", "is false", variables={**WITH_PASSWORD, **TRANSFER, "ansible_become_flags": "-H -S -i"}),
     Way("become method", "sudo with `requiretty`", "transfer", "must have a tty", prepare=sudoers("Defaults:admin requiretty"), variables=WITH_PASSWORD,
         quick=True),
-    Way("become method", "sudo whose `secure_path` has no programs", "fast", prepare=sudoers("Defaults secure_path=/opt"), variables=WITH_PASSWORD,
+    Way("become method", "sudo whose `secure_path` has no programs", "fast", prepare=sudoers("Defaults:admin secure_path=/opt"), variables=WITH_PASSWORD,
         control=False, quick=True),
     Way("become method", "sudo that is not there", "refused", "did not run /bin/sh by sudo", variables={**WITH_PASSWORD, "ansible_become_exe": "/opt/sudo"},
         control=False, quick=True),
