@@ -21,9 +21,9 @@ type Entry struct{ Section, Name, Value string }
 const blanks = " \t\n\r"
 
 // unitLines ends lines wherever any version of systemd does: at LF in all
-// versions, at CR and NUL from 245 on.
+// versions, at CR, CR LF and NUL from 245 on.
 func unitLines(text string) []string {
-	return strings.Split(strings.NewReplacer("\r", "\n", "\x00", "\n").Replace(text), "\n")
+	return strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n", "\x00", "\n").Replace(text), "\n")
 }
 
 // ParseUnit reads a unit file into its directives.
@@ -31,6 +31,10 @@ func ParseUnit(text string) ([]Entry, error) {
 	var entries []Entry
 	var section, continuation string
 	continuing := false
+	if strings.Contains(text, "\\\r") {
+		// From 245 on this continues the line, and before it does not.
+		return nil, fmt.Errorf("backslash before CR: %q", text)
+	}
 	for _, line := range unitLines(text) {
 		if start := strings.TrimLeft(line, blanks); start != "" && strings.ContainsRune("#;", rune(start[0])) {
 			// Old versions of systemd join the next line to a comment that ends

@@ -43,6 +43,7 @@ func TestLinesAreThoseOfSystemd(t *testing.T) {
 // FuzzLines shows that no text is lost, and that a text which systemd is
 // certain to accept means the same here.
 func FuzzLines(f *testing.F) {
+	f.Add("[0]\\\r\n0=")
 	for _, v := range oracle.Hostile() {
 		f.Add("[Service]\nA=" + v + "\\\n# c\n" + v + "\nB=c\n")
 		f.Add(v)
