@@ -184,7 +184,7 @@ func (r *progress) look(ctx context.Context, h machine) error {
 	want, warnings, err := r.service.Want(facts)
 	r.warn(warnings)
 	if err := r.allowUnmet(err); err != nil {
-		return err
+		return r.allAtOnce(ctx, h, want, err)
 	}
 	r.want = want
 	if r.have, err = converge.Observe(ctx, h, want); err != nil {
@@ -202,6 +202,25 @@ func (r *progress) look(ctx context.Context, h machine) error {
 		return err
 	}
 	return r.allowUnmet(r.service.CheckWritable(r.plan, facts))
+}
+
+// allAtOnce is what is wrong with the options, and with it what stands in the
+// way on the host, so that nobody runs into one after the other.
+func (r *progress) allAtOnce(ctx context.Context, h machine, want converge.State, wrong error) error {
+	have, err := converge.Observe(ctx, h, want)
+	if err != nil {
+		return wrong
+	}
+	var inTheWay *sidekiq.ConflictError
+	if _, err = r.service.Conflicts(want, have); !errors.As(err, &inTheWay) {
+		return wrong
+	}
+	for _, reason := range inTheWay.Reasons {
+		if !strings.Contains(wrong.Error(), reason) {
+			wrong = fmt.Errorf("%w; %s", wrong, reason)
+		}
+	}
+	return wrong
 }
 
 // allowUnmet turns an [sidekiq.UnmetError] into warnings in check mode, where

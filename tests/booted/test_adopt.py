@@ -88,6 +88,11 @@ class Obstacle:
     then: dict[str, Any] = field(default_factory=dict)
 
 
+# As capistrano-sidekiq 2 writes it for the host's systemd, in % of printf.
+GEM = (
+    f"[Unit]\\nDescription=sidekiq for laevigata\\n[Service]\\nType=simple\\nWorkingDirectory={APP}/current\\n"
+    "ExecStart=/usr/local/bin/bundle exec sidekiq -e production\\nRestart=on-failure\\n[Install]\\nWantedBy=multi-user.target\\n"
+)
 SLEEPER = "printf '[Service]\\nExecStart=/bin/sleep 1000\\n'"
 PACKAGE = r"""
 d=$(mktemp -d); mkdir -p $d/DEBIAN $d/lib/systemd/system
@@ -102,6 +107,25 @@ OBSTACLES = {
         f"{SLEEPER} >/etc/systemd/system/sidekiq.service; systemctl daemon-reload",
         ["/etc/systemd/system/sidekiq.service takes precedence over " + UNIT, "remove it"],
         remedy="rm /etc/systemd/system/sidekiq.service",
+    ),
+    "a unit of capistrano-sidekiq there, which is deploy's, and its sudo rules": Obstacle(
+        f"printf '{GEM}' >/etc/systemd/system/sidekiq.service; chown deploy: /etc/systemd/system/sidekiq.service; systemctl daemon-reload;"
+        f" echo 'deploy ALL=(root) PASSWD: /bin/systemctl restart sidekiq' >{SUDOERS}; chmod 440 {SUDOERS}",
+        [
+            "set unit_dir to /etc/systemd/system; there, something else wrote it, and this would change: its owner (the user with the id 1000",
+            "user (it runs as root",
+            "umask",
+            f"cannot write {SUDOERS}: something else wrote it",
+        ],
+        then={"unit_dir": "/etc/systemd/system", "replace": True},
+    ),
+    "another name of a unit": Obstacle(
+        f"printf '{GEM}Alias=sidekiq.service\\n' >/lib/systemd/system/jobs.service; systemctl daemon-reload; systemctl enable -q jobs",
+        ["it is a link to /lib/systemd/system/jobs.service", "set another name, or remove it: rm /etc/systemd/system/sidekiq.service"],
+        remedy="rm /etc/systemd/system/sidekiq.service; systemctl disable -q jobs; rm /lib/systemd/system/jobs.service; systemctl daemon-reload",
+    ),
+    "a transient unit": Obstacle(
+        "systemd-run --quiet --unit=sidekiq sleep 1000", ["it was made by systemd-run", "systemctl stop sidekiq.service"], remedy="systemctl stop sidekiq.service"
     ),
     "one that systemd has not read yet": Obstacle(
         f"{SLEEPER} >{UNIT}; systemctl daemon-reload; systemctl start sidekiq; rm {UNIT}; {SLEEPER} >/etc/systemd/system/sidekiq.service",
@@ -141,8 +165,13 @@ OBSTACLES = {
     "a unit of somebody else": Obstacle(f"{SLEEPER} >{UNIT}", [UNIT, "something else wrote it", "set another name"], then={"name": "other"}),
     "sudo rules of somebody else": Obstacle(
         f"echo 'deploy ALL=(root) NOPASSWD: /bin/true' >{SUDOERS}; chmod 440 {SUDOERS}",
-        [SUDOERS, "something else wrote it", "set another sudoers_file"],
-        then={"sudoers_file": "/etc/sudoers.d/other-restart-users"},
+        [SUDOERS, "something else wrote it", "sudoers_file: /etc/sudoers.d/zz-sidekiq-restart-users"],
+        then={"sudoers_file": "/etc/sudoers.d/zz-sidekiq-restart-users"},
+    ),
+    "sudo rules of somebody else that ask for a password": Obstacle(
+        f"echo 'deploy ALL=(root) PASSWD: /bin/systemctl * sidekiq' >{SUDOERS}; chmod 440 {SUDOERS}",
+        [SUDOERS, "set replace: true to take it over"],
+        then={"replace": True},
     ),
     "a link in the place of the unit": Obstacle(
         f"ln -s /root/elsewhere {UNIT}", [UNIT + ": it is a symbolic link to /root/elsewhere", "remove it"], remedy=f"rm {UNIT}"
@@ -157,6 +186,9 @@ OBSTACLES = {
 # These are much like others.
 LONG = {
     "a unit of this boot that takes precedence",
+    "another name of a unit",
+    "a transient unit",
+    "sudo rules of somebody else that ask for a password",
     "an older unit of ours in /etc",
     "a mask for this boot",
     "a unit of somebody else",

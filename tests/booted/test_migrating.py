@@ -89,6 +89,31 @@ def test_the_warning_rids_the_host_of_capistrano_sidekiqs_service(lingering: Hos
     host.wait(f"test $(sort -u {LEDGER} | wc -l) = 6", timeout=90)
 
 
+# What its system mode needs, in a file of deploy's rights as people write them.
+GEMS_RULES = """\
+deploy ALL=(ALL) NOPASSWD: /bin/mv /tmp/laevigata_sidekiq_production.service /etc/systemd/system/laevigata_sidekiq_production.service
+deploy ALL=(ALL) NOPASSWD: /bin/rm -f -- /etc/systemd/system/laevigata_sidekiq_production.service, /bin/systemctl daemon-reload, \\
+  /bin/systemctl enable laevigata_sidekiq_production.service
+"""
+
+
+@pytest.mark.long
+def test_the_rights_and_the_unit_that_make_deploy_root_are_told_of_with_what_to_remove(host: Host) -> None:
+    unit, rules = "/etc/systemd/system/laevigata_sidekiq_production.service", "/etc/sudoers.d/cap-sidekiq"
+    host.sh(f"cat >{unit}; chown deploy: {unit}; systemctl daemon-reload", stdin=USER_UNIT)
+    host.sh(f"cat >{rules}; chmod 440 {rules}", stdin=GEMS_RULES)
+    host.sh("cat >/etc/sudoers.d/role; chmod 440 /etc/sudoers.d/role", stdin="deploy ALL=(ALL) NOPASSWD: /bin/systemctl restart sidekiq\n")
+    warnings = host.converge()["warnings"]
+    print("\n".join(warnings))
+    assert warnings[0].startswith(f"{unit} has root run Sidekiq, since it has no User=, and belongs to the user with the id 1000"), warnings
+    assert any(w.endswith("removed with: rm /etc/sudoers.d/role") for w in warnings), warnings
+    (root,) = [w for w in warnings if "can become root" in w]
+    assert f"/bin/mv /tmp/laevigata_sidekiq_production.service {unit} in {rules}" in root and f"production.service in {rules}" in root, root
+    host.sh(f"rm {unit} {rules} /etc/sudoers.d/role; systemctl daemon-reload")
+    host.converge(state="absent")
+    assert "warnings" not in host.converge()
+
+
 @pytest.mark.long
 def test_the_warning_rids_the_host_of_instances_of_a_template(host: Host) -> None:
     """As capistrano-sidekiq 2 has them, which may be several, set to be the system's units."""

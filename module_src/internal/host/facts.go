@@ -38,7 +38,7 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 		func() (err error) { f.Groups, err = h.groups(ctx, q.Groups); return err },
 		func() (err error) { f.CaseUsers, err = onlyCase(ctx, "passwd", q.Users); return err },
 		func() (err error) { f.CaseGroups, err = onlyCase(ctx, "group", q.Groups); return err },
-		func() (err error) { f.Sudoers, err = ourSudoers(sudoersPolicy, q.SudoersFile); return err },
+		func() (err error) { f.Sudoers, err = otherSudoers(sudoersPolicy, q.SudoersFile); return err },
 		func() (err error) { f.Units, err = h.installed(ctx, q.Units); return err },
 		func() (err error) { f.OurTemplate, f.Instances, err = h.instances(ctx, q.Template); return err },
 		func() error { return h.application(ctx, &f, q) },
@@ -97,7 +97,12 @@ func overriding(paths []string) (found []sidekiq.OverridingFile, err error) {
 		if err != nil && !errors.Is(err, unix.EINVAL) { // it is no link
 			return nil, fmt.Errorf("cannot look at %s: %w", path, withoutPath(err))
 		}
-		found = append(found, sidekiq.OverridingFile{Path: path, Link: link})
+		file := sidekiq.OverridingFile{Path: path, Link: link}
+		if file.Content, _, err = regular(path); err != nil {
+			return nil, err
+		}
+		file.UID = owner(path)
+		found = append(found, file)
 	}
 	return found, nil
 }

@@ -208,7 +208,8 @@ func rootAlready(ctx context.Context, grants []sudo.Grant) []string {
 		}
 		if root := rules.RootRules(); len(root) > 0 {
 			warnings = append(warnings, fmt.Sprintf("%s can become root without a password by other rules of sudo, "+
-				"so it restricts nothing that this service grants only a few; take away or fix the arguments of: %s", user.name, someOf(root)))
+				"so it restricts nothing that this service grants only a few; it needs none of these, so take them away or fix their arguments, "+
+				"with visudo -f and the name of the file: %s", user.name, someOf(withSources(root))))
 		}
 	}
 	slices.Sort(warnings)

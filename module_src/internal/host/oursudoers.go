@@ -9,15 +9,15 @@ import (
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
 
 // sudoersPolicy is the file that sudo reads first: sudoers(5).
 const sudoersPolicy = "/etc/sudoers"
 
-// ourSudoers are the sudoers files of this collection's that are beside a file,
-// or in a directory that the first file of sudo's includes, but for that file
-// itself.
-func ourSudoers(first, file string) (ours []sidekiq.FileText, err error) {
+// otherSudoers are the sudoers files that are beside a file, or in a directory
+// that the first file of sudo's includes, but for that file itself.
+func otherSudoers(first, file string) (others []sidekiq.FileText, err error) {
 	dirs, err := includedDirs(first)
 	if err != nil {
 		return nil, err
@@ -42,12 +42,29 @@ func ourSudoers(first, file string) (ours []sidekiq.FileText, err error) {
 			if err != nil {
 				return nil, err
 			}
-			if _, origin := sidekiq.OriginOf(content); ok && origin == sidekiq.Ours {
-				ours = append(ours, sidekiq.FileText{Path: path, Content: content})
+			if ok {
+				others = append(others, sidekiq.FileText{Path: path, Content: content})
 			}
 		}
 	}
-	return ours, nil
+	return others, nil
+}
+
+// withSources are rules with the files that they are in, where sudo does not say
+// it: before 1.9.14. What stands there by an alias is not found.
+func withSources(rules []sudo.Decision) []sudo.Decision {
+	content, _, _ := regular(sudoersPolicy)
+	files, _ := otherSudoers(sudoersPolicy, sudoersPolicy)
+	files = append(files, sidekiq.FileText{Path: sudoersPolicy, Content: content})
+	for i := range rules {
+		for _, f := range files {
+			text := strings.Join(strings.Fields(strings.ReplaceAll(f.Content, "\\\n", " ")), " ")
+			if rules[i].Source == "" && strings.Contains(text, rules[i].Command) {
+				rules[i].Source = f.Path
+			}
+		}
+	}
+	return rules
 }
 
 // includedDirs are the directories that a sudoers file includes, in the old and

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestOurSudoersFilesAreFoundWhereSudoReadsThem(t *testing.T) {
+func TestSudoersFilesAreFoundWhereSudoReadsThem(t *testing.T) {
 	dir := rootsOwn(t)
 	const ours = "# Written by curationexperts.sidekiq for p; changes here are overwritten.\n"
 	for name, content := range map[string]string{
@@ -26,8 +26,8 @@ func TestOurSudoersFilesAreFoundWhereSudoReadsThem(t *testing.T) {
 	if err := os.Symlink(dir+"/c/elsewhere", dir+"/a/link"); err != nil {
 		t.Fatal(err)
 	}
-	got, err := ourSudoers(dir+"/policy", dir+"/a/mine")
-	if err != nil || len(got) != 2 || got[0].Path != dir+"/a/other" || got[1].Path != dir+"/b/moved" {
+	got, err := otherSudoers(dir+"/policy", dir+"/a/mine")
+	if err != nil || len(got) != 3 || got[0].Path != dir+"/a/other" || got[1].Path != dir+"/b/foreign" || got[2].Path != dir+"/b/moved" {
 		t.Errorf("got %v, %v", got, err)
 	}
 }

@@ -39,11 +39,11 @@ const (
 func otherUnits(user, home string, who Identity) (o others) {
 	for _, path := range append(append(o.serviceFiles(systemd.EtcUnits, ""), o.serviceFiles(localUnits, "")...), o.serviceFiles(systemd.LibUnits, "sidekiq")...) {
 		content, ok, err := regular(path)
-		o.add(sidekiq.OtherUnit{Path: path, Content: content}, ok, err)
+		o.add(sidekiq.OtherUnit{Path: path, Content: content, UID: owner(path)}, ok, err)
 	}
 	for _, path := range o.serviceFiles(everyUsersUnits, "") {
 		content, ok, err := regular(path)
-		o.add(sidekiq.OtherUnit{Path: path, User: user, Content: content}, ok, err)
+		o.add(sidekiq.OtherUnit{Path: path, User: user, Content: content, Idle: idle(who)}, ok, err)
 	}
 	if !filepath.IsAbs(home) {
 		return o
@@ -64,9 +64,25 @@ func otherUnits(user, home string, who Identity) (o others) {
 			break
 		}
 		ok, err := seen(path, err)
-		o.add(sidekiq.OtherUnit{Path: path, User: user, Content: string(content)}, ok, err)
+		o.add(sidekiq.OtherUnit{Path: path, User: user, Content: string(content), Idle: idle(who)}, ok, err)
 	}
 	return o
+}
+
+// owner is whose file it is, or root where that cannot be told.
+func owner(path string) int {
+	var s unix.Stat_t
+	if unix.Lstat(path, &s) != nil {
+		return 0
+	}
+	return int(s.Uid)
+}
+
+// idle reports whether a user's own manager does not run, so that there is none
+// to be told anything.
+func idle(who Identity) bool {
+	ok, err := there(fmt.Sprintf("/run/user/%d/systemd/private", who.UID))
+	return !ok && err == nil
 }
 
 // others are unit files, and what could not be looked at.

@@ -13,6 +13,13 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
+// ConflictError says what stands in the way.
+type ConflictError struct {
+	Reasons []string
+}
+
+func (e *ConflictError) Error() string { return strings.Join(e.Reasons, "; ") }
+
 // Conflicts says what on the host stands in the way of the service. The error
 // names each path and what can be done about it. The warnings are about what
 // has an effect in addition to the service's own files.
@@ -36,7 +43,7 @@ func (s Service) Conflicts(want, have converge.State) (warnings []string, err er
 	}
 	warnings = append(warnings, s.foreignDropIns(have)...)
 	if len(wrong) > 0 {
-		return warnings, errors.New(strings.Join(wrong, "; "))
+		return warnings, &ConflictError{Reasons: wrong}
 	}
 	return warnings, nil
 }
@@ -64,8 +71,8 @@ func (s Service) taken(f converge.File, option string, want converge.State) erro
 	case origin == OldRole && s.State == Absent:
 		return fmt.Errorf("cannot remove %s: this collection did not write it; set replace: true if it is to go", f.Path)
 	case origin == Foreign && option == "sudoers_file" && s.State != Absent:
-		return fmt.Errorf("cannot write %s: something else wrote it; set replace: true to take it over, or set another sudoers_file "+
-			"that sudo reads after it, since the last rule that matches wins: a name that sorts behind %s", f.Path, path.Base(f.Path))
+		return fmt.Errorf("cannot write %s: something else wrote it; set replace: true to take it over, and backup: true to keep it, or set another "+
+			"sudoers_file that sudo reads after it, since the last rule that matches wins: sudoers_file: %s/zz-%s", f.Path, path.Dir(f.Path), path.Base(f.Path))
 	case origin == Foreign:
 		return fmt.Errorf("cannot %s %s: something else wrote it; set another %s, or replace: true to take it over", verb, f.Path, option)
 	}

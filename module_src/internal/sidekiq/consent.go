@@ -24,7 +24,7 @@ import (
 // state that is wanted.
 func (s Service) adopts(was converge.File, want converge.State) error {
 	unit := path.Base(was.Path)
-	theirs, ours := ReadUnit(unit, was.Content), ReadUnit(s.processFile(was.Path, want))
+	theirs, ours := ReadUnit(unit, was.Content), ReadUnit(s.processFile(unit, want))
 	if dir := directoryIn(theirs.Options); dir != "" && dir != s.Dir {
 		return fmt.Errorf("cannot write %s: something else wrote it, and it runs the Sidekiq of %s; set another name for a second application, "+
 			"or replace: true to take it over", was.Path, dir)
@@ -33,19 +33,22 @@ func (s Service) adopts(was converge.File, want converge.State) error {
 	if len(changes) == 0 {
 		return nil
 	}
+	if was.UID != 0 {
+		changes = slices.Insert(changes, 0, fmt.Sprintf("its owner (the user with the id %d, who so can have root run anything, and it would be root)", was.UID))
+	}
 	return fmt.Errorf("cannot write %s: something else wrote it, and this would change: %s. Set the options that keep it, "+
 		"or replace: true to take it over as these options say, and backup: true to keep the file", was.Path, strings.Join(changes, "; "))
 }
 
 // processFile is the unit and the file that are to run Sidekiq in the place of
-// the file at that path: an umbrella stands for its first process.
-func (s Service) processFile(at string, want converge.State) (unit, content string) {
+// the file of that name: an umbrella stands for its first process.
+func (s Service) processFile(name string, want converge.State) (unit, content string) {
 	for _, f := range want.Files {
-		if f.Kind == converge.UnitFile && f.Exists && (f.Path == at && s.Instances == nil || s.Instances != nil && strings.Contains(path.Base(f.Path), "@")) {
+		if f.Kind == converge.UnitFile && f.Exists && (path.Base(f.Path) == name && s.Instances == nil || s.Instances != nil && strings.Contains(path.Base(f.Path), "@")) {
 			return path.Base(f.Path), f.Content
 		}
 	}
-	return path.Base(at), ""
+	return name, ""
 }
 
 // runsSidekiqIn reports whether a unit file starts a Sidekiq.

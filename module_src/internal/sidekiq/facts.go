@@ -94,7 +94,7 @@ type Facts struct {
 	// another one that differs only in case.
 	CaseUsers, CaseGroups map[string]string
 
-	// Sudoers are sudoers files of this collection's that are in effect, but for
+	// Sudoers are the sudoers files that are in effect, but for
 	// Questions.SudoersFile.
 	Sudoers []FileText
 
@@ -147,8 +147,10 @@ type FoundInstance struct {
 
 // OverridingFile is a file that takes precedence.
 type OverridingFile struct {
-	Path string
-	Link string // its target, if it is a symbolic link
+	Path    string
+	Link    string // its target, if it is a symbolic link
+	Content string // of a regular file
+	UID     int    // whose file it is
 }
 
 // Sudo is the sudo of a host.
@@ -187,6 +189,8 @@ type OtherUnit struct {
 	Path    string
 	User    string // whose own manager runs it; empty: the host's
 	Content string
+	UID     int  // whose file it is; known for those of the host's manager
+	Idle    bool // that user's manager does not run
 }
 
 // Bundle is a file that names an application's gems, and the one that Bundler

@@ -69,8 +69,9 @@ func (w *wanting) lookBelow() {
 
 // refuseIfOverridden refuses to write unit files that systemd would not use. It
 // goes by the files on disk: the manager may have read its files before these
-// were there, and would find them at the next reload.
-func (w *wanting) refuseIfOverridden() {
+// were there, and would find them at the next reload. What taking such a file
+// over would change is said with it, so that nobody is refused twice.
+func (w *wanting) refuseIfOverridden(want converge.State) {
 	for _, a := range w.facts.Overriding {
 		name, dir := path.Base(a.Path), path.Dir(a.Path)
 		switch {
@@ -78,10 +79,26 @@ func (w *wanting) refuseIfOverridden() {
 			w.wrong = append(w.wrong, masked(name, "unmask --runtime"))
 		case a.Link == "/dev/null":
 			w.wrong = append(w.wrong, masked(name, "unmask"))
+		case a.Link != "":
+			w.wrong = append(w.wrong, fmt.Sprintf("cannot manage %s: %s takes precedence over %s; it is a link to %s, by which that unit has this name, too: "+
+				"set another name, or remove it: rm %s", name, a.Path, path.Join(w.UnitDir, name), a.Link, shell.Word(a.Path)))
 		default:
-			w.wrong = append(w.wrong, precedes(name, a.Path, path.Join(w.UnitDir, name)))
+			w.wrong = append(w.wrong, precedes(name, a.Path, path.Join(w.UnitDir, name))+w.there(a, want))
 		}
 	}
+}
+
+// there says what stands in the way of taking a file over in its own place.
+func (w *wanting) there(a OverridingFile, want converge.State) string {
+	f := converge.File{Path: a.Path, Kind: converge.UnitFile, Exists: true, Content: a.Content, UID: a.UID}
+	if strings.HasPrefix(a.Path, "/run/") || path.Base(a.Path) != w.Unit() {
+		return ""
+	}
+	err := w.taken(f, "name", want)
+	if err == nil {
+		return ""
+	}
+	return "; there, " + strings.TrimPrefix(err.Error(), "cannot write "+a.Path+": ")
 }
 
 // precedes says that systemd uses another file than ours, and what to do about

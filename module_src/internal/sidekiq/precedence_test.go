@@ -125,3 +125,41 @@ func TestReadOnlyFileSystems(t *testing.T) {
 	}
 	checkConflict(t, "nothing to write", s.CheckWritable(converge.Plan{}, Facts{ReadOnly: []string{unitPath}}), "")
 }
+
+// TestWhatTakingOverWouldChangeIsSaidAtOnce has a unit of others in a directory
+// that takes precedence.
+func TestWhatTakingOverWouldChangeIsSaidAtOnce(t *testing.T) {
+	const etc = "/etc/systemd/system/sidekiq.service"
+	for _, test := range []struct {
+		options string
+		file    OverridingFile
+		words   []string
+	}{
+		{
+			`{"project_name": "laevigata"}`,
+			OverridingFile{Path: etc, Content: capistranoUnit, UID: 1000},
+			[]string{
+				"or set unit_dir to /etc/systemd/system; there, something else wrote it, and this would change: its owner (the user with the id 1000",
+				"user (it runs as root", "replace: true", "backup: true",
+			},
+		},
+		{`{"project_name": "laevigata"}`, OverridingFile{Path: etc, Content: "[Service]\nExecStart=/bin/sleep 1\n"}, []string{"there, something else wrote it; set another name, or replace: true"}},
+		{`{"project_name": "laevigata", "processes": 2}`, OverridingFile{Path: etc, Content: capistranoUnit}, []string{"this would change: user (it runs as root"}},
+		{`{"project_name": "laevigata"}`, OverridingFile{Path: etc, Link: "/lib/systemd/system/jobs.service"}, []string{"it is a link to /lib/systemd/system/jobs.service", "set another name, or remove it: rm " + etc}},
+	} {
+		f := debian12()
+		f.Overriding = []OverridingFile{test.file}
+		_, _, err := mustParse(t, test.options).Want(f)
+		for _, word := range test.words {
+			if err == nil || !strings.Contains(err.Error(), word) {
+				t.Errorf("%s: %v, want %s", test.options, err, word)
+			}
+		}
+	}
+	// With unit_dir, it is read as it would be there.
+	f := debian12()
+	f.Overriding = []OverridingFile{{Path: etc, Content: "# " + marker("laevigata") + "\n"}}
+	if _, _, err := mustParse(t, `{"project_name": "laevigata"}`).Want(f); err == nil || strings.Contains(err.Error(), "; there,") {
+		t.Errorf("an older unit of ours: %v", err)
+	}
+}

@@ -33,6 +33,9 @@ func (w *wanting) rivals() {
 		if itself {
 			continue
 		}
+		if risk := u.risk(); risk != "" {
+			w.warn("%s %s", shown(u.Path), risk)
+		}
 		w.warn("%s runs the Sidekiq of %s, too, so that there are more processes than wanted, and some of them run old code after a deploy; "+
 			"name it in known_services if it is meant, or %s", shown(u.Path), w.Dir, u.removal(w.facts.Users[u.User].UID))
 	}
@@ -59,14 +62,41 @@ func (w *wanting) known(unit string) bool {
 	return contains(w.Known, name) || contains(w.Known, service)
 }
 
+// risk says how a unit of the host's manager opens root's rights, or nothing.
+func (u OtherUnit) risk() string {
+	if u.User != "" {
+		return ""
+	}
+	user := ""
+	for l := range systemd.Lines(u.Content) {
+		if l.Section == "Service" && l.Name == "User" {
+			user = l.Value
+		}
+	}
+	root := user == "" || user == "root" || user == "0"
+	switch {
+	case root && u.UID != 0:
+		return fmt.Sprintf("has root run Sidekiq, since it has no User=, and belongs to the user with the id %d, who so can have root run anything", u.UID)
+	case root:
+		return "has root run Sidekiq, and with it the application's code, since it has no User="
+	case u.UID != 0:
+		return fmt.Sprintf("belongs to the user with the id %d, who so can have root run anything", u.UID)
+	}
+	return ""
+}
+
 // removal says how to end the unit for good. Unlike systemctl stop, systemctl
 // disable takes no pattern, and its status for one is 0 all the same; for a
 // template it disables all instances. A name that the user has chosen is never
 // part of a command, which somebody may paste into a shell. uid is the user's.
 func (u OtherUnit) removal(uid int) string {
 	if u.User != "" {
-		return fmt.Sprintf("remove it: disable and stop that unit by `sudo -u %s XDG_RUNTIME_DIR=/run/user/%d systemctl --user`, "+
-			"which needs no login session, and remove its file", shell.Word(u.User), uid)
+		first := ""
+		if u.Idle {
+			first = fmt.Sprintf("start that user's systemd by `systemctl start user@%d.service`, ", uid)
+		}
+		return fmt.Sprintf("remove it: %sdisable and stop that unit by `sudo -u %s XDG_RUNTIME_DIR=/run/user/%d systemctl --user`, "+
+			"which needs no login session, and remove its file", first, shell.Word(u.User), uid)
 	}
 	name := path.Base(u.Path)
 	end := "systemctl disable --now " + shell.Word(name)

@@ -98,3 +98,35 @@ func TestRivals(t *testing.T) {
 		}
 	}
 }
+
+func TestAUnitThatOpensRootsRightsIsToldOfFirst(t *testing.T) {
+	asDeploy := strings.Replace(capistranoUnit, "[Service]\n", "[Service]\nUser=deploy\n", 1)
+	for _, test := range []struct {
+		unit OtherUnit
+		want string // the first warning; "": only that it runs Sidekiq, too
+	}{
+		{OtherUnit{Content: capistranoUnit, UID: 1000}, " has root run Sidekiq, since it has no User=, and belongs to the user with the id 1000, who so can have root run anything"},
+		{OtherUnit{Content: capistranoUnit}, " has root run Sidekiq, and with it the application's code, since it has no User="},
+		{OtherUnit{Content: asDeploy, UID: 1000}, " belongs to the user with the id 1000, who so can have root run anything"},
+		{OtherUnit{Content: asDeploy}, ""},
+		{OtherUnit{Content: capistranoUnit, User: "deploy", UID: 1000}, ""},
+	} {
+		f := debian12()
+		test.unit.Path = "/etc/systemd/system/x.service"
+		f.OtherUnits = []OtherUnit{test.unit}
+		_, warnings, err := mustParse(t, `{"project_name": "laevigata"}`).Want(f)
+		if err != nil || !strings.Contains(warnings[len(warnings)-1], "runs the Sidekiq") || (test.want == "") != (len(warnings) == 1) ||
+			test.want != "" && warnings[0] != test.unit.Path+test.want {
+			t.Errorf("%v %q, want %q", err, warnings, test.want)
+		}
+	}
+}
+
+func TestAnIdleSystemdOfAUserIsStartedFirst(t *testing.T) {
+	f := debian12()
+	f.OtherUnits = []OtherUnit{{Path: "/home/deploy/.config/systemd/user/x.service", User: "deploy", Content: capistranoUnit, Idle: true}}
+	_, warnings, _ := mustParse(t, `{"project_name": "laevigata"}`).Want(f)
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "start that user's systemd by `systemctl start user@1000.service`, disable and stop") {
+		t.Errorf("%q", warnings)
+	}
+}

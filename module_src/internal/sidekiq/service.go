@@ -164,7 +164,7 @@ func (p *parser) service() Service {
 	p.sudo(&s)
 	p.onlyOnce(s)
 	s.Instances = p.instances(s)
-	if strings.HasPrefix(s.UnitDir, "/run/") && s.State != Absent {
+	if strings.HasPrefix(strings.TrimPrefix(s.UnitDir, "/var"), "/run/") && s.State != Absent {
 		p.Add("unit_dir", "%q is gone after a reboot, and the service with it; want a directory that stays", s.UnitDir)
 	}
 	p.together(s)

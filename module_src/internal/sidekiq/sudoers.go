@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/shell"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
 
@@ -47,6 +48,44 @@ func (w *wanting) withdrawn() []converge.File {
 		}
 	}
 	return files
+}
+
+// othersRules warns of sudoers files of others that let the same people manage
+// this service and do nothing else, as another role leaves them under a name of
+// its own.
+func (w *wanting) othersRules() {
+	for _, f := range w.facts.Sudoers {
+		if _, origin := OriginOf(f.Content); origin == Foreign && w.onlyAbout(f.Content) {
+			w.warn("%s, which something else wrote, has rules for %s, too, which stay in force; what is not meant any more is removed with: rm %s",
+				shown(f.Path), w.Unit(), shell.Word(f.Path))
+		}
+	}
+}
+
+// onlyAbout reports whether every command in a sudoers file is for somebody who
+// manages the service, and names it or has the manager read its files again.
+func (s Service) onlyAbout(content string) bool {
+	about := false
+	for line := range strings.Lines(strings.ReplaceAll(content, "\\\n", " ")) {
+		line, _, _ = strings.Cut(strings.TrimSpace(line), "#")
+		if line == "" || strings.HasPrefix(line, "Defaults") {
+			continue
+		}
+		who, commands, rule := strings.Cut(line, "=")
+		user, _, _ := strings.Cut(who, " ")
+		if !rule || user != s.User && !contains(s.SudoUsers, user) {
+			return false
+		}
+		for command := range strings.SplitSeq(commands, ",") {
+			words := strings.Fields(command)
+			named := contains(words, s.Name) || contains(words, s.Unit())
+			if !named && !contains(words, "daemon-reload") {
+				return false
+			}
+			about = about || named
+		}
+	}
+	return about
 }
 
 // grants reports whether a sudoers file of ours is about a unit. Several

@@ -190,3 +190,26 @@ func TestARightThatIsWithdrawnIsGone(t *testing.T) {
 		}
 	}
 }
+
+func TestRulesOfOthersForTheSameServiceAreNamed(t *testing.T) {
+	for content, named := range map[string]bool{
+		"deploy ALL=(ALL) NOPASSWD: /bin/systemctl restart sidekiq, \\\n  /bin/systemctl daemon-reload\n# x\n": true,
+		"Defaults:deploy !requiretty\ndeploy ALL = NOPASSWD: /usr/sbin/service sidekiq *\n":                    true,
+		"deploy ALL=(ALL) NOPASSWD: /bin/systemctl restart sidekiq, /bin/systemctl restart puma\n":             false,
+		"%ops ALL=(ALL) NOPASSWD: /bin/systemctl restart sidekiq\n":                                            false,
+		"deploy ALL=(ALL) NOPASSWD: /bin/systemctl daemon-reload\n":                                            false,
+		"deploy ALL=(ALL) NOPASSWD: /bin/systemctl restart sidekiq-hyrax\n":                                    false,
+		"# sudoers\n": false,
+		"# " + marker("p") + "\ndeploy ALL=(root) NOPASSWD: /bin/systemctl restart sidekiq\n": false,
+	} {
+		for _, options := range []string{`{"project_name": "p"}`, `{"state": "absent", "name": "sidekiq"}`} {
+			f := debian12()
+			f.Sudoers = []FileText{{Path: "/etc/sudoers.d/other", Content: content}}
+			_, warnings, err := mustParse(t, options).Want(f)
+			said := strings.Contains(strings.Join(warnings, "\n"), "removed with: rm /etc/sudoers.d/other")
+			if err != nil || said != named {
+				t.Errorf("%q with %s: %v, %q", content, options, err, warnings)
+			}
+		}
+	}
+}

@@ -37,7 +37,6 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 		return w.absent(), w.warnings, w.err()
 	}
 	w.oldSystemd()
-	w.refuseIfOverridden()
 	w.accounts()
 	want.Files = append(want.Files, w.unitFiles()...)
 	want.Files = append(want.Files, w.sudoersFile())
@@ -45,8 +44,10 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 	want.Files = append(want.Files, w.withdrawn()...)
 	want.Units = append(want.Units, w.redis()...)
 	want.Units = append(want.Units, w.serviceUnits()...)
+	w.refuseIfOverridden(want)
 	w.rivals()
 	w.runningRivals()
+	w.othersRules()
 	w.secrets()
 	w.checkRootFiles()
 	w.checkOwnDirectories()
@@ -184,6 +185,7 @@ func (w *wanting) absent() converge.State {
 	gone.Files = append(gone.Files, w.secretFiles()...)
 	gone.Units = append(gone.Units, w.leavingUnits(gone.Units[0])...)
 	gone.Files = append(gone.Files, w.withdrawn()...)
+	w.othersRules()
 	if theirs := w.othersInstances(); len(theirs) > 0 {
 		w.warn("%s run or are started at boot and are left alone, since something else has set them up; to end them: systemctl disable --now %[1]s",
 			strings.Join(theirs, " "))

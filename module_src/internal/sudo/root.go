@@ -73,7 +73,25 @@ func MakesRoot(command string) bool {
 	case path.Base(program) == "systemctl":
 		return systemctlMakesRoot(arguments)
 	}
-	return rootPrograms[withoutVersion(path.Base(program))] && free(arguments)
+	return rootPrograms[withoutVersion(path.Base(program))] && free(arguments) || places(path.Base(program), strings.Fields(arguments))
+}
+
+// places reports whether a command puts what its user can choose where root's
+// own files are, as /bin/mv /tmp/x.service /etc/systemd/system/x.service does.
+func places(program string, words []string) bool {
+	names := slices.DeleteFunc(words, func(w string) bool { return strings.HasPrefix(w, "-") })
+	if len(names) == 0 || !slices.Contains([]string{"mv", "cp", "install", "ln", "rsync", "tee"}, program) || !rootsOwn(names[len(names)-1]) {
+		return false
+	}
+	return program == "tee" || slices.ContainsFunc(names[:len(names)-1], func(n string) bool { return !rootsOwn(n) })
+}
+
+// rootsOwn reports whether a path is in a directory whose files root alone
+// writes, and runs or obeys.
+func rootsOwn(name string) bool {
+	return slices.ContainsFunc([]string{"/etc/", "/lib/", "/usr/", "/bin/", "/sbin/", "/root/", "/run/systemd/"}, func(dir string) bool {
+		return strings.HasPrefix(path.Clean(name)+"/", dir)
+	})
 }
 
 // anyProgram reports whether the name of a program is a pattern that fits one of
