@@ -43,6 +43,7 @@ func infoOf(s sidekiq.Service, found sidekiq.Report) results.Info {
 	}
 	reading := found.Reading()
 	i.Options, i.NoOption = reading.Shown(), orEmpty(reading.NoOption)
+	i.Warnings = append(i.Warnings, found.Behind(reading)...)
 	if len(found.UnitFiles) > 0 {
 		i.Unit, i.Shadowed = found.UnitFiles[0], orEmpty(found.UnitFiles[1:])
 		i.WrittenBy, i.Project = writer(found.Content)

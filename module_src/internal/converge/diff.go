@@ -44,7 +44,7 @@ func Diff(want, have State) Plan {
 		}
 		p.diffActivity(w, h, staleFiles(w, h, changed), in)
 		if w.Proof.NotBehind && h.Process.worksBehind() && !p.runs(w.Name) {
-			p.warn("%s: %s", w.Name, w.Proof.Terms.behind(h.Process))
+			p.warn("%s: %s", w.Name, w.Proof.Terms.SayBehind(h.Process))
 		}
 	}
 	if reload {

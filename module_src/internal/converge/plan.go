@@ -315,19 +315,13 @@ func (s RunUnit) awaitQuiet(ctx context.Context, h Host) error {
 	}
 }
 
-// BehindBefore says that the unit's work was done behind its main process before
-// the plan; see [Process.Behind].
-func (s RunUnit) BehindBefore() *NotUp {
-	return &NotUp{Unit: s.Unit, Why: s.Proof.Terms.behind(s.Was.Process), Process: s.Was.Process}
-}
-
 // ended explains why a unit did not start. A job that was replaced by somebody
 // else's job is not a failure: others restart the service, too, and the proof
 // will show whether it is up.
 func (s RunUnit) ended(ctx context.Context, h Host, err error) error {
 	var behind *BehindError
 	if errors.As(err, &behind) {
-		return &NotUp{Unit: behind.Unit, Why: s.Proof.Terms.behind(behind.Process), Process: behind.Process}
+		return &NotUp{Unit: behind.Unit, Why: s.Proof.Terms.SayBehind(behind.Process), Process: behind.Process}
 	}
 	var job *JobError
 	if !errors.As(err, &job) || s.Verb == Stop || s.Verb == MakeQuiet {

@@ -107,7 +107,7 @@ func (w *watch) look(p Process, now time.Time) (verdict, string) {
 	case !p.JobPending && (p.ActiveState == "failed" || p.ActiveState == "inactive"):
 		return dead, fmt.Sprintf("its main process %s", p.Ending())
 	case p.Behind != 0 && w.unit.Proof.NotBehind:
-		return dead, w.unit.Proof.Terms.behind(p)
+		return dead, w.unit.Proof.Terms.SayBehind(p)
 	case p.ActiveState == "active" && p.SubState == "exited" && p.Type == "oneshot":
 		return alive, "" // it remains active: its job was the proof
 	case p.ActiveState == "active" && p.SubState == "running":

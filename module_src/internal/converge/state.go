@@ -223,8 +223,8 @@ type Terms struct {
 	Behind   string // what comes of work behind the main process, and what to do
 }
 
-// behind says that a unit's work is done behind its main process.
-func (t Terms) behind(p Process) string {
+// SayBehind says that a unit's work is done behind its main process.
+func (t Terms) SayBehind(p Process) string {
 	return fmt.Sprintf("its main process %d does not pass a signal to end on to process %d, which does the work: %s", p.MainPID, p.Behind, t.Behind)
 }
 

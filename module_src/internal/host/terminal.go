@@ -28,12 +28,12 @@ func terminal() (t pseudoTerminal, err error) {
 		t.child, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	}
 	if err != nil {
-		t.own.Close()
+		_ = t.own.Close()
 	}
 	return t, err
 }
 
 func (t pseudoTerminal) close() {
-	t.child.Close()
-	t.own.Close()
+	_ = t.child.Close()
+	_ = t.own.Close()
 }

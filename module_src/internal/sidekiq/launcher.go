@@ -102,7 +102,7 @@ func (s Service) CheckLaunchers(plan converge.Plan, want, have converge.State) e
 		}
 		quiets := run.Verb == converge.MakeQuiet
 		if quiets || run.Verb == converge.Restart && len(run.Was.Stale) == 0 && !otherCommand(run.Unit, want, have) {
-			return fmt.Errorf("cannot %s %s: %w", run.Verb, run.Unit, run.BehindBefore())
+			return fmt.Errorf("cannot %s %s: %s", run.Verb, run.Unit, run.Proof.Terms.SayBehind(run.Was.Process))
 		}
 	}
 	return nil

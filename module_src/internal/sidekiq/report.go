@@ -10,6 +10,7 @@ import (
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/shell"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
@@ -146,6 +147,19 @@ func (s Report) RestartReasons(p UnitReport) []string {
 		reasons = append(reasons, quietForLong)
 	}
 	return reasons
+}
+
+// Behind warns of processes that run Sidekiq behind another main process. r are
+// the options that reproduce the service.
+func (s Report) Behind(r Reading) (warnings []string) {
+	command, _ := r.Options["exec_start"].(string)
+	words, _ := shell.Split(command)
+	for _, p := range s.Processes {
+		if p.Process.Behind != 0 {
+			warnings = append(warnings, p.Name+": "+Service{ExecStart: words}.terms().SayBehind(p.Process))
+		}
+	}
+	return warnings
 }
 
 // Mask hides the variables of the service's unit files. What an option says that
