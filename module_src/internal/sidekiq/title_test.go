@@ -3,6 +3,7 @@
 package sidekiq
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -42,4 +43,24 @@ func TestATitleSaysTheVersion(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", title, got, want)
 		}
 	}
+}
+
+// FuzzReadTitle: what the deploy user may choose, a title and a control group, is
+// read without a surprise.
+func FuzzReadTitle(f *testing.F) {
+	f.Add("sidekiq 7.3.2 laevigata [0 of 5 busy] stopping", "0::/system.slice/sidekiq.service\n")
+	f.Add("sidekiqswarm, managing 2 processes", "1:name=systemd:/user.slice/user-1000.slice/user@1000.service/app.slice/x.service\n")
+	f.Fuzz(func(t *testing.T, title, group string) {
+		said := ReadTitle(title)
+		if said.Ready && said.Quiet || (said.Ready || said.Quiet) && !strings.HasPrefix(title, "sidekiq ") {
+			t.Errorf("%q: %+v", title, said)
+		}
+		if said.Version != "" && !onlyRunes(said.Version, ".-") {
+			t.Errorf("%q: the version %q", title, said.Version)
+		}
+		if place := PlaceOf(group); place.Unit != "" && !strings.Contains(group, place.Unit) {
+			t.Errorf("%q: %+v", group, place)
+		}
+		_ = StartsOthers(title)
+	})
 }

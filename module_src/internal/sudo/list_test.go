@@ -146,3 +146,24 @@ func TestARuleIsNamedAsInSudoers(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// FuzzParseList: whatever sudo prints, each rule that decides is one that was
+// printed, and nothing is allowed that no line says.
+func FuzzParseList(f *testing.F) {
+	f.Add("Sudoers entry: /etc/sudoers.d/x\n    RunAsUsers: root\n    Options: !authenticate\n    Commands:\n\t/bin/systemctl restart x\n")
+	f.Add("Sudoers entry:\n    RunAsUsers: ALL\n    Commands:\n\tALL\n\t!sha224:x /bin/sh a*\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		list := List{Entries: ParseList(text), SameFile: func(a, b string) bool { return a == b }}
+		args := []string{"/usr/bin/systemctl", "restart", "sidekiq"}
+		rule, found := list.Decides(args)
+		if found && (rule.Command == "" || !strings.Contains(text, rule.Command)) {
+			t.Errorf("%q decides, which nobody printed", rule.Command)
+		}
+		grant := Grant{User: "deploy", Args: args, NoExec: true}
+		if found && rule.Lacks(grant) == "" && !strings.Contains(text, "!authenticate") {
+			t.Error("a password is not asked for, and no line says so")
+		}
+		_, _ = list.Root()
+		_ = list.RootRules()
+	})
+}
