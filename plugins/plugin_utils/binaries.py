@@ -38,6 +38,12 @@ class Binaries:
         """The digests of all architectures' builds."""
         return sorted(self._digests.values())
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The size in bytes of each architecture's build, by its digest; of those that are there."""
+        paths = ((digest, self._directory / name) for name, digest in sorted(self._digests.items()))
+        return {digest: path.stat().st_size for digest, path in paths if path.is_file()}
+
     def find(self, machine: str) -> tuple[Path, str]:
         """The file and the digest of the build for a host whose `uname -sm` says machine; the file is as it was built."""
         name = f"{self._program}_linux_{_ARCHITECTURES.get(machine, '')}"

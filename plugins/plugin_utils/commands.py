@@ -14,7 +14,7 @@ Not done here: running them, and understanding what they print.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 # The first word that a command prints. What stands before it are other people's words, as those of a .bashrc; without it, sh was not started.
@@ -30,8 +30,9 @@ _ROOTS = "^(f: | *l.{9} | *d.{4}[^w].{2}[^w]. root )"
 
 # Brings the program: sh reads this text, then a line with the arguments, then the program, from its standard input. `read` and dd take no
 # byte more than they are to. Each directory in which a name on the way to the cache is looked up has to be root's alone, also behind links, as
-# for `trusted` in the program. The program is checked before it gets the name under which it is run, and then replaces those of other
-# versions. Whatever fails before it runs is told, after the rest of the input, or ssh would call it a broken connection.
+# for `trusted` in the program. The program is checked, and on the disk, before it gets the name under which it is run, so that a power cut
+# leaves no half of it there; a sync that knows no files writes everything. Then it replaces those of other versions. Whatever fails before it
+# runs is told, after the rest of the input, or ssh would call it a broken connection.
 _BRING = """\
 PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; umask 077; d={cache}; f=$d/{digest}; t=$d/.$$; IFS= read -r arguments
 roots() {{ case $(stat -Lc %u:%A "$1") in 0:d????[!w]??[!w]?) ;; *) echo "$1 can be written by others than root"; return 1;; esac; }}
@@ -53,7 +54,9 @@ way() {{
 }}
 bring() {{
   {{ [ -d $d ] || mkdir $d; }} && way $d || return
-  chmod 700 $d && {unpack} >$t && [ "$(sha256sum <$t)" = '{digest}  -' ] && chmod 700 $t && mv -f $t $f || return
+  chmod 700 $d && {unpack} >$t && [ "$(sha256sum <$t)" = '{digest}  -' ] && chmod 700 $t || return
+  sync $t 2>/dev/null || sync
+  mv -f $t $f || return
   for o in $d/*; do [ $o = $f ] || rm -f $o; done
 }}
 if why=$(bring 2>&1); then
@@ -68,21 +71,29 @@ def _by_sh(text: str) -> str:
     return f"exec /bin/sh -c {shlex.quote(f'echo {HERE}; {text}')}"
 
 
-def run_kept(cache: str, digests: Iterable[str], options: str, forget: str, length: int) -> str:
-    """Runs the program that is kept in the directory, with the arguments on standard input, which are so many bytes. Without a program it
-    says what host this is. A terminal, which has no end of input and changes it, is told of at once.
+def run_kept(cache: str, sizes: Mapping[str, int], options: str, forget: str, length: int) -> str:
+    """Runs the program that is kept in the directory, with the arguments on standard input, which are so many bytes. Without a program of
+    the size that goes with its digest it says what host this is. A terminal, which has no end of input and changes it, is told of at once.
 
     Others than root may be able to write on the way to the directory, so that it was never used. But they cannot put a directory of root's
     there, only a link to one; where there is a link, each directory on the way is looked at once more, as when the program was brought.
     """
-    kept = "".join(f"if [ -f {cache}/{digest} ]; then {forget}exec {cache}/{digest} {options}-; fi; " for digest in digests)
+    kept = "".join(
+        f"if [ -f {digest} ] && [ `wc -c <{digest} || /usr/bin/wc -c <{digest}` = {size} ]; then {forget}exec {cache}/{digest} {options}-; fi; "
+        for digest, size in sizes.items()
+    )
     way = [*reversed(Path(cache).parents), Path(cache)][1:]
     linked, roots = (" || ".join(f"[ -h {at} ]" for at in way), " && ".join(f"[ -O {at} ]" for at in way))
     return _by_sh(
-        f"if [ -t 0 ]; then echo {TERMINAL}; exit; fi; kept() {{ {kept}}}; if {linked}; then if namei -l {cache} >/dev/null 2>&1; then "
+        f"if [ -t 0 ]; then echo {TERMINAL}; exit; fi; kept() {{ if cd {cache}; then {kept or ':; '}fi; }}; if {linked}; then if namei -l {cache} >/dev/null 2>&1; then "
         f'namei -l {cache} | grep -Evq "{_ROOTS}" || kept; fi; elif {roots}; then kept; fi; '
         f"head -c {length} >/dev/null; echo {MISSING}; {_WHO}; command -v gzip"
     )
+
+
+def look(cache: str, digests: Iterable[str]) -> str:
+    """Says which digests the programs have that are kept in the directory, and what host this is."""
+    return _by_sh(f"sha256sum {' '.join(f'{cache}/{digest}' for digest in digests)} 2>/dev/null; {_WHO}; command -v gzip")
 
 
 def bring(cache: str, digest: str, unpack: str, options: str) -> tuple[str, bytes]:

@@ -7,7 +7,8 @@ There are two ways, with the same result:
 
 - The fast way keeps the program on the host, in a directory of root's, under its digest. One command over the connection, with
   the arguments on its standard input, is all that happens. A host that lacks the program says so, with its architecture, and a
-  second command brings it and runs it. The program keeps the arguments beside itself, under their digest, and when it is run with
+  second command brings it and runs it. So it does where the program there has another size, and where one that gave no result turns out
+  to have another digest, as after a power cut. The program keeps the arguments beside itself, under their digest, and when it is run with
   the same ones again it does not wait for standard input, which over ssh arrives one round trip after the command.
 - The ordinary transfer puts program and arguments into Ansible's temporary directory, as Ansible does with any binary module. It is
   taken by itself where the fast way is not possible: `ansible-playbook -vvv` tells why.
@@ -48,6 +49,9 @@ _PIPE = 16384
 # Become methods that are known to hand standard input on to the command. Others may say that they do (`pipelining`), but from ansible-core
 # 2.19 on that is only what they say who say nothing.
 _PASS_INPUT = ("sudo",)
+
+# A program and its digest, in the words of sha256sum.
+_KEPT = re.compile(r"^([0-9a-f]{64}) [ *]\S*/([0-9a-f]{64})\r?$", re.MULTILINE)
 
 # What commands.py has a host say of itself, with the program to unpack with, if it has that.
 _WHO = re.compile(r"^(\S+ \S+)\s+(\d+)\b(?:\s+(/\S*))?", re.MULTILINE)
@@ -120,13 +124,12 @@ class CompiledModule(ActionBase):
         self._require_standard_input(task_vars)
         # Arguments that are larger than a pipe are not kept: who sends them could be waiting, and be cut off, when the program ends without them.
         options = "" if forget or len(request) > _PIPE else f"--cached={kept} "
-        reply = self._ask(commands.run_kept(self.cache, binaries.digests, options, forget, len(request)), request)
-        word, who = reply["words"]
-        if word != commands.MISSING:
-            return reply
-        known = _WHO.search(who)
+        reply = self._ask_whole(commands.run_kept(self.cache, binaries.sizes, options, forget, len(request)), request, binaries)
+        if reply["words"][0] != commands.MISSING:
+            return self._checked(reply)
+        known = _WHO.search(reply["words"][1])
         if not known:
-            raise NotThisWay(f"the host does not say what it is: {end_of(who + reply['stderr'])}")
+            raise NotThisWay(f"the host does not say what it is: {end_of(reply['stdout'] + reply['stderr'])}")
         machine, uid, can_unpack = known.groups()
         self._require_root(uid)
         path, digest = binaries.find(machine)
@@ -137,6 +140,27 @@ class CompiledModule(ActionBase):
         word, why = reply["words"]
         if word == commands.CANNOT:
             raise NotThisWay(f"cannot {why.strip()}")
+        return self._checked(reply)
+
+    def _ask_whole(self, command: str, request: bytes, binaries: Binaries) -> dict[str, Any]:
+        """_ask, where the program is run that the host has. One that gave no result is looked at: if it is damaged, the reply says that it is
+        not there.
+        """
+        reply, failed = None, None
+        try:
+            reply = self._ask(command, request)
+            if reply["words"][0] == commands.MISSING or reply["stdout"].rstrip().endswith("}"):
+                return reply
+        except AnsibleConnectionFailure as err:
+            if "could not be sent" not in str(err):  # what ssh says where a command ended before it had read its input
+                raise
+            failed = err
+        looked = self._tell(commands.look(self.cache, binaries.digests))
+        if any(digest != name for digest, name in _KEPT.findall(looked["stdout"])):
+            display.vvv(f"{self.module}: the program on the host is damaged, and is brought anew")
+            return {**looked, "words": (commands.MISSING, looked["stdout"])}
+        if failed:
+            raise failed
         return reply
 
     def _require_standard_input(self, task_vars: dict[str, Any]) -> None:
@@ -154,13 +178,17 @@ class CompiledModule(ActionBase):
             raise NotThisWay("a local connection that gives a password passes no standard input")
 
     def _ask(self, command: str, standard_input: bytes) -> dict[str, Any]:
-        """Runs a command of the fast way. Raises NotThisWay if the reply says that it, or the program in it, could not be started."""
+        """Runs a command of the fast way. Raises NotThisWay if the reply says that it could not be started."""
         reply = self._tell(command, standard_input)
         if not reply["started"]:
             raise NotThisWay(f"the command was not started: {end_of(reply['stdout'] + reply['stderr'])}")
         if reply["words"][0] == commands.TERMINAL:
             self._transfer_without_terminal()
             raise NotThisWay("standard input is a terminal on the host, perhaps by -tt or RequestTTY")
+        return reply
+
+    def _checked(self, reply: dict[str, Any]) -> dict[str, Any]:
+        """reply, if the program was started. Raises NotThisWay."""
         if reply["rc"] in (126, 127) and not reply["stdout"].strip():
             raise NotThisWay(f"{self.cache} is on a file system without programs, it seems: {end_of(reply['stderr'])}")
         return reply

@@ -67,6 +67,25 @@ def test_arguments_that_the_host_has_are_not_waited_for(tmp_path: Path, cold: Ho
     assert "interrupted by signal 15" in result and status == "124", result  # it waited until then
 
 
+@pytest.mark.parametrize(
+    ("damage", "commands"),
+    [("truncate -s 0", 2), ("truncate -s 4096", 2), ("shred -n 1", 3), ("shred -n 0 -z", 3)],
+    ids=["empty", "4096 bytes", "garbage", "zeros"],
+)
+@pytest.mark.parametrize("variables", [pytest.param({}, id="root"), pytest.param(ADMIN, id="sudo")])
+def test_a_damaged_program_is_brought_anew(tmp_path: Path, cold: Host, damage: str, commands: int, variables: dict[str, Any]) -> None:
+    """As after a power cut, or by a bad disk."""
+    taken(tmp_path, cold, **variables)
+    kept = f"$(ls -d {CACHE}/* | grep -v request$)"
+    before = cold.out(f"sha256sum {kept}; stat -c '%U %a' {kept}")
+    cold.sh(f"{damage} {kept}")
+    for remote_commands in (commands, FAST):
+        played = taken(tmp_path, cold, **variables)
+        assert not played.result.get("failed") and not played.result["changed"], played.output
+        assert played.remote_commands == remote_commands
+        assert cold.out(f"sha256sum {kept}; stat -c '%U %a' {kept}") == before
+
+
 def test_what_the_host_has_of_arguments_goes_with_the_service_and_with_no_log(tmp_path: Path, cold: Host) -> None:
     def kept() -> str:
         return cold.out(f"ls {CACHE} | grep -c request$; true")

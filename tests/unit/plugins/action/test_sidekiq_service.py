@@ -255,6 +255,52 @@ def test_ordinary_transfer_when_the_kept_program_does_not_run(host):
     assert host.seen()["from"] != "-"
 
 
+DAMAGES = {
+    "empty": (lambda whole: b"", 2),
+    "cut off": (lambda whole: whole[:100], 2),
+    "one byte too long": (lambda whole: whole + b"\n", 2),
+    "zeros": (lambda whole: bytes(len(whole)), 3),
+    "no program": (lambda whole: b"\x7fELF".ljust(len(whole), b"\x01"), 3),
+    "ends at once": (lambda whole: b"#!/bin/sh\nexit 0\n".ljust(len(whole), b"\n"), 3),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_program_is_brought_anew(host, damage):
+    host.run()
+    program = next(host.cache.iterdir())
+    whole = program.read_bytes()
+    damaged, commands_taken = DAMAGES[damage]
+    program.write_bytes(damaged(whole))
+    assert host.seen({"name": "sidekiq"})["from"] == "-"
+    assert len(host.commands) == commands_taken
+    assert [file.read_bytes() for file in host.cache.iterdir()] == [whole]
+    assert host.seen({"name": "sidekiq"})["from"] == "-"
+    assert len(host.commands) == 1
+
+
+def test_a_program_that_gives_no_result_and_is_whole_is_not_run_twice(host):
+    host.ships({"amd64": f"#!/bin/sh\ncat >/dev/null; echo >>{host.path}/runs; exit 3\n"})
+    for runs in (1, 2):
+        with pytest.raises(AnsibleActionFail, match="gave no result"):
+            host.run()
+        assert len((host.path / "runs").read_text()) == runs
+        assert len(host.commands) == 2
+
+
+def test_what_is_brought_is_on_the_disk_before_it_gets_its_name(host):
+    host.has("sync", f'test $# = 1 && case $1 in {host.cache}/.*) wc -c <$1 >>{host.path}/synced; ls {host.cache} >>{host.path}/synced;; esac')
+    host.run()
+    assert (host.path / "synced").read_text() == f"{len(PROGRAM)}\n"
+
+
+@pytest.mark.parametrize("old", ['test $# = 0 || { echo "ignoring all arguments" >&2; exit 1; }', "exit 127"], ids=["knows no files", "is not there"])
+def test_a_host_with_an_old_sync(host, old):
+    host.has("sync", old)
+    assert host.seen()["from"] == "-"
+    assert len(host.commands) == 2
+
+
 @pytest.mark.parametrize("fast", [True, False])
 def test_only_what_the_module_documents_is_returned(host, fast):
     host.ships({"amd64": '#!/bin/sh\necho \'{"changed": true, "add_host": {"host_name": "other"}, "unit": "/a", "rolled_back": "no"}\'\n'})

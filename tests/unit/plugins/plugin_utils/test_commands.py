@@ -13,8 +13,9 @@ from ansible_collections.curationexperts.sidekiq.plugins.plugin_utils import com
 CACHE = "/var/cache/curationexperts.sidekiq"
 FORGET = f"rm -f {CACHE}/*.request {CACHE}/.*.request*; "
 COMMANDS = {
-    "run_kept": commands.run_kept(CACHE, ["0" * 64, "1" * 64], f"--cached={'2' * 64} ", "", 1000),
-    "run_kept, which forgets": commands.run_kept(CACHE, ["0" * 64], "", FORGET, 1000),
+    "run_kept": commands.run_kept(CACHE, {"0" * 64: 5000000, "1" * 64: 5000001}, f"--cached={'2' * 64} ", "", 1000),
+    "run_kept, which forgets": commands.run_kept(CACHE, {"0" * 64: 5000000}, "", FORGET, 1000),
+    "look": commands.look(CACHE, ["0" * 64, "1" * 64]),
     "bring": commands.bring(CACHE, "0" * 64, "gzip -dc", "")[0],
     "who": commands.who(),
     "run_file": commands.run_file("/root/.ansible/tmp/x/sidekiq_service", "/root/.ansible/tmp/x/arguments", FORGET),
