@@ -32,7 +32,10 @@ func (r *progress) lookByName(ctx context.Context, h machine) error {
 	}
 	r.plan = converge.Diff(r.want, r.have)
 	r.warn(r.plan.Warnings)
-	return r.service.CheckLaunchers(r.plan, r.want, r.have)
+	if err := r.service.CheckLaunchers(r.plan, r.want, r.have); err != nil {
+		return err
+	}
+	return r.service.CheckWritable(r.plan, facts)
 }
 
 // readByName reads the service's unit files. A service that is not there is an

@@ -85,7 +85,8 @@ def run_kept(cache: str, sizes: Mapping[str, int], options: str, forget: str, le
     way = [*reversed(Path(cache).parents), Path(cache)][1:]
     linked, roots = (" || ".join(f"[ -h {at} ]" for at in way), " && ".join(f"[ -O {at} ]" for at in way))
     return _by_sh(
-        f"if [ -t 0 ]; then echo {TERMINAL}; exit; fi; kept() {{ if cd {cache}; then {kept or ':; '}fi; }}; if {linked}; then if namei -l {cache} >/dev/null 2>&1; then "
+        f"if [ -t 0 ]; then echo {TERMINAL}; exit; fi; kept() {{ if cd {cache}; then {kept or ':; '}fi; }}; "
+        f"if {linked}; then if namei -l {cache} >/dev/null 2>&1; then "
         f'namei -l {cache} | grep -Evq "{_ROOTS}" || kept; fi; elif {roots}; then kept; fi; '
         f"head -c {length} >/dev/null; echo {MISSING}; {_WHO}; command -v gzip"
     )

@@ -57,6 +57,7 @@ def test_the_old_roles_service_is_adopted_in_place(host: Host, form: str) -> Non
     told = host.converge(check=True)
     result = host.converge()
     assert not result.get("failed"), result
+    assert not any("visudo" in warning for warning in result.get("warnings", [])), "of the file whose mode was wrong and is not any more"
     assert told["steps"] == result["steps"] and [step.split(":")[0] for step in result["steps"]] == [
         f"change {UNIT}",
         f"change {SUDOERS}",

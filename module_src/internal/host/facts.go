@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // Facts answers a service's questions about this host. The only programs that it
@@ -33,6 +34,11 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 		func() (err error) { f.Overridden, err = filesAt(q.Overridden); return err },
 		func() (err error) { f.Written, err = writtenByUs(q.Paths); return err },
 		func() (err error) { f.ReadOnly, f.NoDirectory, err = unwritable(q.Paths); return err },
+		func() error {
+			fixed, _, err := unwritable([]string{systemd.EtcUnits + "/links"})
+			f.FixedLinks = fixed != nil
+			return err
+		},
 		func() (err error) { f.Systemd, err = h.systemdVersion(ctx); return err },
 		func() (err error) { f.Users, err = h.users(ctx, q.Users); return err },
 		func() (err error) { f.Groups, err = h.groups(ctx, q.Groups); return err },

@@ -238,13 +238,32 @@ func (h *Host) visudo(ctx context.Context, sudoers []copied, v *converge.Verdict
 		return err
 	}
 	v.Faults = faults
-	for _, fault := range faults {
+	for _, fault := range ofOthers(faults, sudoers) {
 		v.Warnings = append(v.Warnings, "visudo has a complaint about this host's sudoers that was there before: "+fault)
 	}
 	for _, s := range sudoers {
 		v.Warnings = append(v.Warnings, rootAlready(ctx, s.Grants)...)
 	}
 	return nil
+}
+
+// ofOthers are the complaints of visudo about other files than those that are
+// about to be replaced. A line that names no file goes on with the one before.
+func ofOthers(faults []string, replaced []copied) []string {
+	var others []string
+	ours := false
+	for _, fault := range faults {
+		if strings.Contains(fault, "/") {
+			ours = slices.ContainsFunc(replaced, func(s copied) bool {
+				_, rest, found := strings.Cut(fault, s.Path)
+				return found && strings.Trim(rest[:min(1, len(rest))], `:;, "'`) == ""
+			})
+		}
+		if !ours {
+			others = append(others, fault)
+		}
+	}
+	return others
 }
 
 // rejected are those of the sudoers files that visudo rejects, with its words;

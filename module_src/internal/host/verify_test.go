@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -109,5 +110,22 @@ func TestAProgramThatIsEndedSaysSoAndItsChildrenEndWithIt(t *testing.T) {
 	time.Sleep(500 * time.Millisecond)
 	if _, err := os.Stat(marker); err == nil {
 		t.Error("the program's child has lived on")
+	}
+}
+
+func TestAComplaintAboutWhatIsReplacedIsNotWarnedOf(t *testing.T) {
+	replaced := []copied{{File: converge.File{Path: "/etc/sudoers.d/sidekiq"}}}
+	faults := []string{
+		"/etc/sudoers.d/sidekiq: bad permissions, should be mode 0440",
+		"/etc/sudoers.d/sidekiq-other: bad permissions, should be mode 0440",
+		">>> /etc/sudoers.d/sidekiq: syntax error near line 1 <<<",
+		"/etc/sudoers.d/sidekiq:1:5: syntax error",
+		"deploy all",
+		"       ^~~",
+		"/etc/sudoers.d/cron:1:5: syntax error",
+		"cron all",
+	}
+	if got := ofOthers(faults, replaced); !slices.Equal(got, []string{faults[1], faults[6], faults[7]}) {
+		t.Errorf("got %q", got)
 	}
 }

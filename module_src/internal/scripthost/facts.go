@@ -20,6 +20,7 @@ func (h *Host) Facts(_ context.Context, q sidekiq.Questions) (sidekiq.Facts, err
 	f.Groups = asked(f.Groups, q.Groups)
 	f.Units = asked(f.Units, q.Units)
 	f.Packaged = asked(f.Packaged, q.Paths)
+	f.FixedLinks = slices.Contains(h.facts.ReadOnly, "/etc/systemd/system")
 	f.ReadOnly = slices.DeleteFunc(slices.Clone(q.Paths), func(p string) bool { return !slices.Contains(h.facts.ReadOnly, p) })
 	for _, p := range q.Overridden {
 		if file := h.look(p); file.Exists {

@@ -137,6 +137,7 @@ type Facts struct {
 	Written     []string         // those of Questions.Paths that this collection wrote
 	ReadOnly    []string         // those of Questions.Paths that are on a file system mounted read-only
 	NoDirectory []string         // those of Questions.Paths whose directory does not exist
+	FixedLinks  bool             // the links that enable units are on a file system mounted read-only
 }
 
 // FoundInstance is an instance that has a unit file, runs, or is enabled.

@@ -118,9 +118,9 @@ func masked(name, verb string) string {
 	return fmt.Sprintf("cannot manage %s: it is masked; unmask it with: systemctl %s %s", name, verb, name)
 }
 
-// CheckWritable says which files of the plan cannot be written or removed,
-// because their file system is mounted read-only or their directory does not
-// exist, and what to do about it. The error is an [*UnmetError] where the only
+// CheckWritable says which files and links of the plan cannot be written or
+// removed, because their file system is mounted read-only or their directory
+// does not exist, and what to do about it. The error is an [*UnmetError] where the only
 // thing wrong is that a directory has yet to be made.
 func (s Service) CheckWritable(p converge.Plan, f Facts) error {
 	var unmet []string
@@ -142,6 +142,16 @@ func (s Service) CheckWritable(p converge.Plan, f Facts) error {
 	}
 	if unmet != nil {
 		return &UnmetError{Reasons: unmet}
+	}
+	return linksWritable(p, f)
+}
+
+// linksWritable says which unit of the plan cannot be enabled or disabled.
+func linksWritable(p converge.Plan, f Facts) error {
+	for _, step := range p.Steps {
+		if enable, ok := step.(converge.SetEnabled); ok && f.FixedLinks {
+			return fmt.Errorf("cannot %s: the file system of %s is read-only", enable, systemd.EtcUnits)
+		}
 	}
 	return nil
 }
