@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -34,6 +35,48 @@ func interruptible() (ctx context.Context, stop func()) {
 		}
 	}()
 	return ctx, func() { cancel(nil) }
+}
+
+// lookTime is how long a run that has changed nothing yet may go on after it was
+// interrupted. Nearly all that it does ends by itself then, but a file system
+// that does not answer cannot be told to, nor can a parser of a large file.
+const lookTime = 800 * time.Millisecond
+
+// untilInterrupted is what answer returns. When ctx has ended, and the answer
+// has not begun to change anything, it is not waited for much longer. Whatever
+// it is at is left to a goroutine that ends with the program, and may change
+// nothing any more. A run that has begun a change undoes it before it answers.
+func untilInterrupted(ctx context.Context, answerOf func(begin func() error) answer) answer {
+	var state sync.Mutex // is held for good by who decides: the run that begins, or who gives it up
+	begin := func() error {
+		if !state.TryLock() {
+			return context.Cause(ctx)
+		}
+		return nil
+	}
+	done := make(chan answer, 1)
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				done <- bug(r)
+			}
+		}()
+		done <- answerOf(begin)
+	}()
+	select {
+	case a := <-done:
+		return a
+	case <-ctx.Done():
+	}
+	select {
+	case a := <-done:
+		return a
+	case <-time.After(lookTime):
+	}
+	if !state.TryLock() {
+		return <-done
+	}
+	return answer{Result: failure(fmt.Errorf("%w; nothing was changed", context.Cause(ctx)))}
 }
 
 // interruption is the error of a run, which says so where it was interrupted:

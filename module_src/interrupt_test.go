@@ -94,3 +94,36 @@ func TestAnErrorOfARunThatWasInterruptedSaysSo(t *testing.T) {
 		t.Errorf("a run that ended well: got %v", got)
 	}
 }
+
+func TestARunThatIsInterruptedEndsWithinASecondUnlessItHasBegun(t *testing.T) {
+	for _, changes := range []bool{false, true} {
+		ctx, interrupt := context.WithCancelCause(context.Background())
+		forbidden := make(chan error, 1)
+		began := time.Now()
+		a := untilInterrupted(ctx, func(begin func() error) answer {
+			if changes {
+				if err := begin(); err != nil {
+					t.Error(err)
+				}
+			}
+			interrupt(errors.New("interrupted by a signal"))
+			time.Sleep(1500 * time.Millisecond) // as a file system that does not answer
+			if !changes {
+				forbidden <- begin()
+			}
+			return answer{Result: failure(errors.New("undone"))}
+		})
+		took := time.Since(began)
+		switch {
+		case changes && (a.Msg != "undone" || took < 1500*time.Millisecond):
+			t.Errorf("a run that undoes what it did is not waited for: %q after %s", a.Msg, took)
+		case !changes && (a.Msg != "interrupted by a signal; nothing was changed" || took > time.Second):
+			t.Errorf("a run that hangs: %q after %s", a.Msg, took)
+		}
+		if !changes {
+			if err := <-forbidden; err == nil {
+				t.Error("a run that was given up may change something")
+			}
+		}
+	}
+}

@@ -97,10 +97,15 @@ func (p program) main(args []string, stdin io.Reader, stdout, stderr io.Writer) 
 func (p program) runAndShow(c command, stdin io.Reader, stdout io.Writer) (status int) {
 	defer func() {
 		if r := recover(); r != nil {
-			status = show(stdout, c, answer{Result: failure(fmt.Errorf("this is a bug in sidekiq_service, please report it: %v\n%s", r, debug.Stack()))})
+			status = show(stdout, c, bug(r))
 		}
 	}()
 	return show(stdout, c, p.run(c, stdin))
+}
+
+// bug is the answer of a run that has panicked with r.
+func bug(r any) answer {
+	return answer{Result: failure(fmt.Errorf("this is a bug in sidekiq_service, please report it: %v\n%s", r, debug.Stack()))}
 }
 
 // show prints the answer and returns the exit status for it.

@@ -157,7 +157,9 @@ func (m move) host(t *testing.T, kind string) *scripthost.Host {
 }
 
 func runOn(h *scripthost.Host, options string) results.Result {
-	return onHost(h).run(command{file: "-"}, strings.NewReader(options)).Result
+	ctx, stop := h.Interruptible()
+	defer stop()
+	return onHost(h).answerOf(ctx, command{file: "-"}, strings.NewReader(options), func() error { return nil }).Result
 }
 
 // sidekiqs are the units that run Sidekiq.

@@ -96,6 +96,9 @@ func (r *progress) fail(out *results.Result) {
 	if notUp != nil {
 		last = notUp.Process
 	}
+	if notUp != nil && len(notUp.Ahead) > 0 {
+		return // it was not even started, so that nothing it has logged is the reason
+	}
 	if cause := r.service.Explain(*r.facts, f.Traces, last); cause != "" {
 		out.Msg += ". Likely cause: " + cause
 	}

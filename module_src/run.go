@@ -20,6 +20,12 @@ import (
 func (p program) run(c command, stdin io.Reader) answer {
 	ctx, stop := p.interruptible()
 	defer stop()
+	return untilInterrupted(ctx, func(begin func() error) answer { return p.answerOf(ctx, c, stdin, begin) })
+}
+
+// answerOf is the answer to a request. The function begin is called before
+// anything is changed, and its error is that nothing may be changed any more.
+func (p program) answerOf(ctx context.Context, c command, stdin io.Reader, begin func() error) answer {
 	options, arrived := io.Reader(untilDone{ctx, stdin}), func() {}
 	if !c.inWords() { // a person may take time to type them
 		options, arrived = arriving(ctx, stdin, optionsTime)
@@ -31,17 +37,17 @@ func (p program) run(c command, stdin io.Reader) answer {
 	}
 	req.Check = req.Check || c.check
 	req.Diff = req.Diff || c.diff
-	a := p.answerTo(ctx, req)
+	a := p.answerTo(ctx, req, begin)
 	if cached != nil && !a.Failed {
 		cached.Store()
 	}
 	return a
 }
 
-func (p program) answerTo(ctx context.Context, req ansible.Request) answer {
+func (p program) answerTo(ctx context.Context, req ansible.Request, begin func() error) answer {
 	// A task may give the module's name with or without its collection.
 	if req.Name[strings.LastIndex(req.Name, ".")+1:] != "sidekiq_service_info" {
-		return answer{Result: p.manage(ctx, req)}
+		return answer{Result: p.manage(ctx, req, begin)}
 	}
 	i, err := p.info(ctx, req)
 	if err != nil {
@@ -89,7 +95,7 @@ func (a answer) complete() results.Result {
 
 // manage is a run of the module sidekiq_service: read, parse, look, work out,
 // verify, apply.
-func (p program) manage(ctx context.Context, req ansible.Request) results.Result {
+func (p program) manage(ctx context.Context, req ansible.Request, begin func() error) results.Result {
 	byName, err := sidekiq.ParseByName(req)
 	if err != nil {
 		return failure(err)
@@ -112,7 +118,7 @@ func (p program) manage(ctx context.Context, req ansible.Request) results.Result
 		}
 		defer release()
 	}
-	r := progress{request: req, service: service, byName: byName}
+	r := progress{request: req, service: service, byName: byName, begin: begin}
 	r.failed = interruption(ctx, r.converge(ctx, h))
 	return r.result()
 }
@@ -120,6 +126,7 @@ func (p program) manage(ctx context.Context, req ansible.Request) results.Result
 // progress is what is known at any moment of a run, for its result.
 type progress struct {
 	request  ansible.Request
+	begin    func() error // is called before anything is changed; an error forbids it
 	service  sidekiq.Service
 	byName   *sidekiq.ByName // nil: the task describes the service
 	facts    *sidekiq.Facts  // nil: not known yet
@@ -147,6 +154,9 @@ func (r *progress) converge(ctx context.Context, h machine) error {
 	r.plan, err = r.plan.Verify(ctx, h, r.facts.Deployed)
 	r.warn(r.plan.Verdict.Warnings)
 	if err != nil || r.request.Check || len(r.plan.Steps)+len(r.plan.Proofs) == 0 {
+		return err
+	}
+	if err := r.begin(); err != nil {
 		return err
 	}
 	then := converge.Keep

@@ -141,7 +141,9 @@ options:
   start_timeout:
     description:
       - How many seconds Sidekiq may take to come up, at boot and in this task. Large Rails applications need their time after a reboot.
-      - V(0) starts it and does not wait for it, with a warning. From 0 to 604800 seconds.
+      - In this task it counts from when systemd is asked until Sidekiq has been seen to take jobs, whatever systemd waits for meanwhile. What
+        has to be stopped first has O(timeout_stop_sec) and 10 seconds for that. Each of several processes has its own time.
+      - V(0) does not look whether it comes up, with a warning; the start itself may take 300 seconds then. From 0 to 604800 seconds.
     type: int
     default: 300
   timeout_stop_sec:

@@ -34,6 +34,7 @@ SYSTEMCTL = "/bin/systemctl" if SUITE in ("xenial", "bionic") else "/usr/bin/sys
 
 NOTIFIES = SIDEKIQ >= (6, 0, 6)  # this Sidekiq tells systemd when it is up
 KNOWS_EXEC = SYSTEMD >= 240  # this systemd knows Type=exec
+KNOWS_EXTEND = SYSTEMD >= 236  # and programs that ask it for more time
 KNOWS_STEPS = SYSTEMD >= 254  # and RestartSteps=, and UpheldBy=
 TYPE = "notify" if NOTIFIES else "exec" if KNOWS_EXEC else "simple"  # what `auto` comes to
 TYPES = [*(["notify"] if NOTIFIES else []), *(["exec"] if KNOWS_EXEC else []), "simple"]

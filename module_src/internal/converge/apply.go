@@ -20,11 +20,6 @@ const (
 	Keep     OnFailure = "keep"     // leave it, so that somebody can look at it
 )
 
-// undoTime bounds each step of a rollback. A rollback goes on when the run
-// itself has been cancelled, but not for ever, since whoever cancelled it is
-// waiting.
-const undoTime = 15 * time.Minute
-
 // Failure is a plan that could not be carried out.
 type Failure struct {
 	Step string // what was being done, in words
@@ -138,20 +133,27 @@ func (p Plan) carryOut(ctx context.Context, h Host) (done []Step, warnings []str
 		return done, nil, failed
 	}
 	for _, s := range p.Steps[i:] {
-		ran, failed := carryOut(ctx, h, []Step{s})
-		done = append(done, ran...)
-		if failed != nil {
-			return done, warnings, failed
-		}
-		if run, ok := s.(RunUnit); ok {
-			more, failed := p.prove(ctx, h, func(u Unit) bool { return u.Name == run.Unit })
-			warnings = append(warnings, more...)
+		run, ok := s.(RunUnit)
+		if !ok || ctx.Err() != nil {
+			ran, failed := carryOut(ctx, h, []Step{s})
+			done = append(done, ran...)
 			if failed != nil {
 				return done, warnings, failed
 			}
+			continue
+		}
+		done = append(done, s)
+		began, err := run.start(ctx, h)
+		if err != nil {
+			return done, warnings, failedStep(s, err)
+		}
+		more, failed := p.prove(ctx, h, began, func(u Unit) bool { return u.Name == run.Unit })
+		warnings = append(warnings, more...)
+		if failed != nil {
+			return done, warnings, failed
 		}
 	}
-	more, failed := p.prove(ctx, h, func(u Unit) bool { return !p.runs(u.Name) })
+	more, failed := p.prove(ctx, h, h.Now(), func(u Unit) bool { return !p.runs(u.Name) })
 	return done, slices.Concat(warnings, more, p.unshown(ctx, h)), failed
 }
 
@@ -207,13 +209,14 @@ func (p Plan) proveGrants(ctx context.Context, h Host) *Failure {
 	return nil
 }
 
-// prove proves those of the plan's units that are up to be so.
-func (p Plan) prove(ctx context.Context, h Host, which func(Unit) bool) (warnings []string, failed *Failure) {
+// prove proves those of the plan's units that are up to be so, whose start
+// began at that time.
+func (p Plan) prove(ctx context.Context, h Host, began time.Time, which func(Unit) bool) (warnings []string, failed *Failure) {
 	for _, u := range p.Proofs {
 		if !which(u) {
 			continue
 		}
-		warning, err := Prove(ctx, h, u)
+		warning, err := Prove(ctx, h, u, began)
 		if err != nil {
 			return warnings, &Failure{Step: "bring " + u.Name + " up", Err: err, Unit: u.Name}
 		}

@@ -169,7 +169,7 @@ func (h Unit) hollow(w Unit) Unit {
 // running for at least as long as it would be watched. Nothing more can be seen
 // of such a process, and waiting again would not show more.
 func (h Unit) settled(proof Proof) Unit {
-	if h.Activity == Starting && h.Process.MainPID != 0 && !proof.Titled && proof.Window > 0 && h.Age >= proof.Window {
+	if h.Activity == Starting && h.Process.MainPID != 0 && !proof.Titled && proof.Window > 0 && h.Process.Age >= proof.Window {
 		h.Activity = Up
 	}
 	return h
@@ -184,7 +184,7 @@ func (p *Plan) diffActivity(w, h Unit, stale []string, in *family) {
 	run := func(v Verb, why string) {
 		step := RunUnit{Unit: w.Name, Verb: v, Was: h, Why: why, Proof: w.Proof, Of: w.Of}
 		if w.Umbrella {
-			step.Parts, step.PartsUp, step.PartsDown = in.parts, in.running, in.down
+			step.Parts, step.PartsUp, step.PartsDown, step.limit = in.parts, in.running, in.down, in.limit
 		}
 		p.Steps = append(p.Steps, step)
 		if v == Start || v == Restart {

@@ -2,19 +2,23 @@
 
 package converge
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // family is a unit together with those that it stands for, or whose place it
 // takes, as far as what becomes of one of them depends on the others. A unit
 // without others is a family by itself.
 type family struct {
-	parts   []string // that the unit stands for
-	fresh   []string // those of them whose file is not there yet
-	down    []Unit   // those of them that do not run
-	running bool     // one of them runs
-	staying []string // units that leave, and stay for now
-	ending  bool     // a unit that leaves was running, and does not stay
-	alone   bool     // the unit is to stand for others, and the process that it has itself stays for now
+	parts   []string      // that the unit stands for
+	fresh   []string      // those of them whose file is not there yet
+	down    []Unit        // those of them that do not run
+	limit   time.Duration // what the start of the slowest of them may take
+	running bool          // one of them runs
+	staying []string      // units that leave, and stay for now
+	ending  bool          // a unit that leaves was running, and does not stay
+	alone   bool          // the unit is to stand for others, and the process that it has itself stays for now
 }
 
 type families map[string]*family
@@ -33,6 +37,7 @@ func familiesOf(want, have State) families {
 			f.ending = f.ending || h.Activity.alive()
 		default:
 			f.parts = append(f.parts, w.Name)
+			f.limit = max(f.limit, w.Proof.limit())
 			f.running = f.running || h.Activity.alive()
 			if !h.Activity.alive() {
 				h.Name = w.Name

@@ -66,7 +66,13 @@ type Host interface {
 	// of the job. The job's failure is a [*JobError]. A start ends with a
 	// [*BehindError] as soon as there is reason for one. Before a unit is
 	// stopped, what works behind its main process is told to end, and waited for.
-	Run(ctx context.Context, unit string, v Verb) error
+	// While the job goes on, look gets a look at the unit's process once a
+	// second; its error ends the wait, and is what Run returns.
+	Run(ctx context.Context, unit string, v Verb, look func(Process) error) error
+
+	// Cancel takes the unit's job back, if it has one. What the job has begun
+	// goes on. It returns the units whose jobs that one was waiting for.
+	Cancel(ctx context.Context, unit string) (ahead []string, err error)
 
 	// ProveGrants shows that sudo gives the grants, both by what sudo lists and
 	// by trying one. Faults that the verdict on the files has already found do
@@ -120,12 +126,22 @@ func (e *JobError) words(p Process, given Proof) string {
 	case e.Result == "dependency":
 		return "a unit that it requires did not start"
 	case e.Result == "timeout" || p.Result == "timeout":
-		if given.Timeout == 0 {
-			return "it did not tell systemd in time that it was ready"
-		}
-		return fmt.Sprintf("it did not tell systemd within %s%s that it was ready", given.Timeout, given.Terms.timeout())
+		return p.untold(given)
 	case p.Result == "protocol":
 		return "its main process ended before it told systemd that it was ready"
 	}
 	return "before it was ready, its main process " + p.Ending()
+}
+
+// untold says that the manager gave a start up. The limit is that of the unit as
+// the manager has it, which may be another than the proof's.
+func (p Process) untold(given Proof) string {
+	within := "in time"
+	switch {
+	case given.Timeout > 0 && (p.StartLimit == 0 || p.StartLimit == given.Timeout):
+		within = fmt.Sprintf("within %s%s", given.Timeout, given.Terms.timeout())
+	case p.StartLimit > 0 && p.StartLimit < Endless:
+		within = fmt.Sprintf("within %s (TimeoutStartSec of its unit)", p.StartLimit)
+	}
+	return "it did not tell systemd " + within + " that it was ready"
 }

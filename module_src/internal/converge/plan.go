@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Plan is what has to be done to a host, in order. The zero Plan means that
@@ -251,10 +252,11 @@ type RunUnit struct {
 	Why   string // the reason, for messages; may be empty
 	Proof Proof  // that the unit is up
 
-	Of        string   // the unit that stands for this one, if any
-	Parts     []string // the units that this one stands for
-	PartsUp   bool     // one of these was running before
-	PartsDown []Unit   // those of them that were not
+	limit     time.Duration // what a start may take, if that is longer than for the proof: that of the units it stands for
+	Of        string        // the unit that stands for this one, if any
+	Parts     []string      // the units that this one stands for
+	PartsUp   bool          // one of these was running before
+	PartsDown []Unit        // those of them that were not
 }
 
 func (s RunUnit) String() string {
@@ -280,16 +282,28 @@ func (s RunUnit) phase() phase {
 }
 
 func (s RunUnit) do(ctx context.Context, h Host) error {
+	_, err := s.start(ctx, h)
+	return err
+}
+
+// start does what the step does, and returns when the start of the unit began,
+// for its proof.
+func (s RunUnit) start(ctx context.Context, h Host) (began time.Time, err error) {
 	if s.Verb == MakeQuiet && s.Was.Activity == Starting {
 		// SIGTSTP suspends a process that has not set its handlers yet.
-		if _, err := Prove(ctx, h, Unit{Name: s.Unit, Proof: s.Proof}); err != nil {
-			return err
+		if _, err := Prove(ctx, h, Unit{Name: s.Unit, Proof: s.Proof}, h.Now()); err != nil {
+			return began, err
 		}
 	}
-	if err := s.ended(ctx, h, h.Run(ctx, s.Unit, s.Verb)); err != nil || s.Verb != MakeQuiet {
-		return err
+	now, err := h.Process(ctx, s.Unit)
+	if err != nil {
+		return began, err
 	}
-	return s.awaitQuiet(ctx, h)
+	began, err = s.run(ctx, h, now)
+	if err = s.ended(ctx, h, err); err != nil || s.Verb != MakeQuiet {
+		return began, err
+	}
+	return began, s.awaitQuiet(ctx, h)
 }
 
 // awaitQuiet waits until the main process says that it is quiet. Until then, a

@@ -23,6 +23,7 @@ type NotUp struct {
 	Why      string        // in words
 	Waited   time.Duration // how long it was waited for
 	TimedOut bool          // it neither came up nor died
+	Ahead    []string      // the units that its start was waiting for
 	Process  Process       // the last look
 	Job      *JobError     // set where the manager's job failed
 }
@@ -36,7 +37,8 @@ func (e *NotUp) Unwrap() error {
 	return e.Job
 }
 
-// Prove waits until it has been shown that a unit is up, as its Proof says.
+// Prove waits until it has been shown that a unit is up, as its Proof says. The
+// proof's time began when the start did.
 // What "systemctl start" returns proves nothing for a program that is merely
 // started, and one look at ActiveState proves little: a program that dies
 // every two seconds is active most of the time.
@@ -44,11 +46,11 @@ func (e *NotUp) Unwrap() error {
 // It returns a [*NotUp] as soon as the unit is seen to be dead or dying again
 // and again, or when the time is up; and a warning where the proof is weaker
 // than the program's own word.
-func Prove(ctx context.Context, h Host, u Unit) (warning string, err error) {
+func Prove(ctx context.Context, h Host, u Unit, began time.Time) (warning string, err error) {
 	if u.Proof.Timeout == 0 {
 		return fmt.Sprintf("%s was started, but %s is 0, so nobody has looked whether it came up.", u.Name, u.Proof.Terms.Timeout), nil
 	}
-	w := watch{unit: u, began: h.Now()}
+	w := watch{unit: u, began: began}
 	for {
 		p, err := h.Process(ctx, u.Name)
 		if err != nil {
@@ -78,7 +80,7 @@ type watch struct {
 	unit     Unit
 	began    time.Time
 	last     Process
-	since    time.Time // when the present main process started
+	since    time.Time // the present main process has been seen since, or known to run
 	restarts int       // automatic restarts before this run's business with it
 	active   time.Time // when the unit was first seen to be active
 	seen     bool
@@ -94,10 +96,7 @@ func (w *watch) look(p Process, now time.Time) (verdict, string) {
 		w.restarts = p.Restarts
 	}
 	if !w.seen || !p.sameRun(w.last) {
-		w.since = now
-		if !p.Started.IsZero() && p.Started.Before(now) {
-			w.since = p.Started
-		}
+		w.since = now.Add(-p.Age)
 	}
 	w.seen, w.last = true, p
 
@@ -115,11 +114,18 @@ func (w *watch) look(p Process, now time.Time) (verdict, string) {
 			return v, why
 		}
 	}
-	if waited := now.Sub(w.began); waited >= w.unit.Proof.Timeout {
+	if now.Sub(w.began) >= w.unit.Proof.Timeout && !w.inWindow(p) {
 		w.timedOut = true
-		return dead, fmt.Sprintf("it was not ready after %s%s", waited.Round(time.Second), w.unit.Proof.Terms.timeout())
+		return dead, fmt.Sprintf("it was not ready after %s%s", w.unit.Proof.Timeout, w.unit.Proof.Terms.timeout())
 	}
 	return undecided, ""
+}
+
+// inWindow reports whether a program that has nothing to say is being watched
+// since before its time was over. What came before, such as a wait for other
+// units, does not shorten the window.
+func (w *watch) inWindow(p Process) bool {
+	return !w.unit.Proof.Titled && p.ActiveState == "active" && p.SubState == "running" && w.since.Sub(w.began) < w.unit.Proof.Timeout
 }
 
 // judgeActive judges a main process that systemd calls running.

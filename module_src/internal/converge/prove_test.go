@@ -244,9 +244,16 @@ func TestProve(t *testing.T) {
 		{
 			name: "a program without a title that has been running for long", proof: window,
 			script: []scene{{0, process(7, "active/running", func(p *converge.Process) {
-				p.Started = time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
+				p.Age = 28 * 24 * time.Hour
 			})}},
 			warning: "has been running for 10s",
+		},
+		{
+			name: "a clock that has been set a year ahead since its start", proof: window,
+			script: []scene{{0, process(7, "active/running", func(p *converge.Process) {
+				p.Started, p.Age = time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC), time.Second
+			})}},
+			warning: "has been running for 10s", waited: 9 * time.Second,
 		},
 		{
 			name: "a program without a title that shows one after all", proof: window,
@@ -274,7 +281,7 @@ func TestProve(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			h := play(c.script)
-			warning, err := converge.Prove(context.Background(), h, converge.Unit{Name: service, Proof: c.proof})
+			warning, err := converge.Prove(context.Background(), h, converge.Unit{Name: service, Proof: c.proof}, h.began)
 			if waited := h.now.Sub(h.began); waited > c.waited || waited < c.waited-2*time.Second {
 				t.Errorf("waited %s, want at most %s and hardly less", waited, c.waited)
 			}
@@ -303,7 +310,7 @@ func TestProveEndsWhenItIsInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(hungUp)
 	h := play([]scene{{0, process(7, "active/running")}})
-	if _, err := converge.Prove(ctx, h, converge.Unit{Name: service, Proof: proof}); !errors.Is(err, hungUp) || h.looks > 1 {
+	if _, err := converge.Prove(ctx, h, converge.Unit{Name: service, Proof: proof}, h.began); !errors.Is(err, hungUp) || h.looks > 1 {
 		t.Errorf("error %v after %d looks", err, h.looks)
 	}
 }
@@ -318,7 +325,7 @@ func TestAStartSaysWhyItFailed(t *testing.T) {
 		{"simple and slow", "simple", "boot=100s", nil},
 		{"exec and ready", "exec", "boot=3s", nil},
 		{"notify, dies before it is ready", "notify", "boot=50s life=30s exit=1", []string{"start sidekiq.service", "before it was ready, its main process exited with status 1"}},
-		{"notify, never ready", "notify", "mute", []string{"start sidekiq.service", "did not tell systemd within 2m0s (patience) that it was ready"}},
+		{"notify, never ready", "notify", "mute", []string{"start sidekiq.service", "did not tell systemd within 1m0s (TimeoutStartSec of its unit) that it was ready"}},
 		{"exec, no such program", "exec", "exec=203", []string{"start sidekiq.service", "203/EXEC", "the program is missing"}},
 		{"simple, no working directory", "simple", "exec=200", []string{"bring sidekiq.service up", "200/CHDIR", "the working directory is missing"}},
 		{"simple, crashes every two seconds", "simple", "boot=5s life=2s", []string{"bring sidekiq.service up", "instead of staying up"}},

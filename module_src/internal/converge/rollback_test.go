@@ -337,8 +337,8 @@ func TestAnOldProgramWithoutATitleIsProvenByItsWindow(t *testing.T) {
 	if f := failure(t, err); !f.RolledBack || len(f.Notes) > 0 {
 		t.Error(f)
 	}
-	if u, _ := h.Unit(context.Background(), service); u.Age < proof.Window {
-		t.Errorf("it is not looked at whether the old program stays up, but for %s", u.Age)
+	if u, _ := h.Unit(context.Background(), service); u.Process.Age < proof.Window {
+		t.Errorf("it is not looked at whether the old program stays up, but for %s", u.Process.Age)
 	}
 }
 

@@ -185,14 +185,12 @@ type Unit struct {
 	Fragment  string   // the unit file that the manager uses
 	DropIns   []string // the drop-ins that it applies
 	Process   Process
-
-	// Age is how long the main process has been running; zero without one.
-	Age time.Duration
 }
 
 // Proof says how it is shown that a unit is up.
 type Proof struct {
-	// Timeout bounds the wait. Zero proves nothing.
+	// Timeout bounds the start, from when it is asked for until it has been
+	// shown that the unit is up. Zero proves nothing; see [UnprovenTime].
 	Timeout time.Duration
 
 	// Titled says that a main process which is ready always shows it in its
@@ -244,15 +242,18 @@ type Process struct {
 	Result      string
 	Type        string
 	MainPID     int
-	Invocation  string    // empty before systemd 232
-	Started     time.Time // of the main process
-	Restarts    int       // automatic ones, since the last start by hand
-	JobPending  bool      // a start, stop or restart of the unit is queued or running
-	ExitCode    int       // how the last main process ended: systemd.Exited and its like
-	ExitStatus  int       // its exit status or signal
-	Ready       bool      // the title says that it is at work
-	Quiet       bool      // the title says that it takes no more work
-	Title       string    // empty where it cannot be read
+	Invocation  string        // empty before systemd 232
+	Started     time.Time     // of the main process, by the clock on the wall
+	Age         time.Duration // of the main process, by a clock that nobody sets; zero without one
+	StartLimit  time.Duration // TimeoutStartSec= and TimeoutStopSec= of the unit as the manager
+	StopLimit   time.Duration // has it; one that is infinite is longer than Endless
+	Restarts    int           // automatic ones, since the last start by hand
+	JobPending  bool          // a start, stop or restart of the unit is queued or running
+	ExitCode    int           // how the last main process ended: systemd.Exited and its like
+	ExitStatus  int           // its exit status or signal
+	Ready       bool          // the title says that it is at work
+	Quiet       bool          // the title says that it takes no more work
+	Title       string        // empty where it cannot be read
 
 	// Behind is another process of the unit that says in its title that it is at
 	// work or quiet, where the main process says nothing and would not pass a

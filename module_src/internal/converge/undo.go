@@ -158,7 +158,7 @@ func (s RunUnit) invert() []Step {
 // back brings back what the unit itself did.
 func (s RunUnit) back() []Step {
 	back := func(v Verb) Step {
-		return restoreUnit{RunUnit{Unit: s.Unit, Verb: v, Was: s.Was, Proof: s.Proof, Of: s.Of, Parts: s.Parts}}
+		return restoreUnit{RunUnit{Unit: s.Unit, Verb: v, Was: s.Was, Proof: s.Proof, limit: s.limit, Of: s.Of, Parts: s.Parts}}
 	}
 	switch {
 	case s.Was.Process.SubState == "exited" && s.Was.Activity.alive():
@@ -205,18 +205,17 @@ func (s restoreUnit) do(ctx context.Context, h Host) error {
 	if now.untouchedSince(s.Was.Process) {
 		return nil
 	}
-	err = h.Run(ctx, s.Unit, s.Verb)
+	wasUp := s.Was.wasUp(s.Proof)
+	s.Proof = s.proofOfOld()
+	began, err := s.run(ctx, h, now)
 	var behind *BehindError
 	if errors.As(err, &behind) && s.Was.Process.Behind != 0 {
 		err = nil // as it was
 	}
-	if err := s.ended(ctx, h, err); err != nil {
+	if err = s.ended(ctx, h, err); err != nil || !wasUp {
 		return err
 	}
-	if !s.Was.wasUp(s.Proof) {
-		return nil
-	}
-	_, err = Prove(ctx, h, Unit{Name: s.Unit, Proof: s.proofOfOld()})
+	_, err = Prove(ctx, h, Unit{Name: s.Unit, Proof: s.Proof}, began)
 	return err
 }
 
@@ -228,7 +227,7 @@ func (u Unit) wasUp(p Proof) bool {
 	case Up, Quieting, Quiet:
 		return true
 	case Starting:
-		return u.Process.worksBehind() || p.Window > 0 && u.Age >= p.Window
+		return u.Process.worksBehind() || p.Window > 0 && u.Process.Age >= p.Window
 	}
 	return false
 }
@@ -249,9 +248,9 @@ func (s restoreUnit) again(ctx context.Context, h Host) bool {
 	return err == nil && s.Was.wasUp(s.Proof) && s.Proof.Timeout > 0 && !now.sameRun(s.Was.Process)
 }
 
-// oldTime is how long an old program is given, at least, to come up again. How
-// long it needs is not known, and the time given to the new program may have
-// been the very mistake.
+// oldTime is how long an old program is given, at least, to come up again. It
+// gets what its own unit gives it and what the new program had. How long it
+// needs is not known, and each of the two may be the very mistake.
 const oldTime = 5 * time.Minute
 
 // proofOfOld is how the old program is proven to be up. Its title counts only
@@ -260,8 +259,12 @@ func (s restoreUnit) proofOfOld() Proof {
 	proof := s.Proof
 	proof.Titled = s.Was.Process.Ready || s.Was.Process.Quiet
 	proof.NotBehind = proof.NotBehind && s.Was.Process.Behind == 0
-	if proof.Timeout > 0 {
-		proof.Timeout = max(proof.Timeout, oldTime)
+	own := s.Was.Process.StartLimit
+	if own > Endless {
+		own = 0
+	}
+	if limit := max(proof.Timeout, oldTime, own); proof.Timeout > 0 && limit > proof.Timeout {
+		proof.Timeout, proof.Terms.Timeout = limit, "" // which the task has not said
 	}
 	return proof
 }
@@ -286,16 +289,15 @@ func stopLatecomers(ctx context.Context, h Host, done []Step, failed *Failure) {
 	}
 }
 
-// undoStep carries out one step of a rollback within a bounded time. A step that
+// undoStep carries out one step of a rollback. It goes on when the run has been
+// cancelled, and ends all the same, since every wait has its limit. A step that
 // fails is tried once more, since it looks first and there is nothing behind a
 // rollback that would put things right. What was started and does not come up
-// is not started again.
+// is not started again, nor is anything waited for twice.
 func undoStep(ctx context.Context, h Host, s Step) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, undoTime, fmt.Errorf("it has taken longer than %s", undoTime))
-	defer cancel()
 	err := s.do(ctx, h)
 	var dead *NotUp
-	if err == nil || ctx.Err() != nil || errors.As(err, &dead) {
+	if err == nil || errors.As(err, &dead) || errors.Is(err, errLate) {
 		return err
 	}
 	return s.do(ctx, h)

@@ -14,8 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/dbus"
-
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
 
@@ -151,7 +149,7 @@ func (h *Host) mainPID(ctx context.Context, unit string) int {
 // property is one property of a unit, or "" where it cannot be told.
 func (h *Host) property(ctx context.Context, unit, name string) string {
 	var text string
-	_ = h.ask(ctx, func(ctx context.Context, c *dbus.Conn) error {
+	_ = h.ask(ctx, func(ctx context.Context, c connection) error {
 		p, err := c.GetUnitPropertyContext(ctx, unit, name)
 		if err == nil {
 			text, _ = p.Value.Value().(string)

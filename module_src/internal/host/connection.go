@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/dbus"
 	godbus "github.com/godbus/dbus/v5"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
@@ -17,14 +16,14 @@ import (
 
 // connect connects to systemd: by its private socket, which root may use and
 // which is there without a D-Bus daemon, or else by the system bus.
-func connect() (*dbus.Conn, error) {
+func connect() (connection, error) {
 	conn, err := dial(privateSocket, callTime)
 	if err == nil {
 		return conn, nil
 	}
 	conn, busErr := dial(busSocket, callTime)
 	if busErr != nil {
-		return nil, fmt.Errorf("cannot connect to systemd: %w; nor over the system bus: %w", err, busErr)
+		return connection{}, fmt.Errorf("cannot connect to systemd: %w; nor over the system bus: %w", err, busErr)
 	}
 	return conn, nil
 }
@@ -37,7 +36,7 @@ const (
 )
 
 // call is a call of systemd.
-type call func(ctx context.Context, c *dbus.Conn) error
+type call func(ctx context.Context, c connection) error
 
 // ask calls systemd for what changes nothing. It ends with ctx.
 //

@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/coreos/go-systemd/v22/dbus"
 	"golang.org/x/sys/unix"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
@@ -178,7 +177,7 @@ func unwritable(paths []string) (readOnly, noDirectory []string, err error) {
 // "252.39-1~deb12u1".
 func (h *Host) systemdVersion(ctx context.Context) (int, error) {
 	var quoted string
-	err := h.ask(ctx, func(ctx context.Context, c *dbus.Conn) (err error) {
+	err := h.ask(ctx, func(ctx context.Context, c connection) (err error) {
 		quoted, err = c.GetManagerProperty("Version")
 		return err
 	})
@@ -274,7 +273,7 @@ func (h *Host) installed(ctx context.Context, names []string) (map[string]sideki
 		// service as well, which count its processes and memory, takes systemd
 		// ten times as long.
 		var p properties
-		err := h.ask(ctx, func(ctx context.Context, c *dbus.Conn) (err error) {
+		err := h.ask(ctx, func(ctx context.Context, c connection) (err error) {
 			p, err = c.GetUnitPropertiesContext(ctx, name)
 			return err
 		})

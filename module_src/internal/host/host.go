@@ -18,8 +18,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/dbus"
-
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 )
 
@@ -44,7 +42,7 @@ type Options struct {
 // Host is the machine that the program runs on.
 type Host struct {
 	Options
-	conn       *dbus.Conn
+	conn       connection
 	subscribed bool               // to the ends of jobs, over conn
 	logs       map[string]logFile // by the unit; none for one that logs to the journal only
 }
@@ -72,7 +70,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 
 // Close ends the connection to systemd.
 func (h *Host) Close() {
-	if h.conn != nil {
+	if h.conn.Conn != nil {
 		h.conn.Close()
 	}
 }

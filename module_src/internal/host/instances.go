@@ -99,7 +99,7 @@ func enabledInstances(stem string) (units []string, err error) {
 // and that has no file of its own, is nothing but a name.
 func (h *Host) loaded(ctx context.Context, stem string) (names []string, err error) {
 	var units []dbus.UnitStatus
-	err = h.ask(ctx, func(ctx context.Context, c *dbus.Conn) (err error) {
+	err = h.ask(ctx, func(ctx context.Context, c connection) (err error) {
 		units, err = c.ListUnitsByPatternsContext(ctx, nil, []string{stem + "*.service"})
 		if notKnown(err) { // before 230
 			units, err = c.ListUnitsContext(ctx)

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/coreos/go-systemd/v22/dbus"
 	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
 
@@ -118,7 +117,7 @@ func (h *Host) Enable(ctx context.Context, u converge.Unit) error {
 		}
 	}
 	if u.Enabled == converge.On {
-		err := h.tell(ctx, func(ctx context.Context, c *dbus.Conn) error {
+		err := h.tell(ctx, func(ctx context.Context, c connection) error {
 			_, _, err := c.EnableUnitFilesContext(ctx, []string{u.Name}, false, true)
 			return err
 		})
@@ -153,7 +152,7 @@ func (h *Host) disable(ctx context.Context, unit string, have []converge.Link) e
 // disableIn does nothing for a unit whose file is gone: systemd no longer cares
 // about links that such a unit has left behind.
 func (h *Host) disableIn(ctx context.Context, unit string, runtime bool) error {
-	err := h.tell(ctx, func(ctx context.Context, c *dbus.Conn) error {
+	err := h.tell(ctx, func(ctx context.Context, c connection) error {
 		_, err := c.DisableUnitFilesContext(ctx, []string{unit}, runtime)
 		return err
 	})

@@ -12,12 +12,12 @@ import (
 )
 
 func TestActivityIsWhatSystemdAndTheTitleSayTogether(t *testing.T) {
-	now := time.Now()
-	recently := properties{"StateChangeTimestamp": uint64(now.Add(-time.Minute).UnixMicro()), "TimeoutStopUSec": uint64(90e6)}
-	longAgo := properties{"StateChangeTimestamp": uint64(now.Add(-time.Hour).UnixMicro()), "TimeoutStopUSec": uint64(90e6)}
+	now := 100 * time.Hour
+	recently := properties{"StateChangeTimestampMonotonic": uint64((now - time.Minute).Microseconds()), "TimeoutStopUSec": uint64(90e6)}
+	longAgo := properties{"StateChangeTimestampMonotonic": uint64((now - time.Hour).Microseconds()), "TimeoutStopUSec": uint64(90e6)}
 	stamps := func(active, changed time.Duration) properties {
 		return properties{
-			"ActiveEnterTimestamp": uint64(now.Add(-active).UnixMicro()), "StateChangeTimestamp": uint64(now.Add(-changed).UnixMicro()),
+			"ActiveEnterTimestampMonotonic": uint64((now - active).Microseconds()), "StateChangeTimestampMonotonic": uint64((now - changed).Microseconds()),
 			"TimeoutStopUSec": uint64(90e6),
 		}
 	}
@@ -54,7 +54,7 @@ func TestActivityIsWhatSystemdAndTheTitleSayTogether(t *testing.T) {
 func TestPropertiesAreReadInTheTypesThatSystemdGivesThem(t *testing.T) {
 	p := properties{
 		"ActiveState": "active", "MainPID": uint32(os.Getpid()), "NRestarts": uint32(3), "InvocationID": []byte{0xab, 1},
-		"ExecMainStartTimestamp": uint64(1_700_000_000_000_000), "ExecMainStatus": int32(7),
+		"ExecMainStartTimestamp": uint64(1_700_000_000_000_000), "ExecMainStartTimestampMonotonic": uint64((sinceBoot() - time.Hour).Microseconds()), "ExecMainStatus": int32(7),
 		"Job": []any{uint32(12), "/org/freedesktop/systemd1/job/12"}, "DropInPaths": []string{"/d.conf"},
 		"EnvironmentFiles": [][]any{{"/a.env", true}, {"/b.env", false}}, "TimeoutStopUSec": uint64(90e6),
 	}
@@ -62,10 +62,13 @@ func TestPropertiesAreReadInTheTypesThatSystemdGivesThem(t *testing.T) {
 	if got.Title == "" {
 		t.Error("our own process has no title")
 	}
-	got.Title = ""
+	if got.Age < time.Hour || got.Age > time.Hour+time.Minute {
+		t.Errorf("it started an hour ago by the clock since boot, and its age is %s", got.Age)
+	}
+	got.Title, got.Age = "", 0
 	want := converge.Process{
 		ActiveState: "active", MainPID: os.Getpid(), Restarts: 3, Invocation: "ab01",
-		Started: time.UnixMicro(1_700_000_000_000_000), ExitStatus: 7, JobPending: true,
+		Started: time.UnixMicro(1_700_000_000_000_000), ExitStatus: 7, JobPending: true, StopLimit: 90 * time.Second,
 	}
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)

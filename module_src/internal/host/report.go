@@ -76,7 +76,7 @@ func (h *Host) inspectFiles(ctx context.Context, s sidekiq.Service, found *sidek
 	}
 	// Unlike the property UnitFileState, this call looks at the disk.
 	var files []dbus.UnitFile
-	err = h.ask(ctx, func(ctx context.Context, c *dbus.Conn) (err error) {
+	err = h.ask(ctx, func(ctx context.Context, c connection) (err error) {
 		files, err = c.ListUnitFilesByPatternsContext(ctx, nil, []string{s.Unit()})
 		if notKnown(err) { // before 230
 			files, err = c.ListUnitFilesContext(ctx)

@@ -23,10 +23,16 @@ const (
 	busSocket     = "/run/dbus/system_bus_socket"
 )
 
+// connection is a connection to systemd, with what the library does not pass on.
+type connection struct {
+	*dbus.Conn
+	raw *godbus.Conn
+}
+
 // dial connects to systemd by a socket, within a limit. The library's own functions for that
 // would do if it were not for SIGPIPE; see [socket].
-func dial(path string, limit time.Duration) (*dbus.Conn, error) {
-	return dbus.NewConnection(func() (*godbus.Conn, error) {
+func dial(path string, limit time.Duration) (c connection, err error) {
+	c.Conn, err = dbus.NewConnection(func() (*godbus.Conn, error) {
 		s, err := openSocket(path)
 		if err != nil {
 			return nil, err
@@ -38,8 +44,10 @@ func dial(path string, limit time.Duration) (*dbus.Conn, error) {
 		if err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
+		c.raw = conn
 		return conn, s.conn.SetDeadline(time.Time{})
 	})
+	return c, err
 }
 
 // introduced says who we are and, on a bus, hello.

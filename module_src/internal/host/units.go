@@ -49,7 +49,7 @@ func (h *Host) unit(ctx context.Context, name string, p properties) (u converge.
 	if slices.ContainsFunc(u.Links, persistent) {
 		u.Enabled = converge.On
 	}
-	u.Activity = activity(u.Process, now, p)
+	u.Activity = activity(u.Process, sinceBoot(), p)
 	if u.Activity == converge.Quiet {
 		recently, err := quietedSince(ctx, u.Process, now.Add(-p.span("TimeoutStopUSec")))
 		if err != nil {
@@ -60,7 +60,6 @@ func (h *Host) unit(ctx context.Context, name string, p properties) (u converge.
 		}
 	}
 	if u.Process.MainPID != 0 {
-		u.Age = now.Sub(u.Process.Started)
 		if u.Stale, err = stale(u, p.envFiles(), now); err != nil {
 			return converge.Unit{}, err
 		}
@@ -79,8 +78,9 @@ func (h *Host) Process(ctx context.Context, unit string) (converge.Process, erro
 
 // activity sums up what a unit does. A service of Type=notify that is active
 // has itself said that it is ready; for any other, "active" only means that it
-// was started.
-func activity(p converge.Process, now time.Time, props properties) converge.Activity {
+// was started. The time is that since boot; a clock that was set would make a
+// Sidekiq that was just quieted look forgotten.
+func activity(p converge.Process, now time.Duration, props properties) converge.Activity {
 	switch p.ActiveState {
 	case "activating":
 		if p.SubState == "auto-restart" || p.SubState == "auto-restart-queued" {
@@ -98,13 +98,13 @@ func activity(p converge.Process, now time.Time, props properties) converge.Acti
 	return converge.Down
 }
 
-func activityWhileActive(p converge.Process, now time.Time, props properties) converge.Activity {
+func activityWhileActive(p converge.Process, now time.Duration, props properties) converge.Activity {
 	switch {
-	case p.Quiet && now.Sub(props.when("StateChangeTimestamp")) < props.span("TimeoutStopUSec"):
+	case p.Quiet && now-props.sinceBoot("StateChangeTimestamp") < props.span("TimeoutStopUSec"):
 		return converge.Quieting
 	case p.Quiet:
 		return converge.Quiet
-	case p.Ready && reloadedSince(props, now.Add(-sidekiq.TitleDelay)):
+	case p.Ready && reloadedSince(props, now-sidekiq.TitleDelay):
 		return converge.Quieting
 	case p.Ready, p.Type == "notify", p.Type == "notify-reload", p.SubState == "exited":
 		return converge.Up
@@ -115,9 +115,9 @@ func activityWhileActive(p converge.Process, now time.Time, props properties) co
 // reloadedSince reports whether the unit was reloaded since then, which tells
 // Sidekiq to be quiet: the last change of its state came after it had become
 // active. The title lags behind.
-func reloadedSince(p properties, then time.Time) bool {
-	changed, active := p.when("StateChangeTimestamp"), p.when("ActiveEnterTimestamp")
-	return p.number("ActiveEnterTimestamp") != 0 && changed.After(active) && changed.After(then)
+func reloadedSince(p properties, then time.Duration) bool {
+	changed, active := p.sinceBoot("StateChangeTimestamp"), p.sinceBoot("ActiveEnterTimestamp")
+	return active != 0 && changed > active && changed > then
 }
 
 // stale are the files of a unit that are newer than its main process. A file
@@ -146,22 +146,22 @@ func stale(u converge.Unit, envFiles []string, now time.Time) (newer []string, e
 
 // Reload makes the manager read its unit files again.
 func (h *Host) Reload(ctx context.Context) error {
-	if err := h.tell(ctx, func(ctx context.Context, c *dbus.Conn) error { return c.ReloadContext(ctx) }); err != nil {
+	if err := h.tell(ctx, func(ctx context.Context, c connection) error { return c.ReloadContext(ctx) }); err != nil {
 		return fmt.Errorf("cannot reload the systemd manager: %w", err)
 	}
 	return nil
 }
 
 // Run queues a job for the unit and waits for its end. The job is never taken
-// back: when ctx is done, only the waiting ends.
-func (h *Host) Run(ctx context.Context, unit string, v converge.Verb) error {
+// back: when ctx is done or look has seen enough, only the waiting ends.
+func (h *Host) Run(ctx context.Context, unit string, v converge.Verb, look func(converge.Process) error) error {
 	if v == converge.Stop || v == converge.Restart {
 		if err := h.endBehind(ctx, unit); err != nil {
 			return err
 		}
 	}
 	var result chan string
-	err := h.tell(ctx, func(ctx context.Context, c *dbus.Conn) error {
+	err := h.tell(ctx, func(ctx context.Context, c connection) error {
 		result = make(chan string, 1)
 		return h.queue(ctx, c, unit, v, result)
 	})
@@ -173,13 +173,13 @@ func (h *Host) Run(ctx context.Context, unit string, v converge.Verb) error {
 	case err != nil:
 		return fmt.Errorf("cannot %s %s: %w", v, unit, err)
 	}
-	return h.await(ctx, unit, v, result)
+	return h.await(ctx, unit, v, result, look)
 }
 
 // queue queues a job. Queueing it twice does no harm: a job that is still there
 // is joined, and after one that is done there is nothing left to do, or it is
 // done again.
-func (h *Host) queue(ctx context.Context, c *dbus.Conn, unit string, v converge.Verb, result chan<- string) error {
+func (h *Host) queue(ctx context.Context, c connection, unit string, v converge.Verb, result chan<- string) error {
 	if err := h.subscribe(); err != nil {
 		return err
 	}
@@ -200,12 +200,12 @@ func (h *Host) queue(ctx context.Context, c *dbus.Conn, unit string, v converge.
 }
 
 // await waits for the result of a job. A systemd that is executed anew
-// meanwhile may never tell the result, so await looks now and then whether the
+// meanwhile may never tell the result, so await looks every second whether the
 // job still exists. A job that has just ended has until the next look to be
 // told of.
-func (h *Host) await(ctx context.Context, unit string, v converge.Verb, result <-chan string) error {
-	look := time.NewTicker(time.Second)
-	defer look.Stop()
+func (h *Host) await(ctx context.Context, unit string, v converge.Verb, result <-chan string, look func(converge.Process) error) error {
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
 	for over := false; ; {
 		select {
 		case r := <-result:
@@ -215,18 +215,24 @@ func (h *Host) await(ctx context.Context, unit string, v converge.Verb, result <
 			return &converge.JobError{Unit: unit, Verb: v, Result: r}
 		case <-ctx.Done():
 			return interrupted(ctx, unit, v)
-		case <-look.C:
-			p, part, err := h.startedBehind(context.WithoutCancel(ctx), unit)
-			if err != nil {
+		case <-again.C:
+			p, part, err := h.startedBehind(ctx, unit)
+			switch {
+			case ctx.Err() != nil:
+				return interrupted(ctx, unit, v)
+			case err != nil:
 				return err
-			}
-			if part != nil && (v == converge.Start || v == converge.Restart) {
+			case part != nil && (v == converge.Start || v == converge.Restart):
 				return part
-			}
-			if over && !p.JobPending {
+			case over && !p.JobPending:
 				return outlived(unit, v, p)
 			}
-			over = !p.JobPending
+			if over = !p.JobPending; over {
+				continue
+			}
+			if err := look(p); err != nil {
+				return err
+			}
 		}
 	}
 }
@@ -234,7 +240,7 @@ func (h *Host) await(ctx context.Context, unit string, v converge.Verb, result <
 // forgetFailures releases a unit from a start limit that it has hit; until
 // then, systemd refuses to start it by hand, too. It does nothing where there
 // is nothing to forget, and where the unit is not known, the start will say so.
-func forgetFailures(ctx context.Context, c *dbus.Conn, unit string) {
+func forgetFailures(ctx context.Context, c connection, unit string) {
 	_ = c.ResetFailedUnitContext(ctx, unit)
 }
 
@@ -248,7 +254,7 @@ func (h *Host) quietBySignal(ctx context.Context, unit string) error {
 	if p.MainPID == 0 {
 		return fmt.Errorf("cannot quiet %s: it has no main process", unit)
 	}
-	err = h.tell(ctx, func(ctx context.Context, c *dbus.Conn) error {
+	err = h.tell(ctx, func(ctx context.Context, c connection) error {
 		return c.KillUnitWithTarget(ctx, unit, dbus.Main, int32(unix.SignalNum("SIG"+sidekiq.QuietSignal(sidekiq.ReadTitle(p.Title).Version))))
 	})
 	if err != nil {
@@ -276,7 +282,7 @@ type properties map[string]any
 
 func (h *Host) properties(ctx context.Context, unit string) (properties, error) {
 	var p properties
-	err := h.ask(ctx, func(ctx context.Context, c *dbus.Conn) (err error) {
+	err := h.ask(ctx, func(ctx context.Context, c connection) (err error) {
 		p, err = c.GetAllPropertiesContext(ctx, unit)
 		return err
 	})
@@ -318,6 +324,19 @@ func (p properties) number(name string) int64 {
 
 // when reads a timestamp in microseconds of wall-clock time.
 func (p properties) when(name string) time.Time { return time.UnixMicro(p.number(name)) }
+
+// sinceBoot reads a timestamp of the clock that starts with the host and that
+// nobody sets: clock_gettime(2), CLOCK_MONOTONIC.
+func (p properties) sinceBoot(name string) time.Duration {
+	return time.Duration(p.number(name+"Monotonic")) * time.Microsecond
+}
+
+// sinceBoot is now, by the same clock.
+func sinceBoot() time.Duration {
+	var now unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // for which there is no error
+	return time.Duration(now.Nano())
+}
 
 // span reads a duration in microseconds. Infinity is read as a very long one.
 func (p properties) span(name string) time.Duration {
@@ -394,6 +413,8 @@ func (p properties) process() converge.Process {
 		Invocation:  p.invocation(),
 		Started:     p.when("ExecMainStartTimestamp"),
 		Restarts:    int(p.number("NRestarts")),
+		StartLimit:  p.span("TimeoutStartUSec"),
+		StopLimit:   p.span("TimeoutStopUSec"),
 		JobPending:  p.jobPending(),
 		ExitCode:    int(p.number("ExecMainCode")),
 		ExitStatus:  int(p.number("ExecMainStatus")),
@@ -401,6 +422,7 @@ func (p properties) process() converge.Process {
 	if proc.MainPID == 0 {
 		return proc
 	}
+	proc.Age = sinceBoot() - p.sinceBoot("ExecMainStartTimestamp")
 	proc.Title = title(proc.MainPID)
 	said := sidekiq.ReadTitle(proc.Title)
 	proc.Ready, proc.Quiet = said.Ready, said.Quiet

@@ -46,7 +46,9 @@ func (s Service) Explain(f Facts, left converge.Traces, p converge.Process) stri
 }
 
 // isUp reports whether the process is still there.
-func isUp(p converge.Process) bool { return p.MainPID != 0 && p.ActiveState == "active" }
+func isUp(p converge.Process) bool {
+	return p.MainPID != 0 && (p.ActiveState == "active" || p.ActiveState == "activating" && p.SubState != "auto-restart")
+}
 
 // mayTell reports whether a sign in the log of a process may be what ended it.
 // A process that is still there, that was ended by a signal, or that systemd
@@ -249,10 +251,14 @@ func (s Service) execFailure(f Facts, log []string) string {
 
 // failureOf reads the Result of a unit: org.freedesktop.systemd1(5).
 func (s Service) failureOf(left converge.Traces, p converge.Process) string {
-	if isUp(p) {
+	if isUp(p) && p.Type != "notify" {
 		return "its boot takes longer than start_timeout, or it is no Sidekiq: it runs, but its process title does not say that it takes jobs"
 	}
-	switch p.Result {
+	result := p.Result
+	if isUp(p) {
+		result = "timeout" // as it will be
+	}
+	switch result {
 	case "timeout":
 		if p.Type == "notify" {
 			return "Sidekiq did not tell systemd in time that it is up: its boot takes longer than start_timeout, or " +

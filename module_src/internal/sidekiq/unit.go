@@ -132,11 +132,11 @@ func (w *wanting) restarts(u *systemd.File) {
 
 // timeouts bound the start, the stop, and the time without a sign of life.
 func (w *wanting) timeouts(u *systemd.File, kind string) {
-	start := int(w.StartTimeout / time.Second)
-	if start == 0 {
-		start = 300 // nobody waits, but a Sidekiq that hangs in its boot is still started anew
+	start := w.StartTimeout
+	if start == 0 { // a Sidekiq that hangs in its boot is still started anew
+		start = converge.UnprovenTime
 	}
-	u.Add("Service", "TimeoutStartSec", strconv.Itoa(start))
+	u.Add("Service", "TimeoutStartSec", strconv.Itoa(int(start/time.Second)))
 	u.Add("Service", "TimeoutStopSec", strconv.Itoa(w.stopSec()))
 	if kind != "notify" || w.WatchdogSec == 0 {
 		return

@@ -22,11 +22,13 @@ type Behaviour struct {
 	Mute     bool          // never tells the manager that it is ready
 	Behind   bool          // has another process do the work, and passes no signals on to that
 	Deaf     bool          // goes on working when it is told to be quiet
+	Queued   time.Duration // until another unit has started, which a start of this one waits for: [Ahead]
+	Extends  bool          // asks the manager for more time whenever its time is over
 }
 
 // Behave reads a behaviour from the X-Fake= line of a unit. The words of that
-// line are boot=3s, life=2s, exit=1, exec=203, stop=5s, untitled, mute,
-// behind and deaf.
+// line are boot=3s, life=2s, exit=1, exec=203, stop=5s, queued=9s, untitled, mute,
+// behind, deaf and extends.
 // systemd ignores keys that start with X-. Without the line, a program is ready
 // after a second and lives for ever.
 func Behave(content string) Behaviour {
@@ -44,6 +46,10 @@ func Behave(content string) Behaviour {
 			b.Exit = number(value)
 		case "exec":
 			b.Exec = number(value)
+		case "queued":
+			b.Queued = span(value)
+		case "extends":
+			b.Extends = true
 		case "untitled":
 			b.Untitled = true
 		case "mute":

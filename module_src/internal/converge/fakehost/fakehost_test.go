@@ -36,7 +36,9 @@ func unit(t *testing.T, h *fakehost.Host) converge.Unit {
 	return u
 }
 
-func do(h *fakehost.Host, v converge.Verb) error { return h.Run(context.Background(), name, v) }
+func do(h *fakehost.Host, v converge.Verb) error {
+	return h.Run(context.Background(), name, v, func(converge.Process) error { return nil })
+}
 
 func TestStartUnderSimpleIsDoneAtOnceWhateverBecomesOfIt(t *testing.T) {
 	h := host("X-Fake=life=1s\nRestart=always\nRestartSec=1")

@@ -24,6 +24,8 @@ type unit struct {
 	quiet time.Time
 	life  int // grows whenever the process becomes another
 	job   *job
+
+	queued bool // the job waits for another unit's
 }
 
 // definition is a unit as it was read from disk at one moment.
@@ -159,7 +161,6 @@ func (h *Host) Unit(_ context.Context, name string) (converge.Unit, error) {
 		look.Enabled = converge.On
 	}
 	if u.proc.MainPID != 0 {
-		look.Age = h.now.Sub(u.proc.Started)
 		look.Stale = h.stale(u)
 	}
 	return look, nil
@@ -174,6 +175,14 @@ func (h *Host) Process(ctx context.Context, name string) (converge.Process, erro
 func (h *Host) process(u *unit) converge.Process {
 	p := u.proc
 	p.JobPending = u.job != nil && u.job.result == ""
+	content := u.from
+	if u.known != nil {
+		content = u.known.content
+	}
+	p.StartLimit, p.StopLimit = span(setting(content, "TimeoutStartSec", "90")), span(setting(content, "TimeoutStopSec", "90"))
+	if p.MainPID != 0 {
+		p.Age = h.now.Sub(p.Started)
+	}
 	return p
 }
 
@@ -186,6 +195,8 @@ func (h *Host) activity(u *unit) converge.Activity {
 		return converge.Starting
 	case p.ActiveState == "deactivating":
 		return converge.Stopping
+	case p.ActiveState != "active" && u.queued:
+		return converge.Starting
 	case p.ActiveState != "active":
 		return converge.Down
 	case p.Quiet && h.now.Sub(u.quiet) < span(setting(u.from, "TimeoutStopSec", "90")):
@@ -214,7 +225,7 @@ func (h *Host) stale(u *unit) []string {
 
 // Run is one effect, except for a restart, which is a stop and a start. Waiting
 // for the job is no effect: the job goes on when nobody waits any more.
-func (h *Host) Run(ctx context.Context, name string, v converge.Verb) error {
+func (h *Host) Run(ctx context.Context, name string, v converge.Verb, look func(converge.Process) error) error {
 	u := h.unit(name)
 	h.load(u)
 	if u.known.fragment == "" && v != converge.Stop && !u.alive() {
@@ -224,7 +235,7 @@ func (h *Host) Run(ctx context.Context, name string, v converge.Verb) error {
 		if err := h.effect("stop "+name, func() { h.stop(u) }); err != nil {
 			return err
 		}
-		if err := h.wait(ctx, u, v); err != nil {
+		if err := h.wait(ctx, u, v, look); err != nil {
 			return err
 		}
 	}
@@ -238,11 +249,11 @@ func (h *Host) Run(ctx context.Context, name string, v converge.Verb) error {
 			return err
 		}
 	}
-	return h.wait(ctx, u, v)
+	return h.wait(ctx, u, v, look)
 }
 
 // wait waits for the end of the unit's job.
-func (h *Host) wait(ctx context.Context, u *unit, v converge.Verb) error {
+func (h *Host) wait(ctx context.Context, u *unit, v converge.Verb, look func(converge.Process) error) error {
 	j := u.job
 	for j != nil && j.result == "" {
 		for _, part := range append(h.parts(u), u) {
@@ -252,6 +263,9 @@ func (h *Host) wait(ctx context.Context, u *unit, v converge.Verb) error {
 		}
 		if err := h.Sleep(ctx, 100*time.Millisecond); err != nil {
 			return fmt.Errorf("interrupted while waiting for %s to %s: %w", u.name, v, context.Cause(ctx))
+		}
+		if err := look(h.process(u)); err != nil {
+			return err
 		}
 	}
 	if j == nil || j.result == "done" {
@@ -278,14 +292,43 @@ func (h *Host) start(u *unit) {
 	default:
 		u.job = &job{}
 		u.proc.Restarts = 0
-		h.spawn(u)
+		wait := h.Behave(u.name, u.known.content).Queued
+		if wait == 0 {
+			h.spawn(u)
+			return
+		}
+		u.queued = true
+		h.later(u, wait, func() { h.spawn(u) })
 	}
+}
+
+// Ahead is the unit that a start waits for where a [Behaviour] says Queued.
+const Ahead = "slow.service"
+
+// Cancel is one effect where the unit has a job. What is queued does not start;
+// what has been started goes on.
+func (h *Host) Cancel(_ context.Context, name string) (ahead []string, err error) {
+	u := h.unit(name)
+	if u.job == nil || u.job.result != "" {
+		return nil, nil
+	}
+	if u.queued {
+		ahead = []string{Ahead}
+	}
+	return ahead, h.effect("cancel "+name, func() {
+		u.job.end("canceled")
+		if u.queued {
+			u.queued = false
+			u.life++
+		}
+	})
 }
 
 // spawn runs the unit's program as the manager has it in memory.
 func (h *Host) spawn(u *unit) {
 	h.pids++
 	u.life++
+	u.queued = false
 	u.from = u.known.content
 	u.proc = converge.Process{
 		ActiveState: "active", SubState: "running", Result: "success", Type: setting(u.from, "Type", "simple"),
@@ -307,7 +350,7 @@ func (h *Host) spawn(u *unit) {
 		return
 	case "notify":
 		u.proc.ActiveState, u.proc.SubState = "activating", "start"
-		if limit := span(setting(u.from, "TimeoutStartSec", "90")); limit > 0 {
+		if limit := span(setting(u.from, "TimeoutStartSec", "90")); limit > 0 && !b.Extends {
 			h.later(u, limit, func() {
 				if u.proc.ActiveState == "activating" {
 					h.die(u, 2, 15, "timeout")
@@ -451,6 +494,7 @@ func (h *Host) endAfter(u *unit, parts []*unit) {
 // end leaves a unit without a process.
 func (h *Host) end(u *unit) {
 	u.life++
+	u.queued = false
 	u.job.end("done")
 	u.proc = converge.Process{ActiveState: "inactive", SubState: "dead", Result: "success", Type: u.proc.Type}
 	if h.Forgetful {
