@@ -218,6 +218,22 @@ def test_what_could_not_be_undone_is_said_and_healed_by_the_next_run(host: Host)
     works(host)
 
 
+def test_what_systemd_starts_and_stops_with_the_service_is_as_before(host: Host) -> None:
+    host.converge()
+    names = ("beside-wanted", "beside-stopped")
+    for name in names:
+        host.sh(f"printf '[Service]\\nExecStart=/bin/sleep 900\\n' >/etc/systemd/system/{name}.service")
+    host.sh("systemctl daemon-reload; systemctl start beside-stopped")
+    try:
+        new = {"wants": ["beside-wanted.service"], "directives": {"Unit": {"Conflicts": "beside-stopped.service"}}}
+        failed(host.converge(**new, exec_start=DIES), AGAIN)
+        assert host.out(f"systemctl is-active {' '.join(names)}; true") == "inactive\nactive"
+        assert not host.converge(**new).get("failed")
+        assert host.out(f"systemctl is-active {' '.join(names)}; true") == "active\ninactive"
+    finally:
+        host.sh("systemctl stop 'beside-*'; rm /etc/systemd/system/beside-*; systemctl daemon-reload")
+
+
 def test_keep_leaves_what_was_done_to_be_looked_at(host: Host) -> None:
     host.converge()
     failed(host.converge(exec_start=DIES, on_failure="keep"), "no licence", "what was done before that is kept", rolled_back=False)

@@ -71,7 +71,7 @@ def test_a_first_start_that_has_to_wait_for_another_unit(host: Host, several: di
     with within(25):
         failed(host.converge(**BEHIND, **several), "not ready after 4s (start_timeout)", "first waits for slow.service", AS_BEFORE)
     assert host.snapshot() == before
-    assert "sidekiq" not in host.out("systemctl list-jobs --no-legend")
+    assert host.out("systemctl list-jobs --no-legend; systemctl is-active slow; true") == "inactive", "what was started for it goes, too"
 
 
 @pytest.mark.usefixtures("slow")

@@ -82,7 +82,11 @@ func (f *Failure) Error() string {
 // wants it kept.
 func (p Plan) Apply(ctx context.Context, h Host, then OnFailure) (warnings []string, err error) {
 	began := h.Now()
-	done, warnings, failed := p.carryOut(ctx, h)
+	others, failed := p.lookAtOthers(ctx, h)
+	var done []Step
+	if failed == nil {
+		done, warnings, failed = p.carryOut(ctx, h)
+	}
 	if failed == nil {
 		return warnings, nil
 	}
@@ -97,6 +101,7 @@ func (p Plan) Apply(ctx context.Context, h Host, then OnFailure) (warnings []str
 	}
 	ctx = context.WithoutCancel(ctx)
 	undo(ctx, h, p.begun(done), failed)
+	p.restoreOthers(ctx, h, others, failed)
 	lookBack(ctx, h, p.was, failed)
 	failed.RolledBack = len(failed.Left) == 0
 	return warnings, failed

@@ -15,7 +15,7 @@ import (
 // Diff works out what brings a host from have to want. It is pure: the same
 // states give the same plan, and Diff(x, x) is empty.
 func Diff(want, have State) Plan {
-	p := Plan{was: State{Files: have.Files}}
+	p := Plan{was: State{Files: have.Files}, others: want.Others}
 	all := familiesOf(want, have)
 	changed := p.diffFiles(want, have, all)
 	reload := false

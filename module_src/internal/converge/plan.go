@@ -29,6 +29,8 @@ type Plan struct {
 	// Verdict is the verdict on the files of the plan; see [Plan.Verify].
 	Verdict Verdict
 
+	others []string // see State.Others
+
 	// was is what the host was like, as far as the plan is concerned, before
 	// the plan.
 	was State

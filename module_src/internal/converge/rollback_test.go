@@ -495,6 +495,65 @@ func TestWhatARollbackHasNotBroughtBackIsSeen(t *testing.T) {
 	}
 }
 
+func TestWhatTheManagerStartsOrStopsBesideThePlanIsRestored(t *testing.T) {
+	const other = "other.service"
+	for _, c := range []struct {
+		name     string
+		was      converge.Verb // what it was told last, before the run
+		does     converge.Verb // what the manager does with it when the service is started
+		oldWants bool
+		again    bool // it can be started or stopped again
+		left     string
+	}{
+		{"started by a Wants= of the new file", converge.Stop, converge.Start, false, true, ""},
+		{"stopped by a Conflicts= of the new file", converge.Start, converge.Stop, false, true, ""},
+		{"started by the old file, too", converge.Stop, converge.Start, true, true, ""},
+		{"does not stop any more", converge.Stop, converge.Start, false, false, "cannot stop other.service again: "},
+		{"does not start any more", converge.Start, converge.Stop, false, false, "cannot start other.service again: "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := fakehost.New()
+			old := unitText("old", "simple", "")
+			if c.oldWants {
+				old = strings.Replace(old, "[Service]", "[Unit]\nWants="+other+"\n[Service]", 1)
+			}
+			h.Write(unitAt, old, 0o644)
+			h.Write(fileOf(other), unitText("other", "simple", ""), 0o644)
+			h.DaemonReload()
+			h.Systemctl(converge.Start, service)
+			h.Systemctl(c.was, other)
+			h.Pass(time.Hour)
+			h.OnEffect = func(_ int, what string) {
+				if what == "start "+service {
+					h.Systemctl(c.does, other)
+					h.OnEffect = nil
+				}
+			}
+			h.Fault = func(_ int, what string) fakehost.Outcome {
+				if !c.again && (what == "start "+other || what == "stop "+other) {
+					return fakehost.Refused
+				}
+				return fakehost.Done
+			}
+			want := wanted(converge.Up, unitFile(unitText("new", "simple", "life=50ms")))
+			want.Others = []string{other}
+			_, err := run(context.Background(), t, h, want, converge.Rollback)
+			f := failure(t, err)
+			up := h.Snapshot().Units[other].Alive
+			switch {
+			case c.left != "" && (f.RolledBack || !strings.Contains(strings.Join(f.Left, "; "), c.left)):
+				t.Errorf("%q: %v", f.Left, f)
+			case c.left == "" && (!f.RolledBack || len(f.Left) > 0):
+				t.Errorf("%q: %v", f.Left, f)
+			case c.oldWants && (!up || !strings.Contains(f.Error(), "other.service was not running and is")):
+				t.Errorf("up %t: %v", up, f)
+			case c.left == "" && !c.oldWants && up != (c.was == converge.Start):
+				t.Errorf("up %t: %v", up, f)
+			}
+		})
+	}
+}
+
 func TestAUnitThatAnotherOfThePlanHasStartedIsStoppedAgain(t *testing.T) {
 	const second = "second.service"
 	h := befores[1].host("simple", managers[0])

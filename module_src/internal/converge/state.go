@@ -30,6 +30,11 @@ import (
 type State struct {
 	Files []File
 	Units []Unit
+
+	// Others, in a wanted state, are units of which nothing is wanted, and which
+	// the manager may start or stop with those of the state. Only a rollback
+	// looks after them.
+	Others []string
 }
 
 // Kind says which grammar a file is written in, and so which of the host's own

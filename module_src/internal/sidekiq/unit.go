@@ -5,6 +5,7 @@ package sidekiq
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,9 @@ func (w *wanting) unitFile(path string, u systemd.File, units ...string) converg
 		}
 		w.fail(option, "a line of %s would be %d bytes long, and systemd %d reads less than %d; %s", path, n, w.facts.Systemd, limit, advice)
 	}
+	for _, directive := range []string{"Wants", "Requires", "BindsTo", "Upholds", "Conflicts"} {
+		w.beside = appendNew(w.beside, u.List("Unit", directive)...)
+	}
 	return converge.File{
 		Path:    path,
 		Kind:    converge.UnitFile,
@@ -31,6 +35,17 @@ func (w *wanting) unitFile(path string, u systemd.File, units ...string) converg
 		Mode:    0o644,
 		Units:   units,
 	}
+}
+
+// others are the units that the wanted unit files start or stop, and that have no
+// row of their own. What is written with a specifier is left out: systemd alone
+// knows what it stands for.
+func (w *wanting) others(want converge.State) []string {
+	return slices.DeleteFunc(w.beside, func(name string) bool {
+		_, known := want.Unit(name)
+		full, err := systemd.UnitName(name)
+		return known || err != nil || full != name || strings.Contains(name, "%")
+	})
 }
 
 // build makes the unit of one Sidekiq process.

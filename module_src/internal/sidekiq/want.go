@@ -45,6 +45,7 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 	want.Units = append(want.Units, w.redis()...)
 	want.Units = append(want.Units, w.serviceUnits()...)
 	w.refuseIfOverridden(want)
+	want.Others = w.others(want)
 	w.rivals()
 	w.runningRivals()
 	w.othersRules()
@@ -60,6 +61,7 @@ type wanting struct {
 	Service
 	facts    Facts
 	made     systemd.File // the unit file of the service's own name
+	beside   []string     // the units that unit files start or stop with their own
 	unmet    []string
 	wrong    []string
 	warnings []string
