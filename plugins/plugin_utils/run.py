@@ -149,7 +149,7 @@ class CompiledModule(ActionBase):
         reply, failed = None, None
         try:
             reply = self._ask(command, request)
-            if reply["words"][0] == commands.MISSING or reply["stdout"].rstrip().endswith("}"):
+            if reply["words"][0] == commands.MISSING or '{"' in reply["stdout"]:
                 return reply
         except AnsibleConnectionFailure as err:
             if "could not be sent" not in str(err):  # what ssh says where a command ended before it had read its input
