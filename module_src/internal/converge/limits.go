@@ -97,7 +97,7 @@ func (w *wait) late(ctx context.Context, unit string, proof Proof) error {
 	}
 	waits := ""
 	if len(ahead) > 0 {
-		waits = ", since systemd first waits for " + strings.Join(ahead, " and ") + " (systemctl list-jobs tells of such)"
+		waits = ", since systemd first waits for " + strings.Join(ahead, " and ") + " (systemctl status " + strings.Join(ahead, " ") + ")"
 	}
 	if w.inStop() {
 		return fmt.Errorf("cannot %s %s: %w: it has not stopped after %s (its TimeoutStopSec and %s)%s", w.verb, unit, errLate, w.stopLimit(), killTime, waits)
