@@ -69,7 +69,7 @@ def test_arguments_that_the_host_has_are_not_waited_for(tmp_path: Path, cold: Ho
 
 @pytest.mark.parametrize(
     ("damage", "commands"),
-    [("truncate -s 0", 2), ("truncate -s 4096", 2), ("shred -n 1", 3), ("shred -n 0 -z", 3)],
+    [("truncate -s 0", 2), ("truncate -s 4096", 2), ("shred -x -n 1", 3), ("shred -x -n 0 -z", 3)],
     ids=["empty", "4096 bytes", "garbage", "zeros"],
 )
 @pytest.mark.parametrize("variables", [pytest.param({}, id="root"), pytest.param(ADMIN, id="sudo")])
