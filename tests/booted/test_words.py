@@ -143,7 +143,11 @@ def test_where_the_words_of_several_processes_are(host: Host, release: str) -> N
 def test_a_program_that_may_not_be_run(host: Host, enforcing: bool) -> None:
     """SELinux is not here, but what the program sees of it."""
     host.sh("install -d -m 700 /srv/private; install -m 755 /bin/true /srv/private/run")
-    selinux = 'unshare --mount sh -c \'mount -t tmpfs none /sys/fs && mkdir /sys/fs/selinux && echo 1 >/sys/fs/selinux/enforce && exec "$0" "$@"\''
+    selinux = (
+        "unshare --mount sh -c 'mkdir -p /run/groups && mount --rbind /sys/fs/cgroup /run/groups && mount -t tmpfs none /sys/fs"
+        " && mkdir /sys/fs/selinux /sys/fs/cgroup && mount --rbind /run/groups /sys/fs/cgroup"
+        ' && echo 1 >/sys/fs/selinux/enforce && exec "$0" "$@"\''
+    )
     msg = host.converge(prefix=selinux if enforcing else "", exec_start="/srv/private/run")["msg"]
     assert "203/EXEC" in msg and ("SELinux" in msg) == enforcing and ("noexec" in msg) != enforcing, msg
 
