@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+import released
 from checkouts import APP_HOST, TASKS_FILE, Checkout, is_quiet, push_jobs, running_version, wait_until_done
 from checkouts import app, checkout, the_checkout  # noqa: F401, fixtures
 from conftest import ROOT, Host, upload
@@ -82,25 +81,11 @@ def test_its_mark_of_a_deploy_is_kept(app: Checkout, host: Host) -> None:
     assert "the third" in host.out("redis-cli --scan --pattern '*-marks' | xargs -n 1 redis-cli hvals")
 
 
-RELEASED = "e9ddfeb"  # the commit of the collection's first release, 1.0.0
-
-
-@pytest.fixture(scope="module")
-def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sources of the first release, with its program built."""
-    if subprocess.run(["git", "cat-file", "-e", RELEASED], cwd=ROOT, capture_output=True, check=False).returncode:
-        pytest.skip(f"this clone has no commit {RELEASED}")
-    directory = tmp_path_factory.mktemp("released")
-    archive = subprocess.run(["git", "archive", RELEASED], cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
-    subprocess.run(["tar", "-x", "-C", directory], input=archive, check=True)
-    subprocess.run([directory / "scripts/build", directory / "bin", "amd64"], check=True, capture_output=True)
-    return directory
-
-
 @pytest.fixture
-def old_host(released: Path, host: Host) -> Iterator[Host]:
+def old_host(host: Host) -> Iterator[Host]:
     """The host with the program of the first release."""
-    upload(host.name, released / "bin/sidekiq_service_linux_amd64", "/root/released")
+    released.first_release()
+    upload(host.name, released.PROGRAM, "/root/released")
     host.sh("mv /root/sidekiq_service /root/present; mv /root/released /root/sidekiq_service")
     yield host
     host.sh("mv /root/present /root/sidekiq_service")
@@ -123,8 +108,9 @@ def all_tasks(checkout: Checkout, host: Host, version: str) -> None:
 
 
 @pytest.mark.parametrize("processes", [1, 3])
-def test_the_first_releases_tasks_on_present_hosts(app: Checkout, host: Host, released: Path, processes: int) -> None:
-    (app.directory / TASKS_FILE).write_text((released / "playbooks/files/sidekiq.rake").read_text())
+def test_the_first_releases_tasks_on_present_hosts(app: Checkout, host: Host, processes: int) -> None:
+    released.first_release()
+    (app.directory / TASKS_FILE).write_text(released.TASKS_FILE.read_text())
     assert not host.converge(processes=processes, timeout_stop_sec=15).get("failed")
     all_tasks(app, host, f"old tasks {processes}")
 

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 from conftest import APP, Host, tool, until
+from figures import waiting_jobs
+from system import TYPES
 from test_hostile_values import PAYLOADS
 from test_info import info
+from test_no_job_lost import Jobs
 
 LEDGER = f"{APP}/shared/tmp/ledger"
 
@@ -85,7 +88,7 @@ def test_quiet_reaches_all_and_the_next_run_with_started_mends_it(host: Host) ->
     assert host.sh("pgrep -u deploy -f 'busy. stopping'", check=False).returncode == 1
 
 
-@pytest.mark.parametrize("kind", ["notify", pytest.param("exec", marks=pytest.mark.long), pytest.param("simple", marks=pytest.mark.long)])
+@pytest.mark.parametrize("kind", [TYPES[0], *(pytest.param(kind, marks=pytest.mark.long) for kind in TYPES[1:])])
 def test_one_name_tells_the_truth(host: Host, kind: str) -> None:
     """Start and restart fail where one does not come up, and the others stay up; the next converge or restart heals the name."""
     host.converge(processes=3, type=kind)
@@ -112,14 +115,38 @@ def test_one_name_tells_the_truth(host: Host, kind: str) -> None:
 
 
 @pytest.mark.long
-def test_a_crashed_instance_comes_back_and_a_reboot_brings_all(host: Host) -> None:
-    host.converge(processes=3, restart_sec=1)
-    pid = instances(host)["sidekiq@2.service"]
-    host.sh(f"kill -9 {pid}")
+@pytest.mark.parametrize("kind", TYPES)
+def test_no_job_is_lost_by_a_stop_and_a_reboot_and_a_crash_touches_no_other(host: Host, kind: str) -> None:
+    host.converge(processes=3, type=kind, restart_sec=1)
+    jobs = at_work(host, 12)
+    host.sh("runuser -u deploy -- sudo -n systemctl stop sidekiq")
+    assert (sidekiqs(host), waiting_jobs(host)) == (0, 8), "each has given its jobs back"
+    host.sh("runuser -u deploy -- sudo -n systemctl start sidekiq")
+    assert jobs.outcome(timeout=60) == {"jobs": 8, "lost": 0, "done_twice": []}
+
+    host.sh(f"rm {LEDGER}")
+    jobs, before = at_work(host, 6), instances(host)
+    host.sh(f"kill -9 {before['sidekiq@2.service']}")
     host.wait("[ $(pgrep -u deploy -fc '^sidekiq .* busy]') = 3 ]")
+    after = instances(host)
+    assert {name for name in before if before[name] != after.get(name)} == {"sidekiq@2.service"}
+    host.wait(f"[ $(sort -u {LEDGER} | wc -l) -ge 6 ]")  # that process was killed at two jobs, which are lost, and no other's
+    assert not host.converge(processes=3, type=kind, restart_sec=1)["changed"]
+
+    host.sh(f"rm {LEDGER}; redis-cli flushall")
+    jobs = at_work(host, 12)
     tool("reboot", host.name, capture_output=True)
     host.wait("[ $(pgrep -u deploy -fc '^sidekiq .* busy]') = 3 ]")
-    assert not host.converge(processes=3, restart_sec=1)["changed"]
+    assert jobs.outcome(timeout=60) == {"jobs": 8, "lost": 0, "done_twice": []}
+    assert not host.converge(processes=3, type=kind, restart_sec=1)["changed"]
+
+
+def at_work(host: Host, seconds: int) -> Jobs:
+    """Three processes with two threads each, all of them at work on jobs that take so long, and two jobs more that wait."""
+    jobs = Jobs(host)
+    jobs.push("Sleep", *[seconds] * 8)
+    host.wait("[ $(redis-cli llen queue:default) = 2 ]")
+    return jobs
 
 
 @pytest.mark.parametrize(("old", "new"), [(1, 3), pytest.param(3, 2, marks=pytest.mark.long), pytest.param(3, 1, marks=pytest.mark.long)])
