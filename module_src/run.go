@@ -200,6 +200,7 @@ func (r *progress) look(ctx context.Context, h machine) error {
 	if r.have, err = converge.Observe(ctx, h, want); err != nil {
 		return err
 	}
+	r.want = sidekiq.SpareLaunchers(r.want, r.have)
 	warnings, err = r.service.Conflicts(r.want, r.have)
 	r.warn(warnings)
 	if err != nil {

@@ -17,10 +17,11 @@ import pytest
 import released
 from conftest import ROOT, SUDOERS, UNIT, Host, upload
 from guides import blocks, run
-from system import KNOWS_STEPS, SUITE, TYPE, TYPES
+from system import KNOWS_STEPS, NOTIFIES, SUITE, TYPE, TYPES
 from test_no_job_lost import Jobs
 from test_released import Workplace, workplace  # noqa: F401, a fixture
 
+BEHIND = '/bin/sh -c "/usr/local/bin/bundle exec sidekiq -e production; exit"'
 PROGRAM = "/root/released_service"
 WRAPPER = "/usr/local/bin/jobs-wrapper"
 STARTED = "39f53479d3a045ac8e11786248231fbf"  # the journal's word for a unit that has started: sd-messages(3)
@@ -58,17 +59,25 @@ class Case:
     options: dict[str, Any] = field(default_factory=dict)
     files: tuple[str, ...] = (f"change {UNIT}", f"change {SUDOERS}")
     processes: int = 1
+    warning: str = ""
 
 
 IN_ETC = "/etc/systemd/system"
 THREE = tuple(f"write /lib/systemd/system/sidekiq@{n}.service" for n in (1, 2, 3))
+MOVED = (f"change {UNIT}", f"remove {TEMPLATE}", f"change {SUDOERS}")
 CASES = {
     "nothing but `project_name`": Case(),
     "`type: exec`": Case({"type": "exec" if "exec" in TYPES else "simple"}),
-    "`processes: 3`": Case({"processes": 3}, (*THREE, f"change {UNIT}", f"remove {TEMPLATE}", f"change {SUDOERS}"), 3),
+    "`processes: 3`": Case({"processes": 3}, (*THREE, *MOVED), 3),
     "`log_file`": Case({"log_file": "log/jobs.log"}),
     "`login_shell: true`": Case({"login_shell": True}),
-    "an `exec_start` that does not `exec`": Case({"exec_start": WRAPPER}),
+    "an `exec_start` that does not `exec`": Case({"exec_start": WRAPPER}, warning="does not pass a signal to end on"),
+    "such an `exec_start` that names sidekiq, without a watchdog": Case(
+        {"exec_start": BEHIND, "watchdog_sec": 0}, warning="no start succeeds" if NOTIFIES else "does not pass a signal to end on"
+    ),
+    "`processes: 2` with the first of these": Case(
+        {"exec_start": WRAPPER, "processes": 2}, (*THREE[:2], *MOVED), 2, warning="does not pass a signal to end on"
+    ),
     "`unit_dir: /etc/systemd/system`": Case({"unit_dir": IN_ETC}, (f"change {IN_ETC}/sidekiq.service", f"change {SUDOERS}")),
     "`sudo_commands: [restart, status]`": Case({"sudo_commands": ["restart", "status"]}, (f"change {UNIT}",)),
 }
@@ -116,6 +125,7 @@ def test_the_upgrade(both: Host, name: str) -> None:
     assert not result.get("failed"), result
     same = ("steps", "diff", "warnings", "changed")
     assert [result.get(key) for key in same] == [told.get(key) for key in same], "check mode has named it all"
+    assert case.warning in "".join(result.get("warnings", [])) and bool(result.get("warnings")) == bool(case.warning), result
     restarts = rows()[name] != "no"
     assert watch.starts() == (Counter(before.keys()) if restarts else Counter()), result["steps"]
     assert restarts or (processes(host), result["service"]["after"]["stale"], told["service"]["after"]["stale"]) == (before, False, False)

@@ -117,7 +117,7 @@ func TestProve(t *testing.T) {
 		{
 			name: "the same while the unit is still being started", proof: alone,
 			script: []scene{{0, process(7, "activating/start", kind("notify"), job)}, {2 * time.Second, process(7, "activating/start", kind("notify"), job, behind)}},
-			err:    "its main process 7", waited: 3 * time.Second,
+			err:    "its main process 7 does not pass a signal to end on to process 8, which does the work, and only the main process may say that it is up", waited: 3 * time.Second,
 		},
 		{
 			name: "the same where its title lags behind what it tells the manager", proof: alone,

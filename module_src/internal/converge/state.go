@@ -228,7 +228,11 @@ type Terms struct {
 
 // SayBehind says that a unit's work is done behind its main process.
 func (t Terms) SayBehind(p Process) string {
-	return fmt.Sprintf("its main process %d does not pass a signal to end on to process %d, which does the work: %s", p.MainPID, p.Behind, t.Behind)
+	more := ""
+	if strings.HasPrefix(p.Type, "notify") {
+		more = ", and only the main process may say that it is up, so that no start succeeds"
+	}
+	return fmt.Sprintf("its main process %d does not pass a signal to end on to process %d, which does the work%s: %s", p.MainPID, p.Behind, more, t.Behind)
 }
 
 // timeout names the setting in parentheses, to be put behind its value.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
@@ -110,19 +111,50 @@ func (s Service) CheckLaunchers(plan converge.Plan, want, have converge.State) e
 
 // otherCommand reports whether a unit's file gets another command.
 func otherCommand(unit string, want, have converge.State) bool {
-	command := func(s converge.State) string {
-		for _, f := range s.Files {
-			if path.Base(f.Path) == unit {
-				var lines []string
-				for l := range systemd.Lines(f.Content) {
-					if l.Name == "ExecStart" {
-						lines = append(lines, l.Value)
-					}
-				}
-				return strings.Join(lines, "\n")
+	return commandOf(unit, want) != commandOf(unit, have)
+}
+
+// commandOf is the command in the unit's file, as the file has it.
+func commandOf(unit string, s converge.State) string {
+	var lines []string
+	for _, f := range s.Files {
+		if path.Base(f.Path) != unit {
+			continue
+		}
+		for l := range systemd.Lines(f.Content) {
+			if l.Name == "ExecStart" {
+				lines = append(lines, l.Value)
 			}
 		}
-		return ""
 	}
-	return command(want) != command(have)
+	return strings.Join(lines, "\n")
+}
+
+// SpareLaunchers has a Sidekiq behind another main process go on where its unit
+// gets a file of its own, in the place of a template, or has one that is newer,
+// and the process was started by the very command that is in it. A restart would
+// lose the running jobs, or fail. A wanted state that spares one warns of it.
+func SpareLaunchers(want, have converge.State) converge.State {
+	want.Units = slices.Clone(want.Units)
+	for i, w := range want.Units {
+		h, _ := have.Unit(w.Name)
+		older := len(h.Stale) > 0 || commandOf(w.Name, have) == ""
+		if w.Proof.NotBehind && h.Process.Behind != 0 && older && startedBy(h.Process.Title, commandOf(w.Name, want)) {
+			want.Units[i].KeepStale = true
+		}
+	}
+	return want
+}
+
+// startedBy reports whether a main process was started by a command, as its
+// unit's file has it. That of a script is preceded by its interpreter.
+func startedBy(title, command string) bool {
+	words, err := systemd.Words(command)
+	if err != nil || len(words) == 0 {
+		return false
+	}
+	if len(words) > 4 && words[2] == `exec "$$@" >>"$$0" 2>&1` { // which has given its place to the command behind it
+		words = words[4:]
+	}
+	return strings.HasSuffix(title, strings.ReplaceAll(strings.Join(words, " "), "$$", "$"))
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/shell"
 )
 
@@ -48,6 +49,39 @@ func TestOwnCommandIsWhatTheOptionsMake(t *testing.T) {
 		}
 		if ownCommand(words) != want {
 			t.Errorf("%s: %q", options, words)
+		}
+	}
+}
+
+func TestAProcessBehindALauncherIsSparedThatARestartWouldNotMend(t *testing.T) {
+	const unit, script = "sidekiq@1.service", "/bin/sh /opt/work"
+	file := func(command string) converge.File {
+		return converge.File{Path: "/lib/systemd/system/" + unit, Exists: true, Content: "[Service]\nExecStart=" + command + "\n"}
+	}
+	for name, c := range map[string]struct {
+		want, have, title string
+		behind            int
+		stale, spared     bool
+	}{
+		"made from a template":                      {"/opt/work", "", script, 8, false, true},
+		"the same with a log file":                  {`/bin/sh -c 'exec "$$@" >>"$$0" 2>&1' log/x.log /opt/work a$$b`, "", "/bin/sh /opt/work a$b", 8, false, true},
+		"older than its file":                       {"/opt/work", "/opt/work", script, 8, true, true},
+		"not older":                                 {"/opt/work", "/opt/work", script, 8, false, false},
+		"the command is mended":                     {"/opt/better", "", script, 8, false, false},
+		"mended by a run that was killed":           {"/opt/better", "/opt/better", script, 8, true, false},
+		"Sidekiq itself is the main process":        {"/opt/work", "", script, 0, false, false},
+		"a command that cannot be read is no match": {"", "", script, 8, false, false},
+	} {
+		w := converge.State{Files: []converge.File{file(c.want)}, Units: []converge.Unit{{Name: unit, Proof: converge.Proof{NotBehind: true}}}}
+		h := converge.State{Units: []converge.Unit{{Name: unit, Process: converge.Process{MainPID: 7, Behind: c.behind, Title: c.title}}}}
+		if c.have != "" {
+			h.Files = append(h.Files, file(c.have))
+		}
+		if c.stale {
+			h.Units[0].Stale = []string{"/lib/systemd/system/" + unit}
+		}
+		if got := SpareLaunchers(w, h).Units[0].KeepStale; got != c.spared || w.Units[0].KeepStale {
+			t.Errorf("%s: %t", name, got)
 		}
 	}
 }
