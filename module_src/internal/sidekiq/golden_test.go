@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -79,6 +81,44 @@ const own = `{
 		{"name": "rest"}
 	]
 }`
+
+// Each golden unit names the system on which systemd-analyze has accepted it;
+// tests/booted/test_golden_units.py proves it there.
+func TestEachGoldenUnitNamesItsSystem(t *testing.T) {
+	text, err := os.ReadFile("testdata/accepted.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]string{}
+	for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
+		if row := strings.Fields(line); row[0] != "#" {
+			named[row[0]] = row[2]
+		}
+	}
+	files, err := filepath.Glob("testdata/*.service")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		name := filepath.Base(file)
+		if name == "seed.service" {
+			continue // is none of ours
+		}
+		systemd, ok := named[name]
+		if !ok {
+			t.Errorf("%s is not in testdata/accepted.txt", name)
+		}
+		_, version, ok := strings.Cut(strings.TrimSuffix(name, ".service"), "-")
+		version, _, _ = strings.Cut(version, "@")
+		if _, err := strconv.Atoi(version); ok && err == nil && !strings.HasPrefix(systemd, version) {
+			t.Errorf("%s was accepted by systemd %s", name, systemd)
+		}
+		delete(named, name)
+	}
+	for name := range named {
+		t.Errorf("testdata/accepted.txt has %s, which is no golden unit", name)
+	}
+}
 
 func TestSudoers(t *testing.T) {
 	golden(t, "plain.sudoers", sudoersOf(t, `{"project_name": "laevigata"}`, debian12()))
