@@ -64,6 +64,7 @@ if why=$(bring 2>&1); then
 else
   rm -f $t; cat >/dev/null; echo {cannot} keep the program in $d: $why
 fi
+exit
 """
 
 
@@ -101,7 +102,8 @@ def bring(cache: str, digest: str, unpack: str, options: str) -> tuple[str, byte
     """Keeps a program in the directory and runs it; the bytes come first on standard input, then the arguments, then the program."""
     script = _BRING.format(cache=cache, digest=digest, unpack=unpack, options=options, cannot=CANNOT).encode()
     copy = f"bs=1 count={len(script)}"
-    return _by_sh(f'eval "`dd {copy} 2>/dev/null || /bin/dd {copy} 2>/dev/null`"'), script
+    # A .bashrc may have read it, or ssh sends nothing (-n): then there is no script, and so no end of it.
+    return _by_sh(f'eval "`dd {copy} 2>/dev/null || /bin/dd {copy} 2>/dev/null`"; echo {CANNOT} read the program: nothing arrives on standard input'), script
 
 
 def who() -> str:

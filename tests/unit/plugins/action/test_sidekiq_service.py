@@ -70,7 +70,7 @@ class Host:
         (directory / "SHA256SUMS").write_text(sums)
         self.monkeypatch.setattr(run, "Binaries", lambda program: binaries.Binaries(program, directory))
 
-    def run(self, arguments=None, variables=None, keyword=None, module=ActionModule, role=None, **connection_attributes):
+    def run(self, arguments=None, variables=None, keyword=None, module=ActionModule, role=None, input_arrives=True, **connection_attributes):
         loader = DataLoader()
         task = Task.load({"action": "curationexperts.sidekiq.sidekiq_service", **(keyword or {})}, loader=loader)
         task.args = arguments or {}
@@ -81,7 +81,8 @@ class Host:
         for name, value in connection_attributes.items():
             setattr(connection, name, value)
         exec_command = connection.exec_command
-        connection.exec_command = lambda cmd, **kwargs: self.commands.append(cmd) or exec_command(cmd, **kwargs)
+        arrives = {} if input_arrives else {"in_data": b""}
+        connection.exec_command = lambda cmd, **kwargs: self.commands.append(cmd) or exec_command(cmd, **{**kwargs, **arrives})
         action = module(task, connection, play_context, loader, Templar(loader=loader), None)
         self.commands.clear()
         return action.run(task_vars=variables or {})
@@ -197,6 +198,11 @@ def test_long_arguments_arrive(host):
     value = "x" * 200_000
     for dummy in ("brings the program", "has it"):
         assert host.seen({"env": {"A": value}})["arguments"]["env"]["A"] == value
+
+
+def test_a_host_on_which_no_standard_input_arrives_gets_the_program_by_the_ordinary_transfer(host):
+    """As with ssh's -n, or where a .bashrc reads it."""
+    assert host.seen(input_arrives=False)["from"] != "-"
 
 
 def test_a_new_version_replaces_the_old(host):
