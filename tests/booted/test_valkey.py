@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Valkey in the place of Redis, as Debian 13 and later have it."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import SUITE, Host, tool
+from test_no_job_lost import Jobs
+
+HOST_OPTIONS = ["--with", "valkey-server"]
+pytestmark = pytest.mark.skipif(SUITE not in ("trixie", "forky", "resolute"), reason="this system has no Valkey")
+
+
+@pytest.fixture
+def host(host: Host) -> Host:
+    """A host with Valkey, and a Redis that is installed and not used."""
+    host.sh("systemctl mask --now --quiet redis-server; systemctl enable --quiet --now valkey-server; redis-cli flushall")
+    assert "valkey_version" in host.out("redis-cli info server")
+    return host
+
+
+@pytest.mark.long
+def test_reboots_lose_no_job(host: Host) -> None:
+    jobs = Jobs(host)
+    assert not host.converge().get("failed")
+    order = host.show("After", "Wants")
+    assert all("valkey-server.service" in order[name].split() and "redis-server.service" not in order[name].split() for name in order), order
+    for dummy in range(2):
+        jobs.push("Sleep", *[20] * 4)
+        host.wait("test $(redis-cli llen queue:default) = 2")  # the application has two threads
+        jobs.push("Sleep", *[0.1] * 3, *[2] * 3)
+        tool("reboot", host.name, capture_output=True)
+        host.wait("systemctl is-active sidekiq && systemctl is-active valkey-server")
+        outcome = jobs.outcome(timeout=150)
+        assert outcome["lost"] == 0, outcome
