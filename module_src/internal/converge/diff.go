@@ -159,7 +159,7 @@ func (a Activity) hasProcess() bool {
 // have one: it stood for others once. A run that was killed has written its new
 // file, and the manager goes by the old one.
 func (h Unit) hollow(w Unit) Unit {
-	if !w.Umbrella && h.Activity == Up && h.Process.MainPID == 0 && (h.Process.SubState == "exited" || h.Process.ActiveState == "active") {
+	if !w.Umbrella && w.Activity != Down && h.Activity == Up && h.Process.MainPID == 0 && (h.Process.SubState == "exited" || h.Process.ActiveState == "active") {
 		h.Activity = Hollow
 	}
 	return h

@@ -580,6 +580,32 @@ func TestAUnitThatAnotherOfThePlanHasStartedIsStoppedAgain(t *testing.T) {
 	}
 }
 
+func TestAUnitThatStoodForOthersIsSaidToBeUpAgain(t *testing.T) {
+	const part = "sidekiq@1.service"
+	h := fakehost.New()
+	umbrella := strings.Replace(unitText("old", "oneshot", ""), "/usr/local/bin/bundle exec sidekiq", "/usr/bin/systemctl start "+part, 1)
+	h.Write(unitAt, umbrella, 0o644)
+	h.Write(fileOf(part), strings.Replace(unitText("one", "notify", ""), "[Service]", "[Unit]\nPartOf="+service+"\n[Service]", 1), 0o644)
+	h.DaemonReload()
+	h.Systemctl(converge.Start, service)
+	h.Pass(time.Hour)
+	h.Fault = func(_ int, what string) fakehost.Outcome {
+		if what == "remove "+fileOf(part) {
+			return fakehost.Refused
+		}
+		return fakehost.Done
+	}
+	want := wanted(converge.Down, absent(unitFile("")), converge.File{Path: fileOf(part), Kind: converge.UnitFile, Units: []string{part}})
+	want.Units[0].Enabled, want.Units[0].Links = converge.Off, []converge.Link{}
+	want.Units = append(want.Units, converge.Unit{Name: part, Of: service, Leaves: true, Activity: converge.Down, Proof: proof})
+	_, err := run(context.Background(), t, h, want, converge.Rollback)
+	f := failure(t, err)
+	slices.Sort(f.Again)
+	if !f.RolledBack || !slices.Equal(f.Again, []string{service, part}) {
+		t.Errorf("again %q: %v", f.Again, f)
+	}
+}
+
 func TestAStepOfARollbackThatFailsIsTriedOnceMore(t *testing.T) {
 	for _, outcome := range []fakehost.Outcome{fakehost.Refused, fakehost.Botched} {
 		h := befores[1].host("simple", managers[0])
