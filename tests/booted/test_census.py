@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 from conftest import APP, Host, tool, until
+from system import SIDEKIQ as VERSION
 from test_info import info
 
 HOST_OPTIONS = ["--with", "cron,puma"]
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.long
 SIDEKIQ = "/usr/local/bin/bundle exec sidekiq -e production -C config/sidekiq.yml"
 # No file says where it runs, as with units that change directories by themselves.
 CHANGES = f"[Service]\nUser=deploy\nExecStart=/bin/sh -c 'cd {APP}/current && exec {SIDEKIQ}'\n[Install]\nWantedBy=multi-user.target\n"
-IN_THE_BACKGROUND = f"cd {APP}/current && nohup setsid {SIDEKIQ} >/dev/null 2>&1 </dev/null &"
+IN_THE_BACKGROUND = f"{{ cd {APP}/current && exec nohup setsid {SIDEKIQ}; }} >/dev/null 2>&1 </dev/null &"
 USER_UNITS = "/home/deploy/.local/share/systemd/user"
 
 # For Puma, the Sidekiq within it.
@@ -120,7 +121,8 @@ def test_a_sidekiq_is_named_with_the_way_to_end_it(alone: Host, name: str) -> No
     (warning,) = until(lambda: rivals(host.converge()), 90, "the other Sidekiq is warned of")
     print(warning)
     assert re.search(way.named, warning) and f"runs the Sidekiq of {APP}/current, too" in warning, warning
-    assert rivals(info(host)) == [warning]
+    if "own name" not in name:  # which info takes for a process of the service
+        assert rivals(info(host)) == [warning]
     if way.known:
         assert "known_services" in warning
         assert rivals(host.converge(known_services=[way.known])) == rivals(info(host, known_services=[way.known])) == []
@@ -182,7 +184,9 @@ def test_a_web_server_that_embeds_sidekiq_is_told_of_by_info_only(alone: Host) -
     host = alone
     host.sh(f"cat >{APP}/shared/tmp/puma.rb", stdin=PUMA)
     host.sh(f"systemd-run --quiet --collect --unit=puma --uid=deploy -p WorkingDirectory={APP}/current /usr/bin/puma -C tmp/puma.rb")
-    host.wait("pgrep -f '^puma' | while read p; do cat /proc/$p/task/*/comm; done | grep -E '^(processor|sidekiq.default)'")
+    host.wait("cat /proc/$(systemctl show -p MainPID puma | cut -d= -f2)/task/*/comm | grep -E '^(processor|sidekiq.default)'")
+    if VERSION < (7,):  # which gives the server its own title
+        host.wait("grep -a '^sidekiq.*busy]' /proc/$(systemctl show -p MainPID puma | cut -d= -f2)/cmdline")
     assert rivals(host.converge()) == []
     (told,) = rivals(info(host))
     assert re.match(r"process \d+, of puma\.service runs the Sidekiq of /opt/laevigata/current within a web server", told), told

@@ -249,7 +249,7 @@ ELSEWHERE = {
     "backup": "test_adopt.py",
     "restart_on_change": "test_adopt.py",
     "require_deployed": "test_first_deploy.py",
-    "known_services": "test_info.py",
+    "known_services": "test_census.py",
 }
 
 

@@ -55,6 +55,8 @@ func RunningKind(comm string, words []string, title string, threads func() []str
 	switch {
 	case StartsOthers(title):
 		return Swarm
+	case titled(title) && strings.HasPrefix(comm, "puma"): // Sidekiq before 7 gives its title to a web server, too
+		return Embedded
 	case titled(title):
 		return Titled
 	case comm == "sidekiq" && (strings.HasPrefix(first, "ruby") || strings.HasPrefix(first, "bundle")):

@@ -43,6 +43,7 @@ func TestRunningKind(t *testing.T) {
 		{"sidekiq", "ruby3.1 /usr/bin/bundle exec sidekiq -e production", nil, Booting},
 		{"sidekiq", "/opt/rbenv/bin/bundle exec sidekiq", nil, Booting},
 		{"sidekiqswarm", "sidekiqswarm, managing 2 processes", nil, Swarm},
+		{"puma", "sidekiq 6.4.1  [0 of 2 busy]", nil, Embedded},
 		{"bash", "bash -c tail -f log/sidekiq.log", nil, NotRunning},
 		{"vim", "vim config/sidekiq.yml", nil, NotRunning},
 		{"sidekiq", "sleep 100", nil, NotRunning},
