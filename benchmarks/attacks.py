@@ -20,6 +20,7 @@ KINDS = {
     "directory": "In place of a directory, likewise",
     "race": "A race with the program",
     "place": "Where the program writes",
+    "service": "What root does for the service",
     "flood": "Much to read, while the program runs as root",
 }
 GOOD = {"no shell", "not written", "not read", "unharmed", "refused", "nothing read"}
@@ -44,16 +45,18 @@ def attacks(data: Figures) -> str:
     blocks = []
     for kind, title in KINDS.items():
         names = dict.fromkeys(name for suite in measured(data) for name in data[suite] if name.startswith(f"{kind}: "))
+        if not names:
+            continue
         rows = [[name.removeprefix(f"{kind}: "), cell(data, name, "by hand"), cell(data, name, "ours")] for name in names]
         blocks.append(f"**{title}**\n\n" + table(["attack", "by hand", "this collection"], rows))
     return "\n".join(blocks)
 
 
 def cell(data: Figures, name: str, way: str) -> str:
-    """What came of an attack; by host where they differ."""
+    """What came of an attack; by host where they differ, or where not all were tried."""
     by_suite = {SUITES[suite]: outcome(data[suite][name][way]) for suite in SUITES if way in data.get(suite, {}).get(name, {})}
     kinds = set(by_suite.values())
-    if len(kinds) < 2:
+    if len(kinds) < 2 and len(by_suite) in (0, len(measured(data))):
         return next(iter(kinds), "")
     return "; ".join(f"{suite}: {text}" for suite, text in by_suite.items())
 
