@@ -28,6 +28,9 @@ func main() {
 	// better things to do.
 	runtime.GOMAXPROCS(1)
 	debug.SetMemoryLimit(32 << 20) // rather collect than grow: what it holds at a time is less
+	if filepath.Base(os.Args[0]) == filepath.Base(sidekiq.HealthPath) {
+		os.Exit(onThisHost().health(os.Args[1:], os.Stdout))
+	}
 	os.Exit(onThisHost().main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -53,6 +56,9 @@ type machine interface {
 
 	// Inspect finds out everything that a report tells about a service.
 	Inspect(context.Context, sidekiq.Service) (sidekiq.Report, error)
+
+	// Health finds out what the judgement on a service's health takes.
+	Health(context.Context, sidekiq.Service) (sidekiq.Report, error)
 
 	// Lock waits until no other run is at work on the host, and removes what
 	// killed runs have left behind beside the paths.

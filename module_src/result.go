@@ -137,7 +137,7 @@ func (r *progress) diffs() []results.Diff {
 	var words strings.Builder
 	for _, s := range r.plan.Steps {
 		put, ok := s.(converge.PutFile)
-		if !ok || put.Was.Content == put.Want.Content {
+		if !ok || put.Was.Content == put.Want.Content || put.Want.Kind == converge.ProgramFile {
 			fmt.Fprintln(&words, s)
 			continue
 		}

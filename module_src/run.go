@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
@@ -112,7 +113,7 @@ func (p program) manage(ctx context.Context, req ansible.Request, begin func() e
 	}
 	defer h.Close()
 	if !req.Check {
-		release, err := h.Lock(ctx, service.Paths()...)
+		release, err := h.Lock(ctx, append(service.Paths(), sidekiq.HealthPath)...)
 		if err != nil {
 			return failure(err)
 		}
@@ -164,10 +165,41 @@ func (r *progress) converge(ctx context.Context, h machine) error {
 		then = converge.Rollback
 	}
 	r.applied = true
+	began := h.Now()
 	warnings, err := r.plan.Apply(ctx, h, then)
 	r.warn(warnings)
 	r.lookAgain(context.WithoutCancel(ctx), h)
+	if err == nil {
+		r.listen(ctx, h, began)
+	}
 	return err
+}
+
+const (
+	titleTime  = 2 * time.Second // from the word to systemd that Sidekiq is ready to its first heartbeat
+	listenTime = 200 * time.Millisecond
+)
+
+// listen warns where a Sidekiq that has come up says in its log that it can do no
+// jobs. It says so right after its first heartbeat, which shows in its title.
+func (r *progress) listen(ctx context.Context, h machine, began time.Time) {
+	for _, u := range r.plan.Proofs {
+		if u.Proof.Timeout == 0 || u.Umbrella {
+			continue
+		}
+		for end := h.Now().Add(titleTime); h.Now().Before(end); {
+			p, err := h.Process(ctx, u.Name)
+			if err != nil || h.Sleep(ctx, listenTime) != nil {
+				return
+			}
+			if p.Ready || p.Quiet {
+				break
+			}
+		}
+		if why := sidekiq.Refusal(h.Traces(ctx, u.Name, began).Log); why != "" {
+			r.warnings = append(r.warnings, fmt.Sprintf("%s runs, and its log says that it can do no jobs: %s", u.Name, why))
+		}
+	}
 }
 
 // lookAgain looks at the service once more, for the result. By then everything

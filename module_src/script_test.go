@@ -9,6 +9,7 @@ import (
 	"flag"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"given": given, "run": runProgram, "host": showHost,
+			"given": given, "run": runProgram, "host": showHost, "health": showHealth,
 		},
 		UpdateScripts: *update,
 	})
@@ -65,6 +66,18 @@ func showHost(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	_, err := io.WriteString(ts.Stdout(), text)
 	ts.Check(err)
+}
+
+// showHealth STATUS NAME [--prometheus] prints what the health command says, and
+// wants it to end with that status.
+func showHealth(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: health STATUS NAME [--prometheus]")
+	}
+	status := onHost(hostOf(ts)).health(args[1:], ts.Stdout())
+	if strconv.Itoa(status) != args[0] {
+		ts.Fatalf("status %d", status)
+	}
 }
 
 // runProgram [FLAG...] FILE runs the program, with "!" where it should fail.

@@ -34,7 +34,8 @@ options:
   state:
     description:
       - What Sidekiq does when the task is done.
-      - V(started) means that Sidekiq runs and takes jobs. It is started if it is down, and restarted if it is older than what is installed.
+      - V(started) means that Sidekiq runs and is not quiet. It is started if it is down, and restarted if it is older than what is installed.
+        That a release was deployed since is no reason; see O(restart_on_release).
       - V(stopped) stops it; jobs that do not end in O(timeout_stop_sec) go back to Redis.
       - V(restarted) restarts it in any case. Always reported as a change.
       - V(quiet) lets it finish its jobs and take no new ones, as before a deploy. Always reported as a change.
@@ -308,6 +309,14 @@ options:
         does it.
     type: bool
     default: true
+  restart_on_release:
+    description:
+      - Whether a running Sidekiq is restarted when it runs another release than the one that is deployed, because C(current) leads to another
+        directory than when it was started. Without it a new C(current) restarts nothing, since the deploy does that; the module
+        C(sidekiq_service_info) tells which release runs.
+    type: bool
+    default: false
+    version_added: 1.1.0
   require_deployed:
     description:
       - Whether it is an error that the application is not deployed yet. Otherwise it is a warning, and the service waits for its first deploy.

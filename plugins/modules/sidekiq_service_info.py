@@ -17,7 +17,7 @@ version_added: 1.0.0
 author:
   - Data Curation Experts (@curationexperts)
 description:
-  - Looks at a Sidekiq that runs under systemd, and tells what it is, whether it takes jobs, whether it runs the code that is deployed, and
+  - Looks at a Sidekiq that runs under systemd, and tells what it is, whether it is up, whether it runs the code that is deployed, and
     what its user may do by sudo. It changes nothing.
   - It tells the same of a service that M(curationexperts.sidekiq.sidekiq_service) has not set up, as far as there is something to be told. A
     service that is not there is no error.
@@ -188,7 +188,7 @@ sub_state:
   sample: running
 up:
   description:
-    - Whether Sidekiq runs and takes jobs, by its own word, in each of its processes.
+    - Whether Sidekiq runs and, by its own word, is not quiet, in each of its processes.
     - A program that is not Sidekiq, or does not show in its process title that it is ready, is not up.
   returned: success
   type: bool
@@ -234,7 +234,7 @@ processes:
       type: str
       sample: "2026-04-06T14:07:34Z"
     up:
-      description: Whether it takes jobs, by its own word.
+      description: Whether it runs and, by its own word, is not quiet.
       type: bool
     quiet:
       description: Whether it has been told to take no more jobs.

@@ -31,6 +31,7 @@ EMULATOR = os.environ.get("SIDEKIQ_EMULATOR", "")
 UNIT = "/lib/systemd/system/sidekiq.service"
 SUDOERS = "/etc/sudoers.d/sidekiq-restart-users"
 APP = "/opt/laevigata"
+HEALTH = "/usr/local/sbin/sidekiq-health"
 
 
 def tool(*args: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
@@ -92,9 +93,10 @@ class Host:
         )
 
     def reset(self) -> None:
-        """A host without the service, its application as it was made, and Redis running."""
+        """A host without the service but with the command that comes with the first one, its application as it was made, and Redis running."""
         self.sh(
             "systemctl stop 'sidekiq*.service' 2>/dev/null; systemctl disable -q sidekiq 2>/dev/null;"
+            f" install -m 755 $(ls /root/emulated 2>/dev/null || echo /root/sidekiq_service) {HEALTH};"
             f" rm -rf {UNIT} /lib/systemd/system/sidekiq@*.service /etc/systemd/system/sidekiq* /etc/systemd/system/*.wants/sidekiq@* {SUDOERS} {APP}/shared/boot_delay"
             f" {APP}/shared/tmp/*; systemctl daemon-reload; systemctl reset-failed 2>/dev/null;"
             " systemctl start redis-server; for i in 1 2 3 4 5 6 7 8 9; do redis-cli flushall >/dev/null 2>&1 && break; sleep 0.2; done"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from conftest import SUDOERS, UNIT, Host
+from conftest import HEALTH, SUDOERS, UNIT, Host
 
 QUIET = "tr '\\0' ' ' </proc/$(systemctl show --property=MainPID sidekiq | cut -d = -f 2-)/cmdline | grep stopping"
-WRITES = [f"write {UNIT}", f"write {SUDOERS}", "enable sidekiq.service", "reload the systemd manager"]
-REMOVES = ["disable sidekiq.service", f"remove {UNIT}", f"remove {SUDOERS}", "reload the systemd manager"]
+WRITES = [f"write {UNIT}", f"write {SUDOERS}", f"write {HEALTH}", "enable sidekiq.service", "reload the systemd manager"]
+REMOVES = ["disable sidekiq.service", f"remove {UNIT}", f"remove {SUDOERS}", f"remove {HEALTH}", "reload the systemd manager"]
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Turn:
 
 # A walk over the states, each turn from where the one before has led.
 WALK = [
-    Turn("absent", []),
+    Turn("absent", [f"remove {HEALTH}"]),
     Turn("present", WRITES),
     Turn("present", []),
     Turn("stopped", []),

@@ -235,6 +235,8 @@ func (p *Plan) diffWanted(w, h Unit, stale []string, in *family, run func(Verb, 
 		switch {
 		case p.outdated(w, h, stale):
 			run(Restart, olderThan(stale))
+		case w.elsewhere(h) != "":
+			run(Restart, w.elsewhere(h))
 		case h.Activity == Hollow && (!w.KeepStale || in.ending):
 			run(Restart, hollowWhy)
 		case !h.Activity.alive() && in.replaces(w):
@@ -263,6 +265,9 @@ func (p *Plan) bringUp(w, h Unit, stale []string) (v Verb, why string) {
 	if p.outdated(w, h, stale) {
 		return Restart, olderThan(stale)
 	}
+	if why := w.elsewhere(h); why != "" {
+		return Restart, why
+	}
 	switch h.Activity {
 	case Down, Stopping:
 		return Start, ""
@@ -288,6 +293,16 @@ func (p *Plan) outdated(w, h Unit, stale []string) bool {
 		p.warn("%s is still running and is older than %s; restart it to bring the change into effect.", w.Name, strings.Join(stale, ", "))
 	}
 	return !w.KeepStale
+}
+
+// elsewhere says that the process runs in another directory than the one it has
+// to run in, or "". Whoever has just told it to be quiet is about to restart it.
+func (w Unit) elsewhere(h Unit) string {
+	if w.RunsIn == "" || !h.Activity.hasProcess() || h.Activity == Quieting ||
+		h.RunsIn == w.RunsIn || path.Dir(h.RunsIn) != path.Dir(w.RunsIn) {
+		return ""
+	}
+	return "it runs in " + h.RunsIn + ", and " + w.RunsIn + " " + w.Proof.Terms.RunsIn
 }
 
 func olderThan(stale []string) string { return "it is older than " + strings.Join(stale, ", ") }

@@ -46,6 +46,7 @@ const (
 	UnitFile    Kind = "unit"    // judged by systemd-analyze verify
 	SudoersFile Kind = "sudoers" // judged by visudo
 	PlainFile   Kind = "plain"   // judged by nothing
+	ProgramFile Kind = "program" // the same, and shown to nobody
 )
 
 // File is one file of a State. Where Exists is false the file is absent, and
@@ -165,6 +166,13 @@ type Unit struct {
 	// KeepStale, in a wanted state, leaves a stale process running and warns.
 	KeepStale bool
 
+	// RunsIn is the directory that the main process runs in; empty where that is
+	// not known. In a wanted state it is the one that it has to run in, and
+	// empty where any will do. It only counts where both have the same parent,
+	// as the releases of an application have: a program that goes elsewhere by
+	// itself would be restarted for ever.
+	RunsIn string
+
 	// Umbrella, in a wanted state, says that the unit only stands for others
 	// and has no process of its own. When its file changes, the manager has to
 	// reload it, but there is nothing to restart. A main process that was
@@ -223,6 +231,7 @@ type Terms struct {
 	NotShown string // what is missing from a title that says nothing: "it does not say …"
 	Quiet    string // what is wrong with a process that is quiet for long: "it has been …"
 	Quieting string // who may have told it to be quiet: "by …"
+	RunsIn   string // what the directory is that it has to run in: "… is current"
 	Behind   string // what comes of work behind the main process, and what to do
 }
 

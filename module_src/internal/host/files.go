@@ -18,6 +18,7 @@ import (
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/shell"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 )
 
 // maxFile is how much is read of any one file, in bytes. Unit and sudoers files
@@ -47,11 +48,14 @@ func (h *Host) File(_ context.Context, path string) (converge.File, error) {
 		f.Irregular = describe(path, info)
 		return f, nil
 	}
-	content, err := readRegular(path)
+	if path == sidekiq.HealthPath {
+		f.Content, err = readProgram(path)
+	} else {
+		f.Content, err = readText(path)
+	}
 	if err != nil {
 		return f, fmt.Errorf("cannot read %s: %w", path, withoutPath(err))
 	}
-	f.Content = string(content)
 	if f.Label, err = attribute(path, labelAttribute); err != nil {
 		return f, err
 	}
@@ -83,6 +87,11 @@ func readRegular(path string) ([]byte, error) {
 	}
 	defer f.Close()
 	return readBounded(f)
+}
+
+func readText(path string) (string, error) {
+	content, err := readRegular(path)
+	return string(content), err
 }
 
 // readBounded reads an open file after making sure that it is a regular one.
@@ -199,7 +208,11 @@ func ifImmutable(path string, err error) string {
 // after the owner, since chown clears set-id bits, and since others must not be
 // able to read the file before it has the right owner.
 func fill(p *renameio.PendingFile, f converge.File) error {
-	if _, err := io.WriteString(p, f.Content); err != nil {
+	write := func() error { _, err := io.WriteString(p, f.Content); return err }
+	if f.Kind == converge.ProgramFile && f.Content == sidekiq.ThisProgram {
+		write = func() error { return copyThisProgram(p) }
+	}
+	if err := write(); err != nil {
 		return err
 	}
 	if err := p.Chown(f.UID, f.GID); err != nil {

@@ -37,6 +37,10 @@ type Options struct {
 	// yet, because an earlier task of the play would have installed it, is a
 	// warning instead of an error.
 	Check bool
+
+	// Anybody says that the program only looks, and may do so as any user. What
+	// that user may not look at is left out.
+	Anybody bool
 }
 
 // Host is the machine that the program runs on.
@@ -54,7 +58,7 @@ var _ converge.Host = (*Host)(nil)
 // The error is [ErrNoSystemd] where systemd does not run. For anyone but root,
 // it is an error that os.ErrPermission matches.
 func New(ctx context.Context, o Options) (*Host, error) {
-	if os.Geteuid() != 0 {
+	if os.Geteuid() != 0 && !o.Anybody {
 		return nil, fmt.Errorf("this must run as root (in a play: become: true): %w", os.ErrPermission)
 	}
 	// sd_booted(3)

@@ -22,19 +22,22 @@ func looks() map[string]func(path string) error {
 	self := Identity{UID: os.Getuid(), GID: os.Getgid()}
 	bundles := func(path string) []sidekiq.Bundle { return []sidekiq.Bundle{{Gemfile: path, Lock: path + ".lock"}} }
 	return map[string]func(string) error{
-		"find":          func(path string) error { _, err := find([]string{path}); return err },
-		"overriding":    func(path string) error { _, err := overriding([]string{path}); return err },
-		"written":       func(path string) error { _, err := writtenByUs([]string{path}); return err },
-		"unwritable":    func(path string) error { _, _, err := unwritable([]string{path + "/x"}); return err },
-		"packaged":      func(path string) error { _, err := packaged(context.Background(), []string{path}); return err },
-		"writable":      func(path string) error { _, err := writable(path); return err },
-		"occupied":      func(path string) error { _, err := occupied([]string{path}); return err },
-		"public":        func(path string) error { _, err := public(path); return err },
-		"resolved":      func(path string) error { _, err := resolved(path); return err },
-		"instances":     func(path string) error { _, err := namesIn(path, "sidekiq@"); return err },
-		"file":          func(path string) error { _, err := (&Host{}).File(context.Background(), path+"/x"); return err },
-		"those there":   func(path string) error { _, err := thoseThere([]string{path}); return err },
-		"stale":         func(path string) error { _, err := stale(converge.Unit{}, []string{path}, time.Now()); return err },
+		"find":        func(path string) error { _, err := find([]string{path}); return err },
+		"overriding":  func(path string) error { _, err := overriding([]string{path}); return err },
+		"written":     func(path string) error { _, err := writtenByUs([]string{path}); return err },
+		"unwritable":  func(path string) error { _, _, err := unwritable([]string{path + "/x"}); return err },
+		"packaged":    func(path string) error { _, err := packaged(context.Background(), []string{path}); return err },
+		"writable":    func(path string) error { _, err := writable(path); return err },
+		"occupied":    func(path string) error { _, err := occupied([]string{path}); return err },
+		"public":      func(path string) error { _, err := public(path); return err },
+		"resolved":    func(path string) error { _, err := resolved(path); return err },
+		"instances":   func(path string) error { _, err := namesIn(path, "sidekiq@"); return err },
+		"file":        func(path string) error { _, err := (&Host{}).File(context.Background(), path+"/x"); return err },
+		"those there": func(path string) error { _, err := thoseThere([]string{path}); return err },
+		"stale": func(path string) error {
+			_, err := stale(converge.Unit{}, []string{path}, time.Now(), false)
+			return err
+		},
 		"as somebody":   func(path string) error { _, _, err := statAs(self, path); return err },
 		"the text":      func(path string) error { _, err := textOf(self, path); return err },
 		"the lock file": func(path string) error { _, err := lockOf(self, bundles(path)); return err },

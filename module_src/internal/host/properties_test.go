@@ -122,12 +122,12 @@ func TestWhatIsNewerThanItsProcessIsStale(t *testing.T) {
 	started := now.Add(-time.Hour)
 	older, newer, future := at("older", started.Add(-time.Hour)), at("newer", started.Add(time.Minute)), at("future", now.Add(time.Hour))
 	u := converge.Unit{Fragment: older, DropIns: []string{newer}, Process: converge.Process{Started: started}}
-	got, err := stale(u, []string{future, dir + "/gone"}, now)
+	got, err := stale(u, []string{future, dir + "/gone"}, now, false)
 	if err != nil || !slices.Equal(got, []string{newer}) {
 		t.Errorf("got %q, %v", got, err)
 	}
 	u.DropIns, u.Reload = nil, true
-	if got, err := stale(u, nil, now); err != nil || !slices.Equal(got, []string{older}) {
+	if got, err := stale(u, nil, now, false); err != nil || !slices.Equal(got, []string{older}) {
 		t.Errorf("not read again: got %q, %v", got, err)
 	}
 }

@@ -109,7 +109,7 @@ func (h *Host) unitReport(ctx context.Context, name string) (sidekiq.UnitReport,
 	if unit.Process.MainPID != 0 {
 		seen.Since = unit.Process.Started
 		seen.Memory = residentMemory(unit.Process.MainPID)
-		seen.Release, _ = os.Readlink(fmt.Sprintf("/proc/%d/cwd", unit.Process.MainPID))
+		seen.Release = unit.RunsIn
 	}
 	return seen, p, nil
 }

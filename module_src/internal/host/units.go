@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"time"
@@ -60,7 +61,8 @@ func (h *Host) unit(ctx context.Context, name string, p properties) (u converge.
 		}
 	}
 	if u.Process.MainPID != 0 {
-		if u.Stale, err = stale(u, p.envFiles(), now); err != nil {
+		u.RunsIn, _ = os.Readlink(fmt.Sprintf("/proc/%d/cwd", u.Process.MainPID)) // it may have gone, or be another user's
+		if u.Stale, err = stale(u, p.envFiles(), now, h.Anybody); err != nil {
 			return converge.Unit{}, err
 		}
 	}
@@ -124,9 +126,12 @@ func reloadedSince(p properties, then time.Duration) bool {
 // whose time lies in the future is left out, since no restart would help. A
 // unit that the manager has not read again yet is stale whatever the times are:
 // its process cannot have been started from what is on disk now.
-func stale(u converge.Unit, envFiles []string, now time.Time) (newer []string, err error) {
+func stale(u converge.Unit, envFiles []string, now time.Time, anybody bool) (newer []string, err error) {
 	for _, path := range slices.Concat([]string{u.Fragment}, u.DropIns, envFiles) {
 		info, err := os.Stat(path)
+		if anybody && errors.Is(err, fs.ErrPermission) {
+			continue
+		}
 		ok, err := seen(path, err)
 		if err != nil {
 			return nil, err

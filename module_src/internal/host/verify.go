@@ -56,7 +56,7 @@ type copied struct {
 // systemd-analyze needs in order to know what it looks at.
 func lay(dir string, files []converge.File) (units, sudoers []copied, err error) {
 	for _, f := range files {
-		if f.Kind == converge.PlainFile {
+		if f.Kind != converge.UnitFile && f.Kind != converge.SudoersFile {
 			continue
 		}
 		c := copied{File: f, at: filepath.Join(dir, filepath.Base(f.Path))}

@@ -141,7 +141,7 @@ type Info struct {
 	// Its state in detail. exited is right for a service with several processes,
 	// which are units of their own.
 	SubState string `json:"sub_state"`
-	// Whether Sidekiq runs and takes jobs, by its own word, in each of its
+	// Whether Sidekiq runs and, by its own word, is not quiet, in each of its
 	// processes. A program that is not Sidekiq, or does not show in its process
 	// title that it is ready, is not up.
 	Up bool `json:"up"`
@@ -197,7 +197,7 @@ type Process struct {
 	// When it was started, or stopped if it does not run. Empty if it never ran
 	// since the host booted, or systemd has forgotten it.
 	Since string `json:"since"`
-	// Whether it takes jobs, by its own word.
+	// Whether it runs and, by its own word, is not quiet.
 	Up bool `json:"up"`
 	// Whether it has been told to take no more jobs.
 	Quiet bool `json:"quiet"`

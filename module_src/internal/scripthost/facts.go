@@ -3,6 +3,7 @@
 package scripthost
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"path"
@@ -36,6 +37,10 @@ func (h *Host) Facts(_ context.Context, q sidekiq.Questions) (sidekiq.Facts, err
 		f.RootFiles[p] = sidekiq.RootFile{Public: h.look(p).Mode&0o004 != 0}
 	}
 	h.application(&f, q)
+	if q.Release && f.Deployed {
+		f.Release = cmp.Or(h.Snapshot().Links[q.Dir], q.Dir)
+	}
+	f.Health.Others = h.others(q.Others)
 	return f, h.silent
 }
 
@@ -133,6 +138,17 @@ func (h *Host) application(f *sidekiq.Facts, q sidekiq.Questions) {
 			f.OtherUnits = append(f.OtherUnits, sidekiq.OtherUnit{Path: name, Content: now.Files[name].Content})
 		}
 	}
+}
+
+// others are the units of other services that the collection wrote.
+func (h *Host) others(unit string) (others []string) {
+	for name := range h.Snapshot().Files {
+		stem := strings.TrimSuffix(unit, ".service")
+		if unit != "" && path.Ext(name) == ".service" && path.Base(name) != unit && !strings.HasPrefix(path.Base(name), stem+"@") && h.ours(name) {
+			others = append(others, path.Base(name))
+		}
+	}
+	return others
 }
 
 func (h *Host) text(name string) sidekiq.Text {

@@ -5,6 +5,7 @@ package scripthost
 import (
 	"cmp"
 	"context"
+	"path"
 	"slices"
 	"strings"
 
@@ -84,7 +85,22 @@ func (h *Host) unitReport(ctx context.Context, name string, found sidekiq.Report
 	u, err := h.Unit(ctx, name)
 	seen := sidekiq.UnitReport{Unit: u, Since: u.Process.Started}
 	if u.Process.MainPID != 0 {
-		seen.Memory, seen.Release = 100<<20, cmp.Or(h.runsIn[name], found.Release)
+		seen.Memory, seen.Release = 100<<20, cmp.Or(u.RunsIn, found.Release)
 	}
 	return seen, err
+}
+
+// Health is what Inspect reports. The application is where a unit file says that
+// it is.
+func (h *Host) Health(ctx context.Context, s sidekiq.Service) (sidekiq.Report, error) {
+	for name, file := range h.Snapshot().Files {
+		if dir := sidekiq.DirectoryIn(file.Content); dir != "" && strings.HasPrefix(path.Base(name), s.Name) {
+			s.Dir = dir
+		}
+	}
+	found, err := h.Inspect(ctx, s)
+	for i, p := range found.Processes {
+		found.Processes[i].Untitled = sidekiq.Untitled(h.look(p.Fragment).Content)
+	}
+	return found, err
 }

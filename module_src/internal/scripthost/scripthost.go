@@ -35,14 +35,14 @@ type Host struct {
 	*fakehost.Host
 	facts     sidekiq.Facts // of which each service is told what it asks about
 	behaviour []behaviour
-	runsIn    map[string]string // unit to the directory that its process runs in
-	said      []string          // by programs, before they end
-	warning   string            // of Verify
-	locked    error             // why Lock waits in vain
-	silent    error             // why there are no Facts
-	blind     bool              // units cannot be looked at
-	closed    error             // why nobody can work on it
-	interrupt func(error)       // of the run that is at work
+	runsIn    map[int]string // main process to the directory that it runs in
+	said      []string       // by programs, before they end
+	warning   string         // of Verify
+	locked    error          // why Lock waits in vain
+	silent    error          // why there are no Facts
+	blind     bool           // units cannot be looked at
+	closed    error          // why nobody can work on it
+	interrupt func(error)    // of the run that is at work
 }
 
 // behaviour says what those programs do whose unit file holds a text.
@@ -60,7 +60,7 @@ func New() *Host {
 			Users:     map[string]sidekiq.User{}, Groups: map[string]sidekiq.Group{},
 			Units: map[string]sidekiq.Installed{}, Packaged: map[string]string{},
 		},
-		runsIn:    map[string]string{},
+		runsIn:    map[int]string{},
 		interrupt: func(error) {},
 	}
 	h.Behave = func(_, content string) fakehost.Behaviour {
@@ -98,8 +98,9 @@ var lines = []line{
 	{"package ", (*Host).packaged},         // NAME owns PATH
 	{"missing program ", func(h *Host, path string) error { h.facts.Missing = append(h.facts.Missing, path); return nil }},
 	{"read-only ", (*Host).readOnly}, // PATH
-	{fileLine, (*Host).file},         // PATH [MODE [UID:GID]]
-	{"link ", (*Host).link},          // PATH -> TARGET
+	{"no health command, since ", func(h *Host, why string) error { h.facts.Health.Refused = why; return nil }},
+	{fileLine, (*Host).file}, // PATH [MODE [UID:GID]]
+	{"link ", (*Host).link},  // PATH -> TARGET
 	{"remove ", func(h *Host, path string) error { h.Remove(path); return nil }},
 
 	// What programs do: those whose unit file holds the text, or all.
@@ -112,6 +113,7 @@ var lines = []line{
 	{"kill ", func(h *Host, unit string) error { h.Kill(unit, int(syscall.SIGKILL)); return nil }},
 	{"process of ", (*Host).process}, // UNIT runs in DIRECTORY
 
+	{"programs log nothing", func(h *Host, _ string) error { h.said = nil; return nil }},
 	{"programs log: ", func(h *Host, text string) error { h.said = append(h.said, text); return nil }},
 
 	// What goes wrong in the run that follows.
@@ -267,8 +269,9 @@ func (h *Host) process(rest string) error {
 	if !ok {
 		return errors.New("want UNIT runs in DIRECTORY")
 	}
-	h.runsIn[unit] = dir
-	return nil
+	u, err := h.Host.Unit(context.Background(), unit)
+	h.runsIn[u.Process.MainPID] = dir
+	return err
 }
 
 func (h *Host) wait(rest string) error {
@@ -343,7 +346,9 @@ func (h *Host) Unit(ctx context.Context, name string) (converge.Unit, error) {
 	if h.blind {
 		return converge.Unit{}, fmt.Errorf("cannot ask systemd about %s: the connection is broken", name)
 	}
-	return h.Host.Unit(ctx, name)
+	u, err := h.Host.Unit(ctx, name)
+	u.RunsIn = h.runsIn[u.Process.MainPID]
+	return u, err
 }
 
 // Verify finds the faults that the text tells of.

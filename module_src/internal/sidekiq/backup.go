@@ -28,7 +28,7 @@ func (s Service) KeepReplaced(want converge.State, plan converge.Plan, now time.
 	var copies []converge.File
 	for _, step := range plan.FileSteps() {
 		was := step.Was
-		if !was.Exists || was.Secret || was.Content == step.Want.Content && step.Want.Exists {
+		if !was.Exists || was.Secret || was.Kind == converge.ProgramFile || was.Content == step.Want.Content && step.Want.Exists {
 			continue
 		}
 		copies = append(copies, converge.File{

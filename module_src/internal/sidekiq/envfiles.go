@@ -24,6 +24,9 @@ func (w *wanting) environment() {
 	for _, v := range w.Env {
 		w.sameEnvironment("env", v.Name, v.Value)
 	}
+	for _, v := range w.Secrets {
+		w.sameEnvironment("secret_env", v.Name, v.Value)
+	}
 	for _, file := range w.EnvFiles {
 		name, optional := strings.CutPrefix(file, "-")
 		text, asked := w.facts.EnvFiles[name]
@@ -82,7 +85,7 @@ func (w *wanting) sameEnvironment(where, name, value string) {
 		return
 	}
 	shown := "another value"
-	if onlyRunes(value, "_-") && len(value) < 20 {
+	if onlyRunes(value, "_-") && len(value) < 20 && where != "secret_env" {
 		shown = value
 	}
 	w.warn("%s sets %s to %s, and app_env is %s: Sidekiq and the application would run in different environments", where, name, shown, env)

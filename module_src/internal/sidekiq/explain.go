@@ -252,7 +252,7 @@ func (s Service) execFailure(f Facts, log []string) string {
 // failureOf reads the Result of a unit: org.freedesktop.systemd1(5).
 func (s Service) failureOf(left converge.Traces, p converge.Process) string {
 	if isUp(p) && p.Type != "notify" {
-		return "its boot takes longer than start_timeout, or it is no Sidekiq: it runs, but its process title does not say that it takes jobs"
+		return "its boot takes longer than start_timeout, or it is no Sidekiq: it runs, but its process title does not say how busy it is"
 	}
 	result := p.Result
 	if isUp(p) {

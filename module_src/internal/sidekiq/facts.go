@@ -31,6 +31,9 @@ type Questions struct {
 	// Where it is empty, nothing is asked about the application.
 	Dir string
 
+	// Release asks which directory Dir is, without links.
+	Release bool
+
 	// Unit is the service's own unit, by whose main process one tells its own
 	// processes from others, wherever they have gone.
 	Unit string
@@ -66,6 +69,9 @@ type Questions struct {
 	// Overridden are paths at which there may be another unit file of the same
 	// name, over which the service's own file takes precedence.
 	Overridden []string
+
+	// Others is a unit: other services of this collection are asked for.
+	Others string
 
 	// RootFiles are the paths that systemd opens as root for the service.
 	RootFiles []string
@@ -105,6 +111,7 @@ type Facts struct {
 	Instances   []FoundInstance
 
 	Deployed bool
+	Release  string // the directory that Questions.Dir is, without links; empty: not asked for
 
 	// Lock is the lock file of the first of the bundles that there is, and
 	// Configs are those configurations that there are.
@@ -126,6 +133,8 @@ type Facts struct {
 
 	OtherUnits []OtherUnit
 	Running    []Running // what runs Sidekiq in the application's tree
+
+	Health HealthPlace
 
 	Backups []string // the directories in Questions.Backups, the oldest first
 
@@ -223,7 +232,7 @@ func (s Service) Questions() Questions {
 	q := Questions{Paths: s.Paths(), Template: s.TemplatePath(), SudoersFile: s.SudoersFile}
 	q.Overridden = s.overridden()
 	if s.State == Absent {
-		q.Backups = s.BackupDir()
+		q.Backups, q.Others = s.BackupDir(), s.Unit()
 		return q
 	}
 	q.Overriding = s.overriding()
@@ -249,6 +258,7 @@ func (s Service) Questions() Questions {
 	}
 	q.OwnDirectories = s.ownDirectories()
 	q.Dir, q.Reader, q.Unit = s.Dir, s.User, s.Unit()
+	q.Release = s.RestartOnRelease
 	q.Bundles, q.EnvFiles = s.bundles(), s.environmentPaths()
 	for _, own := range s.owns() {
 		q.Configs = appendNew(q.Configs, own.configFiles()...)

@@ -65,6 +65,7 @@ func Options() ansible.Schema {
 		{Name: "sudoers_file", Type: ansible.Path},
 		{Name: "unit_dir", Type: ansible.Path, Default: "/lib/systemd/system"},
 		{Name: "restart_on_change", Type: ansible.Bool, Default: true},
+		{Name: "restart_on_release", Type: ansible.Bool, Default: false},
 		{Name: "require_deployed", Type: ansible.Bool, Default: false},
 		{Name: "known_services", Type: ansible.List, Elements: ansible.Str},
 		{Name: "on_failure", Type: ansible.Str, Choices: []string{"rollback", "keep"}, Default: "rollback"},

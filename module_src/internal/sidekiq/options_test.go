@@ -30,7 +30,7 @@ func examples() []string {
 	return []string{
 		full,
 		`{"project_name": "p", "working_directory": "/srv/p", "state": "stopped", "enabled": false, "login_shell": true, "processes": 3,
-			"restart_on_change": false, "on_failure": "keep", "replace": true, "backup": true}`,
+			"restart_on_change": false, "restart_on_release": true, "on_failure": "keep", "replace": true, "backup": true}`,
 		`{"project_name": "p", "working_directory": "/srv/p", "exec_start": "/bin/x -t 200", "require_deployed": true, "known_services": ["other"]}`,
 		own,
 		`{"project_name": "p", "working_directory": "/srv/p", "sudo": false, "hardening": "strict", "type": "simple", "log_file": "/var/log/p/p.log"}`,
@@ -68,12 +68,14 @@ func outcomes(t *testing.T, options map[string]any) []outcome {
 	t.Helper()
 	s := mustParse(t, quoteJSON(options))
 	old := on(237)
+	released := on(252)
+	released.Release = "/srv/releases/2"
 	undeployed := on(252)
 	undeployed.Deployed = false
 	old.Lock.Content = "    sidekiq (5.2.9)\n"
 	undeployed.OtherUnits = []OtherUnit{{Path: "/etc/systemd/system/other.service", Content: strings.ReplaceAll(capistranoUnit, "/opt/laevigata/current", s.Dir)}}
 	var list []outcome
-	for _, facts := range []Facts{on(257), debian12(), old, on(229), undeployed} {
+	for _, facts := range []Facts{on(257), debian12(), old, on(229), released, undeployed} {
 		want, warnings, err := s.Want(facts)
 		have := converge.State{Files: []converge.File{{Path: s.UnitPath(), Kind: converge.UnitFile, Exists: true, Content: "[Unit]\n"}}}
 		kept, _ := s.KeepReplaced(want, converge.Diff(want, have), time.Unix(0, 0))

@@ -266,11 +266,15 @@ func (w *wanting) serviceUnits() []converge.Unit {
 			w.Name, w.Name, strings.TrimSuffix(w.instances()[0], ".service"))
 	}
 	units := []converge.Unit{w.umbrellaRow(service)}
+	release := ""
+	if w.RestartOnRelease {
+		release = w.facts.Release
+	}
 	for _, i := range w.Instances {
 		one := wanting{Service: i.Own}
 		units = append(units, converge.Unit{
 			Name: w.Instance(i.Name), Of: w.Unit(), Enabled: converge.Off, Links: []converge.Link{},
-			Activity: service.Activity, KeepStale: service.KeepStale, Proof: one.proof(),
+			Activity: service.Activity, KeepStale: service.KeepStale, RunsIn: release, Proof: one.proof(),
 		})
 	}
 	return append(units, w.leavingUnits(service)...)

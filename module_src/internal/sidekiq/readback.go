@@ -274,6 +274,8 @@ func (r *unitReader) environment() {
 		if bare := strings.TrimPrefix(text, "-"); !ok || !path.IsAbs(bare) || strings.ContainsAny(bare, `*?[\`) {
 			r.cannot("EnvironmentFile=%s: env_files takes absolute paths, and no patterns", f)
 			continue
+		} else if r.ours && path.Dir(bare) == SecretDirectory {
+			continue // it holds secret_env, which nobody is shown
 		}
 		files = append(files, text)
 	}

@@ -4,16 +4,79 @@ package sidekiq
 
 import (
 	"fmt"
+	"path"
+	"slices"
+	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
-// Reason says why a unit file changes although no option has changed, or ""
-// where that is not so. With type auto, how systemd knows that Sidekiq is up
+// Reason says what a reader of the task would not expect of a change of a unit
+// file, or "" where there is nothing of that kind: the file changes although no
+// option has changed, or options that are no longer given go back to their
+// defaults. With type auto, how systemd knows that Sidekiq is up
 // changes at the first deploy, and when a later deploy brings another version
 // of Sidekiq. So does the signal that makes it quiet.
 func (s Service) Reason(f Facts, was, want converge.File) string {
+	var reasons []string
+	for _, why := range []string{s.reasonOfItself(f, was, want), takenAway(was, want)} {
+		if why != "" {
+			reasons = append(reasons, why)
+		}
+	}
+	return strings.Join(reasons, "; ")
+}
+
+// asTheyStand are options that a unit file holds only where a task has set them.
+// The others may follow from what is deployed, as the type and the time to stop
+// do.
+var asTheyStand = []string{
+	"after", "app_env", "bundle", "concurrency", "config_file", "directives", "env", "env_files", "exec_start", "group", "hardening",
+	"log_file", "login_shell", "queues", "restart", "restart_sec", "start_timeout", "umask", "user", "wanted_by", "wants", "watchdog_sec",
+}
+
+// takenAway names the options that an earlier task has set in a unit file of ours
+// and that this one does not give, each with what it was.
+func takenAway(was, want converge.File) string {
+	_, origin := OriginOf(was.Content)
+	several := directiveIn(was.Content, "Type") == "oneshot" || directiveIn(want.Content, "Type") == "oneshot"
+	if origin != Ours || was.Kind != converge.UnitFile || several {
+		return "" // a unit that only stands for others has no such options
+	}
+	before, after := ReadUnit(path.Base(was.Path), was.Content).Options, ReadUnit(path.Base(want.Path), want.Content).Options
+	var gone []string
+	for _, option := range asTheyStand {
+		if v, given := before[option]; given && after[option] == nil && !(option == "watchdog_sec" && before["type"] != after["type"]) {
+			gone = append(gone, option+valueWas(v))
+		}
+	}
+	if gone == nil {
+		return ""
+	}
+	return "no longer given, and so as by default: " + strings.Join(gone, ", ")
+}
+
+// valueWas is a value in parentheses; of variables and directives, their names.
+func valueWas(v any) string {
+	members, ok := v.(map[string]any)
+	if !ok {
+		return " (was " + inYAML(v) + ")"
+	}
+	var names []string
+	for _, name := range sortedKeys(members) {
+		if section, ok := members[name].(map[string]any); ok {
+			for _, directive := range sortedKeys(section) {
+				names = append(names, name+"."+directive)
+			}
+			continue
+		}
+		names = append(names, name)
+	}
+	return " (was of " + strings.Join(slices.Compact(names), ", ") + ")"
+}
+
+func (s Service) reasonOfItself(f Facts, was, want converge.File) string {
 	if why := s.reasonOfType(f, directiveIn(was.Content, "Type"), directiveIn(want.Content, "Type")); why != "" {
 		return why
 	}
@@ -40,6 +103,9 @@ func (s Service) reasonOfType(f Facts, before, after string) string {
 	}
 	return ""
 }
+
+// DirectoryIn is the working directory in a unit file, or "" where it has none.
+func DirectoryIn(unit string) string { return directiveIn(unit, "WorkingDirectory") }
 
 // directiveIn is the last value of a directive in a unit file, or "" where it
 // has none.

@@ -61,6 +61,10 @@ type Report struct {
 	RedisState   string // its ActiveState
 	RedisVersion string // of the installed program; empty: not known
 
+	// Log are the last lines of the journal of all processes, of the last seconds.
+	// They are only looked at where the health is asked for.
+	Log []string
+
 	Warnings []string
 }
 
@@ -70,6 +74,10 @@ type UnitReport struct {
 	Memory  int64     // resident memory of the main process, in bytes; 0: none, or not known
 	Since   time.Time // start of the main process, or else the last change of state; zero: never
 	Release string    // the directory that the main process runs in; empty: not known
+
+	// Untitled says that it runs a program of which nobody knows what it shows in
+	// its title. It is only known where its health is asked for.
+	Untitled bool
 }
 
 // UnitPaths are the paths at which systemd looks for a unit's file, in the

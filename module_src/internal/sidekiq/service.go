@@ -94,13 +94,14 @@ type Service struct {
 	KillAsked    bool // sudo_commands is given, and names kill_tstp
 	SudoersFile  string
 
-	RequireDeployed bool
-	Known           []string // known_services, without .service
-	UnitDir         string
-	RestartOnChange bool
-	Rollback        bool // on_failure is rollback
-	Replace         bool
-	Backup          bool
+	RequireDeployed  bool
+	Known            []string // known_services, without .service
+	UnitDir          string
+	RestartOnChange  bool
+	RestartOnRelease bool
+	Rollback         bool // on_failure is rollback
+	Replace          bool
+	Backup           bool
 }
 
 // Parse makes a Service of a task's options. One error, an
@@ -151,13 +152,14 @@ func (p *parser) service() Service {
 		Hardening:  p.String("hardening"),
 		Directives: p.directives("directives"),
 
-		RequireDeployed: p.Bool("require_deployed"),
-		Known:           p.services("known_services"),
-		UnitDir:         p.absolute("unit_dir"),
-		RestartOnChange: p.Bool("restart_on_change"),
-		Rollback:        p.String("on_failure") == "rollback",
-		Replace:         p.Bool("replace"),
-		Backup:          p.Bool("backup"),
+		RequireDeployed:  p.Bool("require_deployed"),
+		Known:            p.services("known_services"),
+		UnitDir:          p.absolute("unit_dir"),
+		RestartOnChange:  p.Bool("restart_on_change"),
+		RestartOnRelease: p.Bool("restart_on_release"),
+		Rollback:         p.String("on_failure") == "rollback",
+		Replace:          p.Bool("replace"),
+		Backup:           p.Bool("backup"),
 	}
 	p.application(&s)
 	p.command(&s)

@@ -193,6 +193,24 @@ func systemSigns() []sign {
 	}
 }
 
+// Refusal says what keeps a Sidekiq that runs from its jobs, as its log tells: a
+// Redis that takes nothing. It is empty where the log tells of none. Sidekiq
+// shows it nowhere else, and goes on running.
+func Refusal(log []string) string {
+	for _, sign := range signs() {
+		if !contains([]string{"Redis replica", "Redis memory", "Redis snapshots"}, sign.name) {
+			continue
+		}
+		pattern := regexp.MustCompile(sign.pattern)
+		for _, line := range log {
+			if strings.Contains(line, "ERROR") && pattern.MatchString(line) {
+				return strings.ReplaceAll(sign.means, "{env}", "its environment")
+			}
+		}
+	}
+	return ""
+}
+
 // find is the first sign that one of the texts shows, and what it means. With
 // only, just those signs count that tell the cause alone.
 func find(texts []string, only bool) (name, means string) {

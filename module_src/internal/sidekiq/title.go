@@ -16,7 +16,7 @@ import (
 // it was started with.
 type Title struct {
 	Version string // empty: not said
-	Ready   bool   // takes jobs
+	Ready   bool   // has booted, reached Redis and is not quiet; whether jobs get done, it does not say
 	Quiet   bool   // takes no more jobs
 }
 
@@ -26,7 +26,7 @@ type Title struct {
 const quietTime = 30 * time.Second
 
 // TitleDelay is how long a Sidekiq that was told to be quiet may still say in
-// its title that it takes jobs.
+// its title that it is not.
 const TitleDelay = quietTime
 
 // ReadTitle reads the title of a process. A title that is not Sidekiq's own

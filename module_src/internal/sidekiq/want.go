@@ -42,6 +42,7 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 	want.Files = append(want.Files, w.sudoersFile())
 	want.Files = append(want.Files, w.secretFiles()...)
 	want.Files = append(want.Files, w.withdrawn()...)
+	want.Files = append(want.Files, w.healthFile()...)
 	want.Units = append(want.Units, w.redis()...)
 	want.Units = append(want.Units, w.serviceUnits()...)
 	w.refuseIfOverridden(want)
@@ -50,6 +51,7 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 	w.runningRivals()
 	w.othersRules()
 	w.secrets()
+	w.onFailure()
 	w.checkRootFiles()
 	w.checkOwnDirectories()
 	w.eachProcess((*wanting).environment, (*wanting).unjudged)
@@ -87,6 +89,17 @@ func (w *wanting) err() error {
 		return &UnmetError{Reasons: w.unmet}
 	}
 	return nil
+}
+
+// onFailure warns of what systemd accepts and never does: a unit that is always
+// restarted, and without end, is never in the state that it waits for.
+func (w *wanting) onFailure() {
+	for _, d := range w.Directives {
+		if d.Section == "Unit" && d.Name == "OnFailure" && len(d.Values) > 0 && w.Restart == "always" {
+			w.warn("OnFailure= in directives starts nothing: with restart: always Sidekiq is restarted without end and never counts as failed; "+
+				"%s %s tells how it is", HealthPath, w.Name)
+		}
+	}
 }
 
 // oldestSystemd is the oldest version of systemd for which unit files are
@@ -192,6 +205,7 @@ func (w *wanting) absent() converge.State {
 		w.warn("%s run or are started at boot and are left alone, since something else has set them up; to end them: systemctl disable --now %[1]s",
 			strings.Join(theirs, " "))
 	}
+	gone.Files = append(gone.Files, w.healthFile()...)
 	return gone
 }
 
@@ -204,6 +218,9 @@ func (w *wanting) unit(file systemd.File) converge.Unit {
 		Activity:  w.activity(),
 		KeepStale: !w.RestartOnChange || !w.facts.Deployed, // without its application the service would not come back
 		Proof:     w.proof(),
+	}
+	if !w.several() && w.RestartOnRelease {
+		u.RunsIn = w.facts.Release
 	}
 	if w.Enabled {
 		u.Enabled, u.Links = converge.On, w.links(file)
@@ -238,10 +255,11 @@ func (s Service) window() time.Duration { return min(s.StartTimeout, time.Minute
 func (s Service) terms() converge.Terms {
 	return converge.Terms{
 		Timeout:  "start_timeout",
-		NotShown: "its main process does not say in its title that it takes jobs, as Sidekiq does",
+		NotShown: "its main process does not say in its title how busy it is, as Sidekiq does",
 		Quiet:    quietForLong,
 		Quieting: "by a deploy it seems",
 		Behind:   s.behindAdvice(),
+		RunsIn:   "is deployed now",
 	}
 }
 

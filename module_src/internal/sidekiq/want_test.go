@@ -64,6 +64,7 @@ func TestAbsentWantsNothingOfTheHost(t *testing.T) {
 				Path: "/etc/curationexperts.sidekiq/sidekiq.env", Kind: converge.PlainFile, Units: []string{"sidekiq.service"},
 				Secret: true, OwnDirectory: true,
 			},
+			{Path: "/usr/local/sbin/sidekiq-health", Kind: converge.ProgramFile},
 		},
 		Units: []converge.Unit{{
 			Name: "sidekiq.service", Enabled: converge.Off, Links: []converge.Link{}, Activity: converge.Down,
@@ -168,7 +169,7 @@ func TestWhatAnEarlierTaskMayMakeIsUnmet(t *testing.T) {
 			t.Errorf("%s is not named in: %v", option, err)
 		}
 	}
-	if len(state.Files) != 3 || len(state.Units) != 2 || !state.Files[1].Exists {
+	if len(state.Files) != 4 || len(state.Units) != 2 || !state.Files[1].Exists {
 		t.Errorf("the state is not complete: %+v", state)
 	}
 }
