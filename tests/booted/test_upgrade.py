@@ -164,6 +164,42 @@ def test_going_back(both: Host, name: str) -> None:
 
 
 @pytest.mark.long
+def test_without_restarts_the_next_deploy_takes_the_new_units(both: Host) -> None:
+    host, case = both, CASES["`processes: 3`"]
+    host.reset()
+    first(host, **case.options)
+    jobs, before = at_work(host, case), processes(host)
+    result = host.converge(**case.options, restart_on_change=False)
+    assert not result.get("failed") and processes(host) == before, result
+    assert all(any(f"{unit} is still running and is older" in warning for warning in result["warnings"]) for unit in before), result
+    assert not host.converge(**case.options, restart_on_change=False)["changed"]
+    host.sh("runuser -u deploy -- sudo -n systemctl restart sidekiq")
+    assert jobs.outcome(timeout=90) == {"jobs": len(jobs.pushed), "lost": 0, "done_twice": []}
+    assert processes(host).keys() == before.keys()
+    again = host.converge(**case.options)
+    assert (again["steps"], again.get("warnings", [])) == ([], [])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seconds", [0.2, 0.6, 1.2, 2.5, 4])
+def test_an_upgrade_that_is_killed_is_ended_by_the_next(both: Host, seconds: float) -> None:
+    host, case = both, CASES["`processes: 3`"]
+    host.reset()
+    first(host, **case.options)
+    jobs, before = at_work(host, case), processes(host)
+    request = json.dumps({"project_name": "laevigata", **case.options})
+    killed = host.sh(f"timeout -s KILL {seconds} /root/sidekiq_service -", check=False, stdin=request).returncode
+    result = host.converge(**case.options)
+    print(f"{SUITE}: after {seconds} s, status {killed}: {result['steps']}")
+    assert not result.get("failed"), result
+    host.wait("[ $(pgrep -u deploy -fc '^sidekiq .* busy]') = 3 ]")
+    assert processes(host).keys() == before.keys()
+    assert jobs.outcome(timeout=90) == {"jobs": len(jobs.pushed), "lost": 0, "done_twice": []}
+    again = host.converge(**case.options)
+    assert (again["steps"], again.get("warnings", [])) == ([], [])
+
+
+@pytest.mark.long
 def test_the_upgrade_by_plays(both: Host, workplace: Workplace, tmp_path: Path) -> None:  # noqa: F811
     """The same by ansible-playbook and the role, as somebody has it who installs both from Galaxy."""
     both.reset()
