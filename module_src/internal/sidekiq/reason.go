@@ -36,6 +36,14 @@ var asTheyStand = []string{
 	"log_file", "login_shell", "queues", "restart", "restart_sec", "start_timeout", "umask", "user", "wanted_by", "wants", "watchdog_sec",
 }
 
+// ofFirstRelease replaces what the first release wrote without being asked by
+// what is written in its place now. The same values where a task has set them
+// cannot be told from that.
+var ofFirstRelease = strings.NewReplacer(
+	"\nNotifyAccess=all\n", "\nNotifyAccess=main\n", "\nRestartSec=10\n", "\nRestartSec=20\n",
+	"\nRestartSteps=6\n", "\nRestartSteps=5\n", "\nRestartMaxDelaySec=60\n", "\nRestartMaxDelaySec=30\n",
+)
+
 // takenAway names the options that an earlier task has set in a unit file of ours
 // and that this one does not give, each with what it was.
 func takenAway(was, want converge.File) string {
@@ -44,7 +52,7 @@ func takenAway(was, want converge.File) string {
 	if origin != Ours || was.Kind != converge.UnitFile || several {
 		return "" // a unit that only stands for others has no such options
 	}
-	before, after := ReadUnit(path.Base(was.Path), was.Content).Options, ReadUnit(path.Base(want.Path), want.Content).Options
+	before, after := ReadUnit(path.Base(was.Path), ofFirstRelease.Replace(was.Content)).Options, ReadUnit(path.Base(want.Path), want.Content).Options
 	var gone []string
 	for _, option := range asTheyStand {
 		if v, given := before[option]; given && after[option] == nil && !(option == "watchdog_sec" && before["type"] != after["type"]) {

@@ -3,6 +3,9 @@
 package sidekiq
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
@@ -48,6 +51,32 @@ func TestAChangeOfTheQuietSignalHasAReason(t *testing.T) {
 		f := Facts{Deployed: true, Lock: Text{Found: true, Content: "    sidekiq (" + test.version + ")\n"}}
 		if got := (Service{Type: "auto"}).Reason(f, file(test.was), file(test.want)); got != test.reason {
 			t.Errorf("%+v: got %q", test, got)
+		}
+	}
+}
+
+func TestWhatTheFirstReleaseWroteUnaskedIsNotSaidToBeTakenAway(t *testing.T) {
+	asFirstReleased := strings.NewReplacer("NotifyAccess=main", "NotifyAccess=all", "RestartSec=20", "RestartSec=10",
+		"RestartSteps=5", "RestartSteps=6", "RestartMaxDelaySec=30", "RestartMaxDelaySec=60")
+	paths, err := filepath.Glob("testdata/*-2??.service")
+	if err != nil || len(paths) < 10 {
+		t.Fatal(paths, err)
+	}
+	for _, p := range paths {
+		now, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := func(content string) converge.File {
+			return converge.File{Path: "/lib/systemd/system/sidekiq.service", Kind: converge.UnitFile, Content: content}
+		}
+		was := asFirstReleased.Replace(string(now))
+		if got := takenAway(file(was), file(string(now))); got != "" || was == string(now) {
+			t.Errorf("%s: %q", p, got)
+		}
+		given := strings.Replace(was, "UMask=0002", "UMask=0027", 1)
+		if got := takenAway(file(given), file(string(now))); !strings.HasPrefix(got, "no longer given, and so as by default: umask (was") {
+			t.Errorf("%s: %q", p, got)
 		}
 	}
 }
