@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from system import SIDEKIQ
+
 CURRENT = "/opt/laevigata/current"
 RAILS_GEMS = 'source "https://rubygems.org"\ngem "sidekiq"\ngem "rails"\ngem "pg"\ngem "sqlite3"\n'
 
@@ -48,6 +50,11 @@ class Failure:
     files: dict[str, str] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     only: tuple[str, ...] = ("bullseye", "bookworm", "trixie")
+
+
+def address(told: str, otherwise: str) -> str:
+    """What is shown where a Redis cannot be used. Since 7 Sidekiq writes its whole URL, which is the value of a variable and so is hidden."""
+    return told if SIDEKIQ < (7,) else otherwise
 
 
 def gemfile(more: str) -> dict[str, str]:
@@ -205,14 +212,14 @@ FAILURES: dict[str, Failure] = {
     # Redis
     "redis refused": Failure("Redis", "6398", options=redis("redis://127.0.0.1:6398")),
     "redis socket": Failure("Redis", "/run/none.sock", options=redis("unix:///run/none.sock")),
-    "redis name": Failure("Redis", "redis.example.invalid", options=redis("redis://redis.example.invalid:6379")),
+    "redis name": Failure("Redis", address("redis.example.invalid", "name resolution"), options=redis("redis://redis.example.invalid:6379")),
     "redis url": Failure("REDIS_URL", "scheme", options=redis("http://127.0.0.1:6379")),
     "redis without password": Failure("password", "NOAUTH", prepare=server(6391, "--requirepass geheimnis"), options=redis("redis://127.0.0.1:6391")),
     "redis wrong password": Failure(
         "password", "WRONGPASS", prepare=server(6391, "--requirepass geheimnis"), options=redis("redis://:falsches@127.0.0.1:6391")
     ),
     "redis needs no password": Failure("password", "AUTH", options=redis("redis://:falsches@127.0.0.1:6379"), only=("bullseye", "bookworm")),
-    "redis plain for TLS": Failure("TLS", "127.0.0.1:6379", options=redis("rediss://127.0.0.1:6379")),
+    "redis plain for TLS": Failure("TLS", address("127.0.0.1:6379", "(hidden)"), options=redis("rediss://127.0.0.1:6379")),
     "redis certificate": Failure(
         "certificate",
         "certificate verify failed",
