@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -105,7 +106,7 @@ const (
 // inOrder sorts steps by phase and keeps the order within a phase.
 func inOrder(steps []Step) []Step {
 	sorted := slices.Clone(steps)
-	slices.SortStableFunc(sorted, func(a, b Step) int { return cmp.Compare(a.phase(), b.phase()) })
+	sort.SliceStable(sorted, func(i, j int) bool { return sorted[i].phase() < sorted[j].phase() })
 	return sorted
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/google/renameio/v2"
@@ -44,7 +45,7 @@ func (h *Host) links(unit string) ([]converge.Link, error) {
 			}
 		}
 	}
-	slices.SortFunc(links, converge.Link.Compare)
+	sort.Slice(links, func(i, j int) bool { return links[i].Compare(links[j]) < 0 })
 	return links, nil
 }
 

@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -99,7 +99,7 @@ func (c *CachedRequest) prune() {
 			files = append(files, info)
 		}
 	}
-	slices.SortFunc(files, func(a, b fs.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
+	sort.Slice(files, func(i, j int) bool { return files[i].ModTime().After(files[j].ModTime()) })
 	for i, file := range files {
 		if i >= maxRequests || time.Since(file.ModTime()) > requestTime {
 			_ = os.Remove(filepath.Join(c.dir, file.Name()))

@@ -5,6 +5,7 @@ package sidekiq
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"strconv"
 )
 
@@ -104,7 +105,7 @@ func (p *parser) merged(option string, of []Variable, read func(string) []Variab
 			merged = append(merged, v)
 		}
 	}
-	slices.SortFunc(merged, func(a, b Variable) int { return cmp.Compare(a.Name, b.Name) })
+	sort.Slice(merged, func(i, j int) bool { return merged[i].Name < merged[j].Name })
 	return merged
 }
 
@@ -125,8 +126,9 @@ func (p *parser) mergedDirectives(of []Directive) []Directive {
 		}
 		merged = append(merged, d)
 	}
-	slices.SortFunc(merged, func(a, b Directive) int {
-		return cmp.Or(cmp.Compare(a.Section, b.Section), cmp.Compare(a.Name, b.Name))
+	sort.Slice(merged, func(i, j int) bool {
+		a, b := merged[i], merged[j]
+		return cmp.Or(cmp.Compare(a.Section, b.Section), cmp.Compare(a.Name, b.Name)) < 0
 	})
 	return merged
 }
