@@ -23,11 +23,11 @@ KINDS = {
     "service": "What root does for the service",
     "flood": "Much to read, while the program runs as root",
 }
-GOOD = {"no shell", "not written", "not read", "unharmed", "refused", "nothing read"}
+GOOD = {"no shell", "not written", "not read", "unharmed", "refused", "nothing read", "cleaned"}
 
 
 def measure(suites: tuple[str, ...]) -> None:
-    measure_tests(["test_attacks.py", "test_attacks_bounds.py"], DATA, suites)
+    measure_tests(["test_attacks.py", "test_attacks_service.py", "test_attacks_bounds.py", "test_launchers.py"], DATA, suites)
 
 
 def render(documents: Documents) -> None:

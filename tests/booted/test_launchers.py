@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import APP, Host, until
-from figures import done_jobs, push_all
+from figures import OURS, SEED, done_jobs, push_all, record
 from system import TYPE, TYPES
 
 SIDEKIQ = "/usr/local/bin/bundle exec sidekiq -e production -C config/sidekiq.yml"
@@ -28,6 +28,7 @@ ACCEPTED = {
     "trap": TRAP,
 }
 ALONE = TYPES[1] if TYPE == "notify" else TYPES[0]  # a type with which Sidekiq says nothing to systemd
+LAUNCHER = "service: a launcher that passes no signal on, at a restart"  # for docs/security.md
 BUSY = "test $(redis-cli llen queue:default) -gt 0"
 
 
@@ -64,6 +65,7 @@ def test_a_launcher_that_passes_nothing_on_is_refused_and_costs_no_job(host: Hos
     assert host.snapshot() == before and not host.out("pgrep -u deploy -f '^sidekiq ' || true")
     host.converge(exec_start=REFUSED[command])
     assert all_done(host, jobs), (jobs, done_jobs(host))
+    record(LAUNCHER, OURS, got="refused")
 
 
 def test_several_processes_behind_a_launcher_are_refused(host: Host) -> None:
@@ -116,4 +118,6 @@ def test_control_by_hand_such_a_restart_loses_the_running_jobs(host: Host) -> No
     jobs = pushes_jobs(host, *[15] * 3)
     host.wait("test $(redis-cli llen queue:default) = 1")
     host.sh("systemctl restart sidekiq")
-    assert not all_done(host, jobs, timeout=40), "the tests could not tell if jobs were lost"
+    lost = not all_done(host, jobs, timeout=40)
+    record(LAUNCHER, SEED, got="running jobs lost" if lost else "unharmed")
+    assert lost, "the tests could not tell if jobs were lost"
