@@ -175,9 +175,9 @@ OBSTACLES = {
         then={"replace": True},
     ),
     "a link in the place of the unit": Obstacle(
-        f"ln -s /root/elsewhere {UNIT}", [UNIT + ": it is a symbolic link to /root/elsewhere", "remove it"], remedy=f"rm {UNIT}"
+        f"ln -s /root/elsewhere {UNIT}", [UNIT + ": it is a symbolic link to /root/elsewhere", "remove that"], remedy=f"rm {UNIT}"
     ),
-    "a directory in the place of the unit": Obstacle(f"mkdir {UNIT}", [UNIT + ": it is a directory", "remove it"], remedy=f"rmdir {UNIT}"),
+    "a directory in the place of the unit": Obstacle(f"mkdir {UNIT}", [UNIT + ": it is a directory", "remove that"], remedy=f"rmdir {UNIT}"),
     "a read-only /usr": Obstacle(
         READ_ONLY, [f"cannot write {UNIT}: its file system is read-only; set unit_dir to /etc/systemd/system"], then={"unit_dir": "/etc/systemd/system"}
     ),
@@ -303,11 +303,12 @@ def test_capistrano_sidekiqs_own_unit_is_warned_about(clean: Host, path: str) ->
     put(host, unit, CAPISTRANO)
     host.sh("chown -R deploy: /home/deploy")
     result = host.converge(state="present")
-    [warning] = result["warnings"]
+    *others, warning = result["warnings"]
+    assert len(others) == (0 if path.startswith("/home") else 1), result  # it has root run Sidekiq
     remedy = "systemctl --user" if path.startswith("/home") else "systemctl disable --now laevigata_sidekiq_production.service"
     assert not result.get("failed") and unit in warning and remedy in warning, result
     again = host.converge(state="present", check=True, prefix="strace -f -qq -o /root/trace -e trace=execve,openat")
-    assert again["steps"] == [] and again["warnings"] == [warning]
+    assert again["steps"] == [] and again["warnings"] == [*others, warning]
     assert host.out("grep -c execve /root/trace") == "1"
     host.sh(f"rm {unit}")
     assert "warnings" not in host.converge(state="present")

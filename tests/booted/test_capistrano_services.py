@@ -172,6 +172,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "a Sidekiq that does not speak to systemd": {"type": "exec"},
     "three processes": {"processes": 3},
     "three that do not speak to systemd": {"processes": 3, "type": "exec"},
+    "named instances": {"instances": [{"name": "critical", "queues": ["critical", "default"]}, {"name": "rest"}]},
     "a log file": {"log_file": f"{APP}/shared/log/sidekiq.log"},
 }
 

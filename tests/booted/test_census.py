@@ -105,7 +105,7 @@ def alone(ours: Host) -> Iterator[Host]:
     """Where nothing else is left afterwards."""
     yield ours
     ours.sh(
-        "systemctl disable -q --now worker jobs@3 sidekiq@7 apart other-app pamela container puma 2>/dev/null; rm -f /etc/cron.d/worker;"
+        "systemctl disable -q --now worker jobs@3 sidekiq@7 apart other-app pamela container puma 2>/dev/null; pkill -x 'sleep|tail'; rm -f /etc/cron.d/worker;"
         f" runuser -u deploy -- env XDG_RUNTIME_DIR=/run/user/1000 systemctl --user stop mine; rm -rf {USER_UNITS} /usr/local/lib/systemd/system"
         " /etc/systemd/system/worker.service /etc/systemd/system/sidekiq@.service; systemctl daemon-reload; systemctl reset-failed;"
         " keep=$(systemctl show -p MainPID sidekiq | cut -d= -f2); for p in $(pgrep -f 'sidekiq|puma'); do"

@@ -267,3 +267,34 @@ def test_a_template_of_somebody_else_is_taken_over_only_with_consent(host: Host)
     assert sidekiqs(host) == 2 and set(instances(host)) == {"sidekiq@1.service", "sidekiq@2.service"}
     assert host.out("find /etc/systemd/system -name 'sidekiq@[0-9]*'") == ""
     assert not host.converge(processes=2)["changed"]
+
+
+LEFT = "/etc/systemd/system/multi-user.target.wants"
+LINKS = f"mkdir -p {LEFT}; for n in 1 2 3; do ln -sfn /lib/systemd/system/sidekiq@.service {LEFT}/sidekiq@$n.service; done; systemctl daemon-reload"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("options", [{}, {"enabled": False}, {"processes": 2}, {"state": "absent"}], ids=str)
+def test_links_of_instances_that_something_has_left_are_removed(host: Host, options: dict[str, Any]) -> None:
+    """They would start as many Sidekiqs at each boot, as soon as there is a template again."""
+    host.converge(**{k: v for k, v in options.items() if k != "state"})
+    host.sh(LINKS)
+    result = host.converge(**options)
+    assert not result.get("failed") and result["changed"], result
+    assert host.out(f"ls {LEFT} | grep sidekiq@; true") == "", result
+    assert not host.converge(**options)["changed"]
+
+
+@pytest.mark.long
+def test_instances_of_others_that_only_a_boot_would_start_are_warned_of(host: Host) -> None:
+    host.converge(enabled=False)
+    host.sh(
+        "printf '[Service]\\nUser=deploy\\nWorkingDirectory=/opt/laevigata/current\\nExecStart=/usr/local/bin/bundle exec sidekiq -e production\\n"
+        "[Install]\\nWantedBy=multi-user.target\\n' >/lib/systemd/system/sidekiq@.service; systemctl daemon-reload; systemctl enable -q sidekiq@1 sidekiq@2"
+    )
+    (warning,) = host.converge(enabled=False)["warnings"]
+    assert "as sidekiq@1.service sidekiq@2.service, which run or are started at boot" in warning, warning
+    assert "sidekiq@1.service sidekiq@2.service run or are started at boot and are left alone" in " ".join(host.converge(state="absent", check=True)["warnings"])
+    host.sh(warning.split("remove them: ")[1])
+    assert host.out(f"ls {LEFT} | grep sidekiq@; true") == ""
+    assert "warnings" not in host.converge(enabled=False)
