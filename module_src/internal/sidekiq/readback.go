@@ -167,14 +167,14 @@ func (r *unitReader) literal(section, name string) string {
 
 // amongSeveral takes away what makes a unit of ours one process among several.
 func (r *unitReader) amongSeveral() {
-	service, _, instance := strings.Cut(r.stem, "@")
-	if !r.ours || !instance {
+	name, instance, ok := strings.Cut(r.stem, "@")
+	if !r.ours || !ok {
 		return
 	}
 	r.among = true
-	service += ".service"
-	for _, name := range []string{"PartOf", "ReloadPropagatedFrom", "Description"} {
-		r.left.Set("Unit", name, nil)
+	service := name + ".service"
+	for directive, own := range map[string]string{"PartOf": service, "ReloadPropagatedFrom": service, "Description": name + " process " + instance} {
+		r.left.Set("Unit", directive, slices.DeleteFunc(slices.Clone(r.left.Values("Unit", directive)), func(v string) bool { return v == own }))
 	}
 	after := slices.DeleteFunc(r.left.List("Unit", "After"), func(u string) bool { return u == service })
 	r.left.Set("Unit", "After", []string{strings.Join(after, " ")})

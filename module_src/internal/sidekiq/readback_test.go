@@ -233,6 +233,7 @@ func TestOurOwnUnitsAreReadBack(t *testing.T) {
 		}
 		checkReadBack(t, "full", mustParse(t, full), on(version))
 		checkReadBack(t, "own", mustParse(t, own), on(version))
+		checkReadBack(t, "described", mustParse(t, `{"project_name": "l", "processes": 2, "directives": {"Unit": {"Description": "jobs", "PartOf": "x.service"}}}`), on(version))
 		checkReadBack(t, "one", mustParse(t, `{"project_name": "l", "instances": [{"name": "1"}]}`), on(version))
 	}
 }
