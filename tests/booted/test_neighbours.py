@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from conftest import APP, SUDOERS, UNIT, Host, tool
+from conftest import APP, SUDOERS, UNIT, Host
 from system import NOTIFIES, SUITE
 from test_adopt import OLD_ROLE
 from test_info import info
