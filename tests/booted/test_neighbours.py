@@ -173,6 +173,7 @@ def parts(text: str) -> str:
 def test_a_neighbour_is_taken_over_and_put_back(tidy: Host, name: str) -> None:
     host, there = tidy, NEIGHBOURS[name]
     install(host, there)
+    host.sh(f"install -o deploy -m 644 /dev/null {LEDGER}")  # or one that root's Sidekiq makes would be root's
     work(host, JOBS, 3)
     host.wait("pgrep -fc '^sidekiq .*[12] of 2 busy'")
     before = host.snapshot()
