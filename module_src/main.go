@@ -57,6 +57,9 @@ type machine interface {
 	// Inspect finds out everything that a report tells about a service.
 	Inspect(context.Context, sidekiq.Service) (sidekiq.Report, error)
 
+	// Finds asks a login shell.
+	Finds(context.Context, sidekiq.Login) (bool, error)
+
 	// Health finds out what the judgement on a service's health takes.
 	Health(context.Context, sidekiq.Service) (sidekiq.Report, error)
 

@@ -151,6 +151,9 @@ func (r *progress) converge(ctx context.Context, h machine) error {
 	if err := look(ctx, h); err != nil {
 		return err
 	}
+	if err := r.askLogins(ctx, h); err != nil {
+		return err
+	}
 	var err error
 	r.plan, err = r.plan.Verify(ctx, h, r.facts.Deployed)
 	r.warn(r.plan.Verdict.Warnings)
@@ -173,6 +176,27 @@ func (r *progress) converge(ctx context.Context, h machine) error {
 		r.listen(ctx, h, began)
 	}
 	return err
+}
+
+// askLogins has login shells look for Bundler, as the service would. What cannot be
+// looked for, or is not there yet, is a warning.
+func (r *progress) askLogins(ctx context.Context, h machine) error {
+	for _, l := range r.service.Logins(r.plan) {
+		if r.request.Check {
+			r.warn([]string{l.NotLooked()})
+			continue
+		}
+		found, err := h.Finds(ctx, l)
+		switch {
+		case err != nil:
+			r.warnings = append(r.warnings, fmt.Sprintf("could not look: %v", err))
+		case !found && r.facts.Deployed && !l.Unsure:
+			return errors.New(l.NotFound())
+		case !found:
+			r.warn([]string{l.NotFound()})
+		}
+	}
+	return nil
 }
 
 const (

@@ -171,6 +171,14 @@ options:
     description:
       - A file to log to, absolute or below O(working_directory), opened by O(user). The journal if it is not set.
     type: path
+  logrotate:
+    description:
+      - Whether C(/etc/logrotate.d/<name>) is written, by which logrotate rotates O(log_file) each day and keeps 14 days. It does so as O(user), by
+        C(copytruncate), since Sidekiq does not open its log anew; lines of the moment may be lost. Where another rule covers the file already,
+        nothing is written, and a warning names that rule's file.
+    type: bool
+    default: false
+    version_added: 1.1.0
   redis_unit:
     description:
       - The unit of a Redis on the same host, which is then enabled, started, and waited for at boot.

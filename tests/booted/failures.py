@@ -157,7 +157,7 @@ FAILURES: dict[str, Failure] = {
     "bundle in a login shell": Failure(
         ".profile",
         "bundle",
-        options={"login_shell": True, "bundle": "bundle"},
+        options={"login_shell": True, "bundle": "bundle", "env_files": ["-/etc/none"]},  # or it is asked for before anything is started
         prepare="printf 'PATH=/opt/none\\n' >/home/deploy/.bash_profile",
     ),
     "interpreter": Failure(

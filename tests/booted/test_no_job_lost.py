@@ -100,6 +100,37 @@ def test_twenty_restarts_lose_no_job(host: Host, jobs: Jobs) -> None:
     assert outcome["lost"] == 0, outcome
 
 
+def ended_by_time(host: Host, jobs: Jobs, times: int) -> None:
+    """Keeps every thread at work until the service has come to the end of its time so often."""
+    for dummy in range(times):
+        before = int(host.show("NRestarts")["NRestarts"])
+        jobs.push_mixed(30, 6, 12)  # 25 seconds of work for all threads
+        jobs.wait_until_all_are_busy()
+        host.wait(f"test $(systemctl show -p NRestarts --value sidekiq) -gt {before}", timeout=120)
+
+
+@pytest.mark.long
+def test_a_restart_when_its_time_is_over_loses_no_job(host: Host, jobs: Jobs) -> None:
+    install(host, OURS, concurrency=CONCURRENCY, directives={"Service": {"RuntimeMaxSec": 20}})
+    ended_by_time(host, jobs, times=5)
+    host.converge(concurrency=CONCURRENCY)
+    outcome = jobs.outcome(timeout=180)
+    record("RuntimeMaxSec", OURS, **outcome, restarts=5)
+    assert outcome["lost"] == 0, outcome
+
+
+@pytest.mark.long
+def test_a_restart_when_its_time_is_over_that_is_cut_short_loses_jobs(host: Host, jobs: Jobs) -> None:
+    install(host, OURS, concurrency=CONCURRENCY, directives={"Service": {"RuntimeMaxSec": 20}})
+    control(host, "TimeoutStopSec=2")
+    ended_by_time(host, jobs, times=2)
+    host.sh("rm -r /etc/systemd/system/sidekiq.service.d")
+    host.converge(concurrency=CONCURRENCY)
+    outcome = jobs.outcome(timeout=60)
+    record("RuntimeMaxSec", "TimeoutStopSec=2, 2 restarts only", **outcome)
+    assert outcome["lost"] > 0, "the test could not tell if jobs were lost"
+
+
 @pytest.mark.long
 def test_a_stop_that_is_cut_short_loses_jobs(host: Host, jobs: Jobs) -> None:
     install(host, OURS, concurrency=CONCURRENCY)

@@ -250,7 +250,8 @@ ELSEWHERE = {
     "restart_on_change": "test_adopt.py",
     "require_deployed": "test_first_deploy.py",
     "known_services": "test_census.py",
-    "restart_on_release": "test_capistrano.py",
+    "restart_on_release": "test_beforehand.py",
+    "logrotate": "test_logrotate.py",
 }
 
 

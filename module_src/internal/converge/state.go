@@ -43,10 +43,11 @@ type Kind string
 
 // The kinds of files.
 const (
-	UnitFile    Kind = "unit"    // judged by systemd-analyze verify
-	SudoersFile Kind = "sudoers" // judged by visudo
-	PlainFile   Kind = "plain"   // judged by nothing
-	ProgramFile Kind = "program" // the same, and shown to nobody
+	UnitFile      Kind = "unit"      // judged by systemd-analyze verify
+	SudoersFile   Kind = "sudoers"   // judged by visudo
+	PlainFile     Kind = "plain"     // judged by nothing
+	LogrotateFile Kind = "logrotate" // judged by logrotate -d
+	ProgramFile   Kind = "program"   // the same, and shown to nobody
 )
 
 // File is one file of a State. Where Exists is false the file is absent, and

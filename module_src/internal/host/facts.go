@@ -50,6 +50,7 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 		func() (err error) { f.Release, err = release(q, f.Deployed); return err },
 		func() (err error) { f.RootFiles, err = rootFiles(q.RootFiles); return err },
 		func() (err error) { f.Occupied, err = occupied(q.OwnDirectories); return err },
+		func() (err error) { f.Logrotate, err = logrotate(q.Rotated); return err },
 		func() (err error) { f.Health, err = healthPlace(q.Others); return err },
 		func() (err error) { f.Backups, err = kept(q.Backups); return err },
 	} {

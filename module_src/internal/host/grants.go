@@ -216,6 +216,43 @@ func rootAlready(ctx context.Context, grants []sudo.Grant) []string {
 	return warnings
 }
 
+// overruled warns of rules in files that sudo reads after one that is yet to be
+// installed, and that would decide over its grants. It is for check mode only: in
+// a real run the grants are proven. Before 1.9.14 sudo does not tell files, and
+// they are looked for.
+func overruled(ctx context.Context, file string, grants []sudo.Grant) (warnings []string) {
+	path, err := find(sudoPaths[:])
+	if err != nil || path == "" {
+		return nil
+	}
+	for who, theirs := range byWho(grants) {
+		user, found, err := member(ctx, who)
+		if err != nil || !found {
+			continue
+		}
+		rules, err := sudoRules(ctx, path, user.name)
+		if err != nil {
+			continue // the proof will say why
+		}
+		later := sudo.List{SameFile: rules.SameFile}
+		for _, rule := range withSources(rules.Rules()) {
+			if filepath.Dir(rule.Source) == filepath.Dir(file) && rule.Source > file {
+				rule.Commands = []string{rule.Command}
+				later.Entries = append(later.Entries, rule.Entry)
+			}
+		}
+		for _, g := range theirs {
+			if rule, found := later.Decides(g.Args); found && rule.Lacks(g) != "" {
+				warnings = append(warnings, fmt.Sprintf("another sudo rule would win over ours, since sudo reads %s after %s, and the real run would fail: for %q as %s: %s; "+
+					"set sudoers_file to a name that sorts behind it", rule.Source, file, strings.Join(g.Args, " "), user.name, rule.Text()))
+				break
+			}
+		}
+	}
+	slices.Sort(warnings)
+	return warnings
+}
+
 // maxShown is how many rules a warning shows.
 const maxShown = 5
 

@@ -4,6 +4,7 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ var (
 	journalPaths   = [...]string{"/usr/bin/journalctl", "/bin/journalctl"}
 	getentPaths    = [...]string{"/usr/bin/getent", "/bin/getent"}
 	systemctlPaths = [...]string{"/usr/bin/systemctl", "/bin/systemctl"}
+	logrotatePaths = [...]string{"/usr/sbin/logrotate", "/usr/bin/logrotate", "/sbin/logrotate"}
 	rpmPaths       = [...]string{"/usr/bin/rpm", "/bin/rpm"}
 	redisPaths     = [...]string{"/usr/bin/redis-server", "/usr/local/bin/redis-server", "/usr/bin/valkey-server"}
 )
@@ -76,6 +78,8 @@ type program struct {
 	as   *syscall.Credential
 	to   io.Writer
 	tty  bool
+	env  []string // nil: a small one of ours
+	dir  string   // empty: /
 }
 
 // run runs a program in a small environment and the C locale, with an empty
@@ -86,7 +90,10 @@ func (p program) run(ctx context.Context) (output, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.path, p.args...)
 	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD_COLORS=0", "SYSTEMD_PAGER="}
-	cmd.Dir = "/"
+	cmd.Dir = cmp.Or(p.dir, "/")
+	if p.env != nil {
+		cmd.Env = p.env
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.as, Setsid: true}
 	// Its children end with it: it leads a session, and so a group, of its own.
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

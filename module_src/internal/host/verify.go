@@ -37,13 +37,13 @@ func (h *Host) Verify(ctx context.Context, files []converge.File, deployed bool)
 		}
 	}()
 
-	units, sudoers, err := lay(dir, files)
+	units, sudoers, rules, err := lay(dir, files)
 	if err != nil {
 		return v, err
 	}
 	unitErr := analyze(ctx, units, deployed, &v)
 	sudoersErr := h.visudo(ctx, sudoers, &v)
-	return v, errors.Join(unitErr, sudoersErr)
+	return v, errors.Join(unitErr, sudoersErr, rejectedRules(ctx, rules))
 }
 
 // copied is a file and where its copy lies.
@@ -54,22 +54,25 @@ type copied struct {
 
 // lay copies files into dir. Each copy has the name of its file, which
 // systemd-analyze needs in order to know what it looks at.
-func lay(dir string, files []converge.File) (units, sudoers []copied, err error) {
+func lay(dir string, files []converge.File) (units, sudoers, rules []copied, err error) {
 	for _, f := range files {
-		if f.Kind != converge.UnitFile && f.Kind != converge.SudoersFile {
+		if f.Kind == converge.PlainFile || f.Kind == converge.ProgramFile {
 			continue
 		}
 		c := copied{File: f, at: filepath.Join(dir, filepath.Base(f.Path))}
 		if err := os.WriteFile(c.at, []byte(f.Content), 0o400); err != nil {
-			return nil, nil, fmt.Errorf("cannot write a copy of %s to verify it: %w", f.Path, withoutPath(err))
+			return nil, nil, nil, fmt.Errorf("cannot write a copy of %s to verify it: %w", f.Path, withoutPath(err))
 		}
-		if f.Kind == converge.SudoersFile {
+		switch f.Kind {
+		case converge.SudoersFile:
 			sudoers = append(sudoers, c)
-		} else {
+		case converge.LogrotateFile:
+			rules = append(rules, c)
+		default:
 			units = append(units, c)
 		}
 	}
-	return units, sudoers, nil
+	return units, sudoers, rules, nil
 }
 
 // analyze judges unit files by what systemd-analyze says of them and not by its
@@ -243,6 +246,9 @@ func (h *Host) visudo(ctx context.Context, sudoers []copied, v *converge.Verdict
 	}
 	for _, s := range sudoers {
 		v.Warnings = append(v.Warnings, rootAlready(ctx, s.Grants)...)
+		if h.Check {
+			v.Warnings = append(v.Warnings, overruled(ctx, s.Path, s.Grants)...)
+		}
 	}
 	return nil
 }

@@ -40,6 +40,12 @@ func (h *Host) Facts(_ context.Context, q sidekiq.Questions) (sidekiq.Facts, err
 	if q.Release && f.Deployed {
 		f.Release = cmp.Or(h.Snapshot().Links[q.Dir], q.Dir)
 	}
+	for name, file := range h.Snapshot().Files {
+		if len(q.Rotated) > 0 && path.Dir(name) == "/etc/logrotate.d" {
+			f.Logrotate.Files = append(f.Logrotate.Files, sidekiq.FileText{Path: name, Content: file.Content})
+		}
+	}
+	f.Logrotate.Present = true
 	f.Health.Others = h.others(q.Others)
 	return f, h.silent
 }

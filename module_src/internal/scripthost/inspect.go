@@ -90,6 +90,11 @@ func (h *Host) unitReport(ctx context.Context, name string, found sidekiq.Report
 	return seen, err
 }
 
+// Finds finds all but what the text names.
+func (h *Host) Finds(_ context.Context, l sidekiq.Login) (bool, error) {
+	return l.Program != h.notFound, nil
+}
+
 // Health is what Inspect reports. The application is where a unit file says that
 // it is.
 func (h *Host) Health(ctx context.Context, s sidekiq.Service) (sidekiq.Report, error) {

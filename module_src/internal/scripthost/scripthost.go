@@ -35,6 +35,7 @@ type Host struct {
 	*fakehost.Host
 	facts     sidekiq.Facts // of which each service is told what it asks about
 	behaviour []behaviour
+	notFound  string         // a program that login shells do not find
 	runsIn    map[int]string // main process to the directory that it runs in
 	said      []string       // by programs, before they end
 	warning   string         // of Verify
@@ -113,6 +114,7 @@ var lines = []line{
 	{"kill ", func(h *Host, unit string) error { h.Kill(unit, int(syscall.SIGKILL)); return nil }},
 	{"process of ", (*Host).process}, // UNIT runs in DIRECTORY
 
+	{"no login shell finds ", func(h *Host, program string) error { h.notFound = program; return nil }},
 	{"programs log nothing", func(h *Host, _ string) error { h.said = nil; return nil }},
 	{"programs log: ", func(h *Host, text string) error { h.said = append(h.said, text); return nil }},
 

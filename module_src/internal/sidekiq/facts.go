@@ -58,6 +58,9 @@ type Questions struct {
 	// to Reader, too, and are read only where the unit does not come up.
 	Logs map[string]string
 
+	// Rotated are log files; empty: nothing is asked about logrotate.
+	Rotated []string
+
 	// Overriding are paths at which a file would take precedence over one of
 	// the service's own.
 	Overriding []string
@@ -136,6 +139,8 @@ type Facts struct {
 
 	Health HealthPlace
 
+	Logrotate Logrotate
+
 	Backups []string // the directories in Questions.Backups, the oldest first
 
 	// Unseen is what could not be looked at and decides nothing, in words.
@@ -147,6 +152,13 @@ type Facts struct {
 	ReadOnly    []string         // those of Questions.Paths that are on a file system mounted read-only
 	NoDirectory []string         // those of Questions.Paths whose directory does not exist
 	FixedLinks  bool             // the links that enable units are on a file system mounted read-only
+}
+
+// Logrotate is what rotates log files on a host.
+type Logrotate struct {
+	Present  bool
+	Files    []FileText        // with its rules
+	Resolved map[string]string // log files by their paths, with no link on the way
 }
 
 // FoundInstance is an instance that has a unit file, runs, or is enabled.
@@ -268,6 +280,9 @@ func (s Service) Questions() Questions {
 		q.Programs = appendNew(q.Programs, own.railsFiles()...)
 	}
 	q.Logs = s.logs()
+	if s.Logrotate {
+		q.Rotated = s.logFiles()
+	}
 	return q
 }
 

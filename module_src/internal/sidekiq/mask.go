@@ -3,11 +3,10 @@
 package sidekiq
 
 import (
-	"cmp"
-	"maps"
 	"net/url"
 	"path"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -171,7 +170,8 @@ func (m *Mask) add(value string, shortest int) {
 // not leave the rest of that to be seen.
 func (m *Mask) longestFirst() []string {
 	if m.sorted == nil {
-		m.sorted = slices.SortedFunc(maps.Keys(m.hidden), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+		m.sorted = sortedKeys(m.hidden)
+		sort.SliceStable(m.sorted, func(i, j int) bool { return len(m.sorted[i]) > len(m.sorted[j]) })
 	}
 	return m.sorted
 }

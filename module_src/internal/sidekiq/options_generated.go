@@ -36,6 +36,7 @@ func Options() ansible.Schema {
 		{Name: "env_files", Type: ansible.List, Elements: ansible.Str},
 		{Name: "secret_env", Type: ansible.Dict, NoLog: true},
 		{Name: "log_file", Type: ansible.Path},
+		{Name: "logrotate", Type: ansible.Bool, Default: false},
 		{Name: "redis_unit", Type: ansible.Str, Default: "auto"},
 		{Name: "after", Type: ansible.List, Elements: ansible.Str},
 		{Name: "wants", Type: ansible.List, Elements: ansible.Str},

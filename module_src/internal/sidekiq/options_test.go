@@ -33,7 +33,7 @@ func examples() []string {
 			"restart_on_change": false, "restart_on_release": true, "on_failure": "keep", "replace": true, "backup": true}`,
 		`{"project_name": "p", "working_directory": "/srv/p", "exec_start": "/bin/x -t 200", "require_deployed": true, "known_services": ["other"]}`,
 		own,
-		`{"project_name": "p", "working_directory": "/srv/p", "sudo": false, "hardening": "strict", "type": "simple", "log_file": "/var/log/p/p.log"}`,
+		`{"project_name": "p", "working_directory": "/srv/p", "sudo": false, "hardening": "strict", "type": "simple", "log_file": "/var/log/p/p.log", "logrotate": true}`,
 	}
 }
 

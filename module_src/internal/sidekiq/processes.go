@@ -77,7 +77,7 @@ func (s Service) Paths() []string {
 	for _, i := range s.Instances {
 		paths = append(paths, s.InstancePath(i.Name), secretPath(s.Name, i.Name))
 	}
-	return append(paths, s.SudoersFile)
+	return append(paths, s.logrotatePath(), s.SudoersFile)
 }
 
 // leaving are the names of the instances on the host that are no longer wanted.

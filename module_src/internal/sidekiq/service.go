@@ -79,6 +79,8 @@ type Service struct {
 	Secrets  []Variable // secret_env, sorted by name
 	LogFile  string     // empty: the journal
 
+	Logrotate bool
+
 	RedisUnit string // auto, none, or the full name of a unit
 	After     []string
 	Wants     []string
@@ -144,6 +146,8 @@ func (p *parser) service() Service {
 		Secrets:  p.secretVariables("secret_env"),
 		LogFile:  p.path("log_file"),
 
+		Logrotate: p.Bool("logrotate"),
+
 		RedisUnit: p.redisUnit("redis_unit"),
 		After:     p.units("after"),
 		Wants:     p.units("wants"),
@@ -166,6 +170,7 @@ func (p *parser) service() Service {
 	p.sudo(&s)
 	p.onlyOnce(s)
 	s.Instances = p.instances(s)
+	p.rotates(s)
 	if strings.HasPrefix(strings.TrimPrefix(s.UnitDir, "/var"), "/run/") && s.State != Absent {
 		p.Add("unit_dir", "%q is gone after a reboot, and the service with it; want a directory that stays", s.UnitDir)
 	}

@@ -42,6 +42,7 @@ func (s Service) Want(f Facts) (want converge.State, warnings []string, err erro
 	want.Files = append(want.Files, w.sudoersFile())
 	want.Files = append(want.Files, w.secretFiles()...)
 	want.Files = append(want.Files, w.withdrawn()...)
+	want.Files = append(want.Files, w.logrotateFile()...)
 	want.Files = append(want.Files, w.healthFile()...)
 	want.Units = append(want.Units, w.redis()...)
 	want.Units = append(want.Units, w.serviceUnits()...)
@@ -119,7 +120,7 @@ func (w *wanting) oldSystemd() {
 // would bring back at its next upgrade.
 func (w *wanting) packages() {
 	for _, path := range w.Paths() {
-		if name := w.facts.Packaged[path]; name != "" && path != w.TemplatePath() && path != w.SudoersFile {
+		if name := w.facts.Packaged[path]; name != "" && path != w.TemplatePath() && path != w.SudoersFile && path != w.logrotatePath() {
 			w.fail("unit_dir", "%s belongs to the package %s and is not touched; set another name, or, to have this service in its place, unit_dir to /etc/systemd/system and replace: true", path, name)
 		}
 	}
@@ -205,6 +206,7 @@ func (w *wanting) absent() converge.State {
 		w.warn("%s run or are started at boot and are left alone, since something else has set them up; to end them: systemctl disable --now %[1]s",
 			strings.Join(theirs, " "))
 	}
+	gone.Files = append(gone.Files, w.logrotateFile()...)
 	gone.Files = append(gone.Files, w.healthFile()...)
 	return gone
 }

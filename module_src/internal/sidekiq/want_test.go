@@ -394,7 +394,7 @@ func TestQuestionsCoverWhatIsNamed(t *testing.T) {
 		Users: []string{"bess", "deploy"}, Groups: []string{"g", "h"}, Units: []string{"redis.service"}, Grants: true,
 		Paths: []string{
 			"/lib/systemd/system/sidekiq.service", "/lib/systemd/system/sidekiq@.service", "/etc/curationexperts.sidekiq/sidekiq.env",
-			"/etc/sudoers.d/sidekiq-restart-users",
+			"/etc/logrotate.d/sidekiq", "/etc/sudoers.d/sidekiq-restart-users",
 		},
 		SudoersFile: "/etc/sudoers.d/sidekiq-restart-users",
 		Template:    "/lib/systemd/system/sidekiq@.service",
