@@ -21,6 +21,9 @@ import (
 // manager has started or is to start, and those that are enabled. What nobody
 // could start any more is left out.
 func (h *Host) instances(ctx context.Context, template string) (ours bool, found []sidekiq.FoundInstance, err error) {
+	if template == "" { // nothing is asked
+		return false, nil, nil
+	}
 	if ours, err = written(template); err != nil {
 		return false, nil, err
 	}

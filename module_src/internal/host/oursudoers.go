@@ -18,6 +18,9 @@ const sudoersPolicy = "/etc/sudoers"
 // otherSudoers are the sudoers files that are beside a file, or in a directory
 // that the first file of sudo's includes, but for that file itself.
 func otherSudoers(first, file string) (others []sidekiq.FileText, err error) {
+	if file == "" { // nothing is asked
+		return nil, nil
+	}
 	dirs, err := includedDirs(first)
 	if err != nil {
 		return nil, err

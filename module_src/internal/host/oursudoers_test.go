@@ -31,3 +31,19 @@ func TestSudoersFilesAreFoundWhereSudoReadsThem(t *testing.T) {
 		t.Errorf("got %v, %v", got, err)
 	}
 }
+
+// Where no sudoers file is asked about, as for a service that is acted on by its
+// name, the directory that the program happens to be in is none of sudo's.
+func TestNoSudoersFilesAreLookedForWhereNothingIsAsked(t *testing.T) {
+	dir := rootsOwn(t)
+	if err := os.WriteFile(dir+"/program", make([]byte, maxFile+1), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	if got, err := otherSudoers(sudoersPolicy, ""); err != nil || got != nil {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if ours, found, err := (&Host{}).instances(t.Context(), ""); ours || found != nil || err != nil {
+		t.Errorf("got %v %v %v", ours, found, err)
+	}
+}
