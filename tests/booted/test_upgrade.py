@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import released
-from conftest import ROOT, SUDOERS, UNIT, Host, upload
+from conftest import HEALTH, ROOT, SUDOERS, UNIT, Host, upload
 from guides import blocks, run
 from system import KNOWS_STEPS, NOTIFIES, SUITE, TYPE, TYPES
 from test_no_job_lost import Jobs
@@ -62,7 +62,6 @@ class Case:
     warning: str = ""
 
 
-HEALTH = "write /usr/local/sbin/sidekiq-health"
 IN_ETC = "/etc/systemd/system"
 THREE = tuple(f"write /lib/systemd/system/sidekiq@{n}.service" for n in (1, 2, 3))
 MOVED = (f"change {UNIT}", f"remove {TEMPLATE}", f"change {SUDOERS}")
@@ -119,6 +118,7 @@ def test_the_guide_tells_of_each_kind_of_service() -> None:
 def test_the_upgrade(both: Host, name: str) -> None:
     host, case = both, CASES[name]
     host.reset()
+    host.sh(f"rm {HEALTH}")  # which the first release did not have
     first(host, **case.options)
     jobs, before, watch = at_work(host, case), processes(host), Watch(host)
     told = host.converge(check=True, **case.options)
@@ -131,7 +131,7 @@ def test_the_upgrade(both: Host, name: str) -> None:
     assert watch.starts() == (Counter(before.keys()) if restarts else Counter()), result["steps"]
     assert restarts or (processes(host), result["service"]["after"]["stale"], told["service"]["after"]["stale"]) == (before, False, False)
     files = [step for step in result["steps"] if step.startswith(("write /", "change /", "remove /"))]
-    assert sorted(files) == sorted([*case.files, HEALTH]), result["steps"]
+    assert sorted(files) == sorted([*case.files, f"write {HEALTH}"]), result["steps"]
     assert all("it is older than" in step for step in result["steps"] if step.startswith("restart ")), result["steps"]
     unit = f"sidekiq{'@1' * (case.processes > 1)}"
     assert host.show("RestartUSec", unit=unit)["RestartUSec"] == ("1s" if KNOWS_STEPS else "20s"), "systemd goes by the new unit"
