@@ -102,6 +102,9 @@ func (w *wait) late(ctx context.Context, unit string, proof Proof) error {
 	if w.inStop() {
 		return fmt.Errorf("cannot %s %s: %w: it has not stopped after %s (its TimeoutStopSec and %s)%s", w.verb, unit, errLate, w.stopLimit(), killTime, waits)
 	}
+	if w.verb == MakeQuiet {
+		return fmt.Errorf("cannot %s %s: %w: what its ExecReload says has not ended after %s%s", w.verb, unit, errLate, w.limit, waits)
+	}
 	why := fmt.Sprintf("it was not ready after %s%s", w.limit, proof.term(w.limit))
 	if p.Result == "timeout" {
 		why = p.untold(proof)

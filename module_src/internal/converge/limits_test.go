@@ -143,3 +143,37 @@ func TestAnOldProgramIsSaidToHaveHadItsOwnTime(t *testing.T) {
 		t.Errorf("%v: %v", f.Old, f)
 	}
 }
+
+// hanging is a host on which no reload ends.
+type hanging struct{ *fakehost.Host }
+
+func (h hanging) Run(ctx context.Context, unit string, v converge.Verb, look func(converge.Process) error) error {
+	for v == converge.MakeQuiet {
+		p, err := h.Process(ctx, unit)
+		if err == nil {
+			err = look(p)
+		}
+		if err != nil {
+			return err
+		}
+		h.Pass(time.Second)
+	}
+	return h.Host.Run(ctx, unit, v, look)
+}
+
+func TestAReloadThatNeverEndsIsNotWaitedForForEver(t *testing.T) {
+	h := befores[1].host("notify", managers[0])
+	began := h.Now()
+	want := wanted(converge.Quiet, unitFile(unitText("old", "notify", "boot=3s")))
+	have, err := converge.Observe(context.Background(), h, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = converge.Diff(want, have).Apply(context.Background(), hanging{h}, converge.Keep)
+	if f := failure(t, err); !strings.Contains(f.Error(), "cannot quiet sidekiq.service: it takes too long: what its ExecReload says has not ended after 2m0s") {
+		t.Error(f)
+	}
+	if waited := h.Now().Sub(began); waited > 125*time.Second {
+		t.Errorf("waited %s", waited)
+	}
+}
