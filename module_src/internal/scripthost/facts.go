@@ -75,7 +75,7 @@ func (h *Host) overriding(paths []string) []sidekiq.OverridingFile {
 	var found []sidekiq.OverridingFile
 	for _, p := range paths {
 		if f := h.look(p); f.Exists {
-			found = append(found, sidekiq.OverridingFile{Path: p, Link: h.Snapshot().Links[p]})
+			found = append(found, sidekiq.OverridingFile{Path: p, Link: h.Snapshot().Links[p], Content: f.Content, UID: f.UID})
 		}
 	}
 	return found
