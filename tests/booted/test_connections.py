@@ -69,10 +69,14 @@ def test_arguments_that_the_host_has_are_not_waited_for(tmp_path: Path, cold: Ho
 
 @pytest.mark.parametrize(
     ("damage", "commands"),
-    [("truncate -s 0", 2), ("truncate -s 4096", 2), ("shred -x -n 1", 3), ("shred -x -n 0 -z", 3)],
-    ids=["empty", "4096 bytes", "garbage", "zeros"],
+    [
+        pytest.param("truncate -s 0", 2, id="empty"),
+        pytest.param("truncate -s 4096", 2, id="4096 bytes", marks=pytest.mark.long),
+        pytest.param("shred -x -n 1", 3, id="garbage"),
+        pytest.param("shred -x -n 0 -z", 3, id="zeros", marks=pytest.mark.long),
+    ],
 )
-@pytest.mark.parametrize("variables", [pytest.param({}, id="root"), pytest.param(ADMIN, id="sudo")])
+@pytest.mark.parametrize("variables", [pytest.param({}, id="root"), pytest.param(ADMIN, id="sudo", marks=pytest.mark.long)])
 def test_a_damaged_program_is_brought_anew(tmp_path: Path, cold: Host, damage: str, commands: int, variables: dict[str, Any]) -> None:
     """As after a power cut, or by a bad disk."""
     taken(tmp_path, cold, **variables)

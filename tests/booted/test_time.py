@@ -52,7 +52,7 @@ def within(seconds: float) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("slow")
-@pytest.mark.parametrize("kind", ["notify", "simple"])
+@pytest.mark.parametrize("kind", ["notify", pytest.param("simple", marks=pytest.mark.long)])
 def test_a_start_that_has_to_wait_for_another_unit(host: Host, kind: str) -> None:
     host.converge()
     before = standing(host)
@@ -98,6 +98,7 @@ def test_a_start_that_asks_for_more_time(host: Host, asks: str) -> None:
     is_settled(host)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not KNOWS_EXTEND, reason="systemd knows no EXTEND_TIMEOUT_USEC")
 def test_a_stop_that_asks_for_more_time(host: Host, asks: str) -> None:
     """It has what its unit gives it, and ten seconds."""
