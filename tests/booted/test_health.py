@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from conftest import APP, HEALTH, Host, tool, until
+from system import SYSTEMD
 
 FULL_REDIS = "redis-server --port 6394 --maxmemory 1 --maxmemory-policy noeviction --save '' --dir /tmp --daemonize yes"
 
@@ -89,3 +90,18 @@ def test_a_redis_that_takes_nothing(host: Host) -> None:
         assert (status, "Redis has used up its maxmemory" in said) == (2, True), said
     finally:
         host.sh("redis-cli -p 6394 shutdown nosave", check=False)
+
+
+def test_what_the_warning_of_onfailure_says_is_so(host: Host) -> None:
+    alarm = "/run/systemd/system/alarm.service"
+    host.sh(f"cat >{alarm} && systemctl daemon-reload; rm -f /root/fired", stdin='[Service]\nType=oneshot\nExecStart=/bin/sh -c "echo fired >>/root/fired"\n')
+    try:
+        result = host.converge(restart_sec=1, directives={"Unit": {"OnFailure": "alarm.service"}})
+        warned = any("OnFailure= in directives starts nothing" in w for w in result.get("warnings", []))
+        pid = host.main_pid()
+        host.sh("systemctl kill -s KILL sidekiq")
+        until(lambda: host.main_pid() not in (0, pid), 30, "it is restarted")
+        fired = host.sh("test -e /root/fired", check=False).returncode == 0
+        assert (warned, fired) == (239 <= SYSTEMD < 254, not 239 <= SYSTEMD < 254)
+    finally:
+        host.sh(f"systemctl stop sidekiq; rm -f {alarm}; systemctl daemon-reload")

@@ -78,3 +78,17 @@ func TestRefusalsAreSidekiqsOwnErrors(t *testing.T) {
 		}
 	}
 }
+
+func TestOnFailureIsWarnedOfWhereItNeverFires(t *testing.T) {
+	for version, warned := range map[int]bool{229: false, 237: false, 239: true, 252: true, 253: true, 254: false, 257: false} {
+		s := mustParse(t, `{"project_name": "p", "directives": {"Unit": {"OnFailure": "alarm.service"}}}`)
+		_, warnings, _ := s.Want(on(version))
+		if got := strings.Contains(strings.Join(warnings, " "), "OnFailure= in directives starts nothing"); got != warned {
+			t.Errorf("%d: %q", version, warnings)
+		}
+	}
+	s := mustParse(t, `{"project_name": "p", "restart": "on-failure", "directives": {"Unit": {"OnFailure": "alarm.service"}}}`)
+	if _, warnings, _ := s.Want(on(252)); strings.Contains(strings.Join(warnings, " "), "OnFailure=") {
+		t.Errorf("with on-failure: %q", warnings)
+	}
+}

@@ -92,13 +92,15 @@ func (w *wanting) err() error {
 	return nil
 }
 
-// onFailure warns of what systemd accepts and never does: a unit that is always
-// restarted, and without end, is never in the state that it waits for.
+// onFailure warns of what some versions of systemd accept and never do. From 239
+// to 253 a unit counts as failed only when its start limit is reached, and there
+// is none. Older and newer ones start what OnFailure= names each time that the
+// process fails: systemd's pull request 9158 and its issue 33710.
 func (w *wanting) onFailure() {
 	for _, d := range w.Directives {
-		if d.Section == "Unit" && d.Name == "OnFailure" && len(d.Values) > 0 && w.Restart == "always" {
-			w.warn("OnFailure= in directives starts nothing: with restart: always Sidekiq is restarted without end and never counts as failed; "+
-				"%s %s tells how it is", HealthPath, w.Name)
+		if d.Section == "Unit" && d.Name == "OnFailure" && len(d.Values) > 0 && w.Restart == "always" && w.facts.Systemd >= 239 && w.facts.Systemd < 254 {
+			w.warn("OnFailure= in directives starts nothing: with restart: always Sidekiq is restarted without end, which systemd %d never calls failed; "+
+				"%s %s tells how it is", w.facts.Systemd, HealthPath, w.Name)
 		}
 	}
 }
