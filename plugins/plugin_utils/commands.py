@@ -76,8 +76,8 @@ def run_kept(cache: str, sizes: Mapping[str, int], options: str, forget: str, le
     """Runs the program that is kept in the directory, with the arguments on standard input, which are so many bytes. Without a program of
     the size that goes with its digest it says what host this is. A terminal, which has no end of input and changes it, is told of at once.
 
-    Others than root may be able to write on the way to the directory, so that it was never used. But they cannot put a directory of root's
-    there, only a link to one; where there is a link, each directory on the way is looked at once more, as when the program was brought.
+    Others than root may be able to write in the directory or on the way to it, so that it was never used. But they cannot put another directory
+    of root's there, only a link to one; where there is a link, each directory on the way is looked at once more, as when the program was brought.
     """
     kept = "".join(
         f"if [ -f {digest} ] && [ `wc -c <{digest} || /usr/bin/wc -c <{digest}` = {size} ]; then {forget}exec {cache}/{digest} {options}-; fi; "
@@ -88,7 +88,7 @@ def run_kept(cache: str, sizes: Mapping[str, int], options: str, forget: str, le
     return _by_sh(
         f"if [ -t 0 ]; then echo {TERMINAL}; exit; fi; kept() {{ if cd {cache}; then {kept or ':; '}fi; }}; "
         f"if {linked}; then if namei -l {cache} >/dev/null 2>&1; then "
-        f'namei -l {cache} | grep -Evq "{_ROOTS}" || kept; fi; elif {roots}; then kept; fi; '
+        f'namei -l {cache} | grep -Evq "{_ROOTS}" || kept; fi; elif {roots}; then case "`/bin/ls -ld {cache}`" in drwx------*) kept;; esac; fi; '
         f"head -c {length} >/dev/null; echo {MISSING}; {_WHO}; command -v gzip"
     )
 

@@ -121,6 +121,7 @@ def test_way(tmp_path: Path, cold: Host, way: Way) -> None:
 LAYOUTS = {
     "root's": ("install -d /srv/data/cache; ln -sfn /srv/data /srv/hop; ln -s ../srv/hop/cache /var/cache", True),
     "behind a directory of deploy's": ("install -d -o deploy /srv/data; install -d /srv/data/cache; ln -s /srv/data/cache /var/cache", False),
+    "a directory that everybody can write": (f"install -d /var/cache; install -d -m 777 {CACHE}", False),
     "by a link of deploy's": (
         "install -d /srv/data/cache; install -d -o deploy /srv/hop; runuser -u deploy -- ln -s /srv/data/cache /srv/hop/cache; ln -s /srv/hop/cache /var/cache",
         False,
@@ -128,10 +129,11 @@ LAYOUTS = {
 }
 # What the deploy user then makes of it: a directory of root's, in which everybody can put a program.
 ATTACKS = {
+    "a directory that everybody can write": "true",
     "behind a directory of deploy's": f"mv /srv/data/cache /srv/data/was; mkdir /srv/data/cache; ln -s /tmp {CACHE}",
     "by a link of deploy's": "rm -rf /srv/hop/cache; mkdir /srv/hop/cache; ln -s /tmp /srv/hop/cache/curationexperts.sidekiq",
 }
-EVIL = "printf '#!/bin/sh\\ntouch /root/pwned\\n' >/tmp/$digest; chmod 755 /tmp/$digest"
+EVIL = f"printf '#!/bin/sh\\ntouch /root/pwned\\n' >/tmp/$digest; chmod 755 /tmp/$digest; [ -h {CACHE} ] || cp -p /tmp/$digest {CACHE}"
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
