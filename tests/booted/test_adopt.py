@@ -122,7 +122,7 @@ OBSTACLES = {
     ),
     "another name of a unit": Obstacle(
         f"printf '{GEM}Alias=sidekiq.service\\n' >/lib/systemd/system/jobs.service; systemctl daemon-reload; systemctl enable -q jobs",
-        ["it is a link to /lib/systemd/system/jobs.service", "set another name, or remove it: rm /etc/systemd/system/sidekiq.service"],
+        ["it is a link to ", "lib/systemd/system/jobs.service, by which that unit has this name, too", "set another name, or remove it: rm /etc/systemd/system/sidekiq.service"],
         remedy="rm /etc/systemd/system/sidekiq.service; systemctl disable -q jobs; rm /lib/systemd/system/jobs.service; systemctl daemon-reload",
     ),
     "a transient unit": Obstacle(
