@@ -9,7 +9,7 @@ import time
 import pytest
 from conftest import UNIT, Host
 from figures import OURS, SEED, SEED_UNIT, push_all, record
-from system import NOTIFIES, SUDO, SYSTEMCTL
+from system import NOTIFIES, SUDO, SYSTEMCTL, SYSTEMD
 
 pytestmark = pytest.mark.long
 
@@ -100,7 +100,7 @@ def test_a_quoted_prefix_makes_no_command_roots(host: Host) -> None:
     by_hand = host.out("cat /root/victim 2>/dev/null; true")
     host.sh("systemctl stop control; rm -f /root/victim /run/systemd/system/control.service; systemctl daemon-reload")
     record('service: ExecStartPre="+/bin/sh"', SEED, got="run as root" if by_hand == "0" else "unharmed")
-    assert by_hand == "0", "the attack is none"
+    assert by_hand == "0" or SYSTEMD < 231, "the attack is none"  # which is the first that knows +
     result = host.converge(directives={"Service": {"ExecStartPre": command}})
     assert result.get("failed") and '"directives"' in result["msg"], result
     record('service: ExecStartPre="+/bin/sh"', OURS, got="refused")
