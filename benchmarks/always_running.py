@@ -69,6 +69,7 @@ def outage_table(data: Figures) -> str:
 
 JOBS = {
     "twenty restarts": "20 restarts by the deploy user, every thread at work",
+    "RuntimeMaxSec": "restarts as `RuntimeMaxSec` ends, every thread at work",
     "children of jobs": "restart, while jobs wait for child processes",
     "watchdog": "the watchdog ends a process whose lock a job holds",
     "reboot with jobs": "reboot of the host, every thread at work",
