@@ -15,12 +15,12 @@ const backups = "/var/lib/curationexperts.sidekiq/backup"
 
 // BackupDir is where the files of this service are kept, each time in a
 // directory of its own.
-func (s Service) BackupDir() string { return path.Join(backups, s.Name) }
+func (s *Service) BackupDir() string { return path.Join(backups, s.Name) }
 
 // KeepReplaced has the wanted state hold a copy of each file that the plan
 // changes or removes. The copies come first, so that they are there before the
 // first change. dir is where they are, or "" where there is nothing to keep.
-func (s Service) KeepReplaced(want converge.State, plan converge.Plan, now time.Time) (more converge.State, dir string) {
+func (s *Service) KeepReplaced(want converge.State, plan converge.Plan, now time.Time) (more converge.State, dir string) {
 	if !s.Backup {
 		return want, ""
 	}

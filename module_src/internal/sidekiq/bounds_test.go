@@ -43,14 +43,14 @@ func TestWhatTheDeployUserWritesIsReadInBoundedTime(t *testing.T) {
 			if len(text) > mb {
 				t.Errorf("%s: %d bytes", name, len(text))
 			}
-			w := wanting{Service: s}
+			w := wanting{Service: *s}
 			w.environmentFile("/env", file)
 			if len(w.warnings) > 20 {
 				t.Errorf("%s: %d warnings", name, len(w.warnings))
 			}
 		})
 		within(t, "as a unit: "+name, func() {
-			(&wanting{Service: s}).sameApplication(file)
+			(&wanting{Service: *s}).sameApplication(file)
 		})
 	}
 }

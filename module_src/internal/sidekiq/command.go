@@ -41,7 +41,7 @@ func (p *parser) commandLine(option string) []string {
 }
 
 // words are the command line of the service's main process.
-func (s Service) words() []string {
+func (s *Service) words() []string {
 	if s.LoginShell && s.ExecStart == nil {
 		// With exec, the main process is Sidekiq and not a shell, which signals
 		// do not get through: sidekiq/sidekiq#4401.
@@ -65,7 +65,7 @@ func (s Service) words() []string {
 
 // sidekiqWords are the words of Sidekiq's own command line. Sidekiq 6 no longer
 // has -L, -d and -P.
-func (s Service) sidekiqWords() []string {
+func (s *Service) sidekiqWords() []string {
 	words := []string{s.Bundle, "exec", "sidekiq", "-e", s.AppEnv}
 	if s.ConfigFile != "" {
 		words = append(words, "-C", s.ConfigFile)
@@ -81,7 +81,7 @@ func (s Service) sidekiqWords() []string {
 
 // runsSidekiq reports whether the command line starts Sidekiq's own program,
 // which tells systemd when it is up. Other launchers may not tell.
-func (s Service) runsSidekiq() bool {
+func (s *Service) runsSidekiq() bool {
 	if s.ExecStart == nil {
 		return true
 	}

@@ -17,7 +17,7 @@ import (
 func ownConfigs() []string { return []string{"config/sidekiq.yml", "config/sidekiq.yml.erb"} }
 
 // configFiles are where Sidekiq finds its configuration.
-func (s Service) configFiles() []string {
+func (s *Service) configFiles() []string {
 	own := []string{s.inDir(ownConfigs()[0]), s.inDir(ownConfigs()[1])}
 	if s.ExecStart == nil && s.ConfigGiven {
 		return []string{s.inDir(s.ConfigFile)}
@@ -94,7 +94,7 @@ func (w *wanting) timeout() int {
 }
 
 // env is the environment that Sidekiq runs in.
-func (s Service) env() string {
+func (s *Service) env() string {
 	if name, ok := flagValue(s.ExecStart, "-e", "--environment"); ok {
 		return name
 	}

@@ -23,7 +23,7 @@ func (e *ConflictError) Error() string { return strings.Join(e.Reasons, "; ") }
 // Conflicts says what on the host stands in the way of the service. The error
 // names each path and what can be done about it. The warnings are about what
 // has an effect in addition to the service's own files.
-func (s Service) Conflicts(want, have converge.State) (warnings []string, err error) {
+func (s *Service) Conflicts(want, have converge.State) (warnings []string, err error) {
 	var wrong []string
 	for _, f := range have.Files {
 		if f.Kind == converge.ProgramFile {
@@ -52,7 +52,7 @@ func (s Service) Conflicts(want, have converge.State) (warnings []string, err er
 }
 
 // taken says why a file at one of our paths is not ours to write, or nil.
-func (s Service) taken(f converge.File, option string, want converge.State) error {
+func (s *Service) taken(f converge.File, option string, want converge.State) error {
 	verb := "write"
 	if s.State == Absent {
 		verb = "remove"
@@ -84,7 +84,7 @@ func (s Service) taken(f converge.File, option string, want converge.State) erro
 }
 
 // originOf says who wrote a file at one of our paths, and for which project.
-func (s Service) originOf(f converge.File) (project string, origin Origin) {
+func (s *Service) originOf(f converge.File) (project string, origin Origin) {
 	project, origin = OriginOf(f.Content)
 	if origin == Foreign && f.Path == s.SudoersFile {
 		if _, ok := s.readOldRules(f.Content); ok {
@@ -96,14 +96,14 @@ func (s Service) originOf(f converge.File) (project string, origin Origin) {
 
 // isOf reports whether a file of project belongs to this service. A file that
 // was written before the project had a name is recognised by its directory.
-func (s Service) isOf(project string) bool {
+func (s *Service) isOf(project string) bool {
 	return project == s.Project || s.Dir != "" && (project == s.Dir || project == projectOf(s.Dir))
 }
 
 // checkFragment says why the manager uses something other than our unit file,
 // or nil. Where the manager has not yet read the files again, the files on disk
 // decide; see refuseIfOverridden.
-func (s Service) checkFragment(u converge.Unit, ourTemplate bool) error {
+func (s *Service) checkFragment(u converge.Unit, ourTemplate bool) error {
 	if u.Reload && s.State != Absent {
 		return nil
 	}
@@ -136,7 +136,7 @@ func (s Service) checkFragment(u converge.Unit, ourTemplate bool) error {
 // file than its own is somebody else's, or nil. A file of the instance's own
 // name in a directory that takes precedence is found on disk; see
 // refuseIfOverridden.
-func (s Service) checkInstance(u converge.Unit, file string, ourTemplate bool) error {
+func (s *Service) checkInstance(u converge.Unit, file string, ourTemplate bool) error {
 	if s.Replace || s.State == Absent || ourTemplate && systemd.SamePath(u.Fragment, s.TemplatePath()) {
 		return nil
 	}
@@ -145,7 +145,7 @@ func (s Service) checkInstance(u converge.Unit, file string, ourTemplate bool) e
 }
 
 // units are those of the service and of its processes.
-func (s Service) units(have converge.State) []converge.Unit {
+func (s *Service) units(have converge.State) []converge.Unit {
 	return slices.DeleteFunc(slices.Clone(have.Units), func(u converge.Unit) bool {
 		return u.Name != s.Unit() && !strings.HasPrefix(u.Name, s.Name+"@")
 	})
@@ -154,7 +154,7 @@ func (s Service) units(have converge.State) []converge.Unit {
 // foreignDropIns warns of drop-ins that change the service and are not ours.
 // They may be for one process, for all of them, or for every service whose name
 // starts alike. Several processes have most of them in common.
-func (s Service) foreignDropIns(have converge.State) []string {
+func (s *Service) foreignDropIns(have converge.State) []string {
 	if s.State == Absent {
 		return nil
 	}

@@ -22,7 +22,7 @@ import (
 // adopts says why a unit of somebody else's that runs Sidekiq must not be taken
 // over without consent, or nil. was is the file that is there, and want the
 // state that is wanted.
-func (s Service) adopts(was converge.File, want converge.State) error {
+func (s *Service) adopts(was converge.File, want converge.State) error {
 	unit := path.Base(was.Path)
 	theirs, ours := ReadUnit(unit, was.Content), ReadUnit(s.processFile(unit, want))
 	if dir := directoryIn(theirs.Options); dir != "" && dir != s.Dir {
@@ -42,7 +42,7 @@ func (s Service) adopts(was converge.File, want converge.State) error {
 
 // processFile is the unit and the file that are to run Sidekiq in the place of
 // the file of that name: an umbrella stands for its first process.
-func (s Service) processFile(name string, want converge.State) (unit, content string) {
+func (s *Service) processFile(name string, want converge.State) (unit, content string) {
 	for _, f := range want.Files {
 		if f.Kind == converge.UnitFile && f.Exists && (path.Base(f.Path) == name && s.Instances == nil || s.Instances != nil && strings.Contains(path.Base(f.Path), "@")) {
 			return path.Base(f.Path), f.Content

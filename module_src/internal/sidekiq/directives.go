@@ -201,7 +201,7 @@ func openedByRoot(s string) error {
 }
 
 // supplementary are the groups that directives add to the service's own group.
-func (s Service) supplementary() []string {
+func (s *Service) supplementary() []string {
 	var groups []string
 	for _, own := range s.owns() {
 		for _, d := range own.Directives {

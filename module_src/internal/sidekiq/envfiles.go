@@ -103,7 +103,7 @@ func (w *wanting) railsEnvironment() {
 
 // railsFiles are the files by which it is known which environments a Rails
 // application has.
-func (s Service) railsFiles() []string {
+func (s *Service) railsFiles() []string {
 	if s.Dir == "" {
 		return nil
 	}
@@ -115,7 +115,7 @@ func (s Service) railsFiles() []string {
 }
 
 // environmentPaths are the paths of the service's environment files.
-func (s Service) environmentPaths() []string {
+func (s *Service) environmentPaths() []string {
 	var paths []string
 	for _, own := range s.owns() {
 		for _, f := range own.EnvFiles {

@@ -19,7 +19,7 @@ import (
 //
 // Only what ended the process decides: an exception or, without one, the last
 // lines. What the process had survived before does not count.
-func (s Service) Explain(f Facts, left converge.Traces, p converge.Process) string {
+func (s *Service) Explain(f Facts, left converge.Traces, p converge.Process) string {
 	if p.Behind != 0 {
 		return "" // which says it all
 	}
@@ -62,7 +62,7 @@ func mayTell(p converge.Process, sign string) bool {
 }
 
 // sign finds, in the log, the sign of what ended the process.
-func (s Service) sign(log []string) (name, means string) {
+func (s *Service) sign(log []string) (name, means string) {
 	g := newGrammar()
 	log, _ = g.split(log)
 	if list := g.decisive(log); list != nil {
@@ -155,7 +155,7 @@ func hasAny(text string, parts ...string) bool {
 }
 
 // advice adapts the advice in a sentence to the options that are set.
-func (s Service) advice(means string) string {
+func (s *Service) advice(means string) string {
 	hardening := "hardening or directives"
 	if s.Hardening == "none" {
 		hardening = "directives, or the host,"
@@ -171,7 +171,7 @@ func (s Service) advice(means string) string {
 }
 
 // rubyAdvice says how the service can use the Ruby that its user has.
-func (s Service) rubyAdvice() string {
+func (s *Service) rubyAdvice() string {
 	switch {
 	case s.ExecStart != nil:
 		return "see exec_start, and what it finds in PATH"
@@ -183,7 +183,7 @@ func (s Service) rubyAdvice() string {
 	return "with rbenv, rvm or asdf set login_shell: true"
 }
 
-func (s Service) bundleAdvice() string {
+func (s *Service) bundleAdvice() string {
 	if s.ExecStart != nil || s.LoginShell {
 		return s.rubyAdvice()
 	}
@@ -192,7 +192,7 @@ func (s Service) bundleAdvice() string {
 
 // startFailure says what an exit status of systemd's own means for the
 // options: systemd.exec(5), "Process Exit Codes".
-func (s Service) startFailure(f Facts, left converge.Traces, status int) string {
+func (s *Service) startFailure(f Facts, left converge.Traces, status int) string {
 	by := func(names ...string) string { return setBy(left.DropIns, names...) }
 	switch status {
 	case 200:
@@ -214,7 +214,7 @@ func (s Service) startFailure(f Facts, left converge.Traces, status int) string 
 	return ""
 }
 
-func (s Service) exampleOption() string {
+func (s *Service) exampleOption() string {
 	if s.ExecStart != nil {
 		return "exec_start"
 	}
@@ -223,7 +223,7 @@ func (s Service) exampleOption() string {
 
 // execFailure says why systemd could not run the program, in the words of
 // execve(2).
-func (s Service) execFailure(f Facts, log []string) string {
+func (s *Service) execFailure(f Facts, log []string) string {
 	said := func(words string) bool {
 		return slices.ContainsFunc(log, func(line string) bool {
 			return strings.Contains(line, words) && hasAny(line, "Failed to execute", "Failed at step EXEC", "Unable to locate executable", "Failed to spawn")
@@ -250,7 +250,7 @@ func (s Service) execFailure(f Facts, log []string) string {
 }
 
 // failureOf reads the Result of a unit: org.freedesktop.systemd1(5).
-func (s Service) failureOf(left converge.Traces, p converge.Process) string {
+func (s *Service) failureOf(left converge.Traces, p converge.Process) string {
 	if isUp(p) && p.Type != "notify" {
 		return "its boot takes longer than start_timeout, or it is no Sidekiq: it runs, but its process title does not say how busy it is"
 	}
@@ -315,7 +315,7 @@ const (
 
 // outOfMemory distinguishes the unit's own limit from the host's memory by the
 // words of the kernel (mm/oom_kill.c) and of systemd-oomd.
-func (s Service) outOfMemory(log []string) string {
+func (s *Service) outOfMemory(log []string) string {
 	said := func(words ...string) bool {
 		return slices.ContainsFunc(log, func(line string) bool { return hasAny(line, words...) })
 	}
@@ -334,7 +334,7 @@ func (s Service) outOfMemory(log []string) string {
 	return "the host's memory is used up"
 }
 
-func (s Service) limitsMemory() bool {
+func (s *Service) limitsMemory() bool {
 	return slices.ContainsFunc(s.Directives, func(d Directive) bool { return hasAny(d.Name, "MemoryMax", "MemoryLimit", "MemoryHigh") })
 }
 

@@ -112,11 +112,11 @@ func TestDropInsAndConditionsAreNamed(t *testing.T) {
 		{Path: "/etc/systemd/system/sidekiq.service.d/dir.conf", Content: "[Service]\nWorkingDirectory=/none\n"},
 		{Path: "/etc/systemd/system/sidekiq.service.d/nice.conf", Content: "[Service]\nNice=5\n[Unit]\nConditionPathExists=/none\n"},
 	}
-	got := Service{}.Explain(Facts{}, converge.Traces{DropIns: dropIns}, converge.Process{ExitCode: systemd.Exited, ExitStatus: 200})
+	got := (&Service{}).Explain(Facts{}, converge.Traces{DropIns: dropIns}, converge.Process{ExitCode: systemd.Exited, ExitStatus: 200})
 	if !strings.Contains(got, "dir.conf") || strings.Contains(got, "nice.conf") {
 		t.Errorf("of a directory: %q", got)
 	}
-	got = Service{}.Explain(Facts{}, converge.Traces{DropIns: dropIns, Unmet: []string{"ConditionPathExists=/none"}}, converge.Process{})
+	got = (&Service{}).Explain(Facts{}, converge.Traces{DropIns: dropIns, Unmet: []string{"ConditionPathExists=/none"}}, converge.Process{})
 	if !strings.Contains(got, "ConditionPathExists=/none is not met") || !strings.Contains(got, "nice.conf") {
 		t.Errorf("of a condition: %q", got)
 	}

@@ -240,7 +240,7 @@ type RootFile struct {
 
 // Questions says what [Service.Want] must know about the host. Facts that
 // answer the questions of another service are of no use to this one.
-func (s Service) Questions() Questions {
+func (s *Service) Questions() Questions {
 	q := Questions{Paths: s.Paths(), Template: s.TemplatePath(), SudoersFile: s.SudoersFile}
 	q.Overridden = s.overridden()
 	if s.State == Absent {
@@ -287,7 +287,7 @@ func (s Service) Questions() Questions {
 }
 
 // logs are the log files of the units that run Sidekiq.
-func (s Service) logs() map[string]string {
+func (s *Service) logs() map[string]string {
 	logs := map[string]string{}
 	add := func(unit string, own Service) {
 		if own.LogFile != "" {
@@ -295,7 +295,7 @@ func (s Service) logs() map[string]string {
 		}
 	}
 	if !s.several() {
-		add(s.Unit(), s)
+		add(s.Unit(), *s)
 	}
 	for _, i := range s.Instances {
 		add(s.Instance(i.Name), i.Own)
@@ -304,7 +304,7 @@ func (s Service) logs() map[string]string {
 }
 
 // inDir makes name absolute as the service will see it.
-func (s Service) inDir(name string) string {
+func (s *Service) inDir(name string) string {
 	if path.IsAbs(name) {
 		return path.Clean(name)
 	}

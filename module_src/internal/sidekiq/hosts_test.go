@@ -19,13 +19,13 @@ func parse(options string) (Service, error) {
 	return Parse(r)
 }
 
-func mustParse(t *testing.T, options string) Service {
+func mustParse(t *testing.T, options string) *Service {
 	t.Helper()
 	s, err := parse(options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return &s
 }
 
 // debian12 is a host on which the application is deployed, as it is on most.

@@ -16,7 +16,7 @@ import (
 
 // behindAdvice says what comes of a Sidekiq that a launcher has started as a
 // process of its own, and what to write in the launcher's place.
-func (s Service) behindAdvice() string {
+func (s *Service) behindAdvice() string {
 	text := "each stop or restart would kill Sidekiq with all its running jobs. Have Sidekiq itself as the main process: "
 	switch command := withoutLauncher(s.ExecStart); {
 	case command != "":
@@ -95,7 +95,7 @@ func ownCommand(words []string) bool {
 // another main process by the very command that it was started with. A restart
 // would bring nothing better, and the signal that quiets would reach the wrong
 // process. Nothing has been changed by then.
-func (s Service) CheckLaunchers(plan converge.Plan, want, have converge.State) error {
+func (s *Service) CheckLaunchers(plan converge.Plan, want, have converge.State) error {
 	for _, step := range plan.Steps {
 		run, ok := step.(converge.RunUnit)
 		if !ok || run.Was.Process.Behind == 0 || !run.Proof.NotBehind {

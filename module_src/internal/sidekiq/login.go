@@ -26,7 +26,7 @@ type Login struct {
 // Logins are what is worth asking before a plan is applied: where a login shell
 // is to find Bundler, and the command is new or changes. Otherwise the shell has
 // found it before.
-func (s Service) Logins(plan converge.Plan) []Login {
+func (s *Service) Logins(plan converge.Plan) []Login {
 	var logins []Login
 	for _, own := range s.owns() {
 		if !own.LoginShell || own.ExecStart != nil || s.State == Absent {

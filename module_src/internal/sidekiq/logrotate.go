@@ -17,7 +17,7 @@ const logrotateDir = "/etc/logrotate.d"
 func LogrotateFiles() (file, dir string) { return "/etc/logrotate.conf", logrotateDir }
 
 // logrotatePath is the file with the rule for the service's log files.
-func (s Service) logrotatePath() string { return path.Join(logrotateDir, s.Name) }
+func (s *Service) logrotatePath() string { return path.Join(logrotateDir, s.Name) }
 
 // rotates checks what can be rotated: logrotate's files know patterns and quotes,
 // but no way to write every name.
@@ -34,7 +34,7 @@ func (p *parser) rotates(s Service) {
 }
 
 // logFiles are the service's log files, each once.
-func (s Service) logFiles() []string {
+func (s *Service) logFiles() []string {
 	var files []string
 	logs := s.logs()
 	for _, unit := range sortedKeys(logs) {

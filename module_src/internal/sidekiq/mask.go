@@ -45,7 +45,7 @@ const (
 
 // Mask hides the variables of the options, of the environment files and of the
 // unit files that are replaced. More can be added as it becomes known.
-func (s Service) Mask() *Mask {
+func (s *Service) Mask() *Mask {
 	m := &Mask{hidden: map[string]bool{}, room: maxValues}
 	for _, own := range s.owns() {
 		m.public = appendNew(m.public, own.public()...)
@@ -54,7 +54,7 @@ func (s Service) Mask() *Mask {
 	if s.Dir != "" {
 		m.tree = strings.TrimSuffix(s.Dir, "/current")
 	}
-	for _, own := range append(s.owns(), s) {
+	for _, own := range append(s.owns(), *s) {
 		for _, v := range own.Env {
 			m.value(v.Value)
 		}
@@ -63,7 +63,7 @@ func (s Service) Mask() *Mask {
 }
 
 // public are the values of all options but env.
-func (s Service) public() []string {
+func (s *Service) public() []string {
 	words := []string{
 		s.Name, s.Project, string(s.State), s.Dir, s.User, s.Group, s.Umask, s.AppEnv, s.ConfigFile, s.Bundle, s.Type, s.Restart, s.LogFile,
 		s.RedisUnit, s.Hardening, s.SudoersFile, s.UnitDir, s.Unit(), s.UnitPath(), s.TemplatePath(),

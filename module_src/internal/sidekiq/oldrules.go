@@ -32,7 +32,7 @@ type oldRules struct {
 
 // readOldRules reads a sudoers file; ok says that it holds such rules for this
 // service and nothing else.
-func (s Service) readOldRules(content string) (rules oldRules, ok bool) {
+func (s *Service) readOldRules(content string) (rules oldRules, ok bool) {
 	content = strings.ReplaceAll(content, "\\\n", " ")
 	for line := range strings.Lines(content) {
 		line = strings.TrimSpace(line)
@@ -62,7 +62,7 @@ func (s Service) readOldRules(content string) (rules oldRules, ok bool) {
 func numbered(line string) bool { return len(line) > 1 && isDigit(rune(line[1])) }
 
 // oldVerb is what a command is called in sudo_commands.
-func (s Service) oldVerb(command string) (verb string, ok bool) {
+func (s *Service) oldVerb(command string) (verb string, ok bool) {
 	m := oldCommand.FindStringSubmatch(command)
 	if m == nil || m[2] != s.Name && m[2] != s.Unit() {
 		return "", false
@@ -75,7 +75,7 @@ func (s Service) oldVerb(command string) (verb string, ok bool) {
 
 // lostRights warns of what a sudoers file of the old role grants and ours will
 // not.
-func (s Service) lostRights(have converge.State) []string {
+func (s *Service) lostRights(have converge.State) []string {
 	f, ok := have.File(s.SudoersFile)
 	if !ok || !f.Exists || s.State == Absent {
 		return nil
@@ -104,7 +104,7 @@ func (s Service) lostRights(have converge.State) []string {
 }
 
 // keepRights says by which options a user keeps the verbs.
-func (s Service) keepRights(user string, verbs []string) string {
+func (s *Service) keepRights(user string, verbs []string) string {
 	switch {
 	case !s.Sudo:
 		return "set sudo: true"

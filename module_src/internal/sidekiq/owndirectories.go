@@ -37,7 +37,7 @@ func ownDirectory(name, value string) error {
 }
 
 // ownDirectories are the directories that systemd gives to the service's user.
-func (s Service) ownDirectories() []string {
+func (s *Service) ownDirectories() []string {
 	var dirs []string
 	for _, own := range s.owns() {
 		for _, d := range own.Directives {

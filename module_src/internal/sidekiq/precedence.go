@@ -14,7 +14,7 @@ import (
 
 // overriding are the paths at which files would take precedence over the service's
 // own unit files.
-func (s Service) overriding() []string {
+func (s *Service) overriding() []string {
 	var paths []string
 	for _, dir := range systemd.LoadPath() {
 		if systemd.Precedence(dir) < systemd.Precedence(s.UnitDir) {
@@ -28,7 +28,7 @@ func (s Service) overriding() []string {
 }
 
 // overridden are the paths at which the service's own unit files hide others.
-func (s Service) overridden() []string {
+func (s *Service) overridden() []string {
 	var paths []string
 	for _, dir := range systemd.LoadPath() {
 		if systemd.Precedence(dir) > systemd.Precedence(s.UnitDir) {
@@ -122,7 +122,7 @@ func masked(name, verb string) string {
 // removed, because their file system is mounted read-only or their directory
 // does not exist, and what to do about it. The error is an [*UnmetError] where the only
 // thing wrong is that a directory has yet to be made.
-func (s Service) CheckWritable(p converge.Plan, f Facts) error {
+func (s *Service) CheckWritable(p converge.Plan, f Facts) error {
 	var unmet []string
 	for _, step := range p.FileSteps() {
 		file := step.Want.Path

@@ -33,17 +33,17 @@ type Instance struct {
 }
 
 // several reports whether the service is an umbrella over processes.
-func (s Service) several() bool { return len(s.Instances) > 0 }
+func (s *Service) several() bool { return len(s.Instances) > 0 }
 
 // Instance is the unit of the process of that name.
-func (s Service) Instance(name string) string { return s.Name + "@" + name + ".service" }
+func (s *Service) Instance(name string) string { return s.Name + "@" + name + ".service" }
 
 // InstancePath is where that unit's file is.
-func (s Service) InstancePath(name string) string { return path.Join(s.UnitDir, s.Instance(name)) }
+func (s *Service) InstancePath(name string) string { return path.Join(s.UnitDir, s.Instance(name)) }
 
 // instances are the units of all processes, or none where there is only one,
 // which then is the service itself.
-func (s Service) instances() []string {
+func (s *Service) instances() []string {
 	var units []string
 	for _, i := range s.Instances {
 		units = append(units, s.Instance(i.Name))
@@ -52,9 +52,9 @@ func (s Service) instances() []string {
 }
 
 // owns are the service as each of its processes has it.
-func (s Service) owns() []Service {
+func (s *Service) owns() []Service {
 	if !s.several() {
-		return []Service{s}
+		return []Service{*s}
 	}
 	var owns []Service
 	for _, i := range s.Instances {
@@ -66,13 +66,13 @@ func (s Service) owns() []Service {
 // Template is the name of the file from which systemd makes units of that kind
 // where they have none of their own. The first release of this collection wrote
 // one for its processes; now it is adopted and removed.
-func (s Service) Template() string { return s.Name + "@.service" }
+func (s *Service) Template() string { return s.Name + "@.service" }
 
 // TemplatePath is where that file was.
-func (s Service) TemplatePath() string { return path.Join(s.UnitDir, s.Template()) }
+func (s *Service) TemplatePath() string { return path.Join(s.UnitDir, s.Template()) }
 
 // Paths are the paths of all files that a run may write.
-func (s Service) Paths() []string {
+func (s *Service) Paths() []string {
 	paths := []string{s.UnitPath(), s.TemplatePath(), secretPath(s.Name, "")}
 	for _, i := range s.Instances {
 		paths = append(paths, s.InstancePath(i.Name), secretPath(s.Name, i.Name))
@@ -195,7 +195,7 @@ func (w *wanting) bound(u systemd.File, own Service) systemd.File {
 // with which systemd takes a program for started before it is up. It runs as
 // the service's user. What a program of the user's own shows in its title is
 // not known, so that is waited for as long as the proof does.
-func (s Service) untilUp() []string {
+func (s *Service) untilUp() []string {
 	const up, gone = `grep -qs "busy]" "/proc/$MAINPID/cmdline"`, `test -d "/proc/$MAINPID" || exit 1`
 	script := fmt.Sprintf("until %s; do %s; sleep 0.2; done", up, gone)
 	if s.ExecStart != nil {

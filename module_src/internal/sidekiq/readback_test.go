@@ -111,7 +111,7 @@ func TestOptionsOfForeignUnitsAreATask(t *testing.T) {
 		}
 		// A unit of ours that is written from them says the same again.
 		delete(options, "name")
-		file, err := wantedUnit(s, on(257))
+		file, err := wantedUnit(&s, on(257))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -126,7 +126,7 @@ func TestOptionsOfForeignUnitsAreATask(t *testing.T) {
 }
 
 // wantedUnit is the first unit file that a service wants.
-func wantedUnit(s Service, f Facts) (string, error) {
+func wantedUnit(s *Service, f Facts) (string, error) {
 	files, err := wantedFiles(s, f)
 	if err != nil {
 		return "", err
@@ -135,7 +135,7 @@ func wantedUnit(s Service, f Facts) (string, error) {
 }
 
 // wantedFiles are the files that a service wants, without the sudoers file.
-func wantedFiles(s Service, f Facts) ([]converge.File, error) {
+func wantedFiles(s *Service, f Facts) ([]converge.File, error) {
 	want, _, err := s.Want(f)
 	var unmet *UnmetError
 	if err != nil && !errors.As(err, &unmet) {
@@ -145,7 +145,7 @@ func wantedFiles(s Service, f Facts) ([]converge.File, error) {
 }
 
 // reported is the report on a host that has these files.
-func reported(s Service, files []converge.File) Report {
+func reported(s *Service, files []converge.File) Report {
 	found := Report{Service: UnitReport{Unit: converge.Unit{Name: s.Unit()}}, UnitFiles: []string{s.UnitPath()}}
 	content := map[string]string{}
 	for _, f := range files {
@@ -165,7 +165,7 @@ func reported(s Service, files []converge.File) Report {
 
 // checkReadBack shows that the options read from units of ours write the same
 // units, and the same files of secrets.
-func checkReadBack(t *testing.T, way string, s Service, f Facts) {
+func checkReadBack(t *testing.T, way string, s *Service, f Facts) {
 	t.Helper()
 	files, err := wantedFiles(s, f)
 	if err != nil {
@@ -179,7 +179,7 @@ func checkReadBack(t *testing.T, way string, s Service, f Facts) {
 	if err != nil {
 		t.Fatalf("%s: what was read is refused: %v\n%s\n%s", way, err, text, files[0].Content)
 	}
-	second, err := wantedFiles(again, f)
+	second, err := wantedFiles(&again, f)
 	if err != nil {
 		t.Fatalf("%s: what was read is refused: %v\n%s\n%s", way, err, text, files[0].Content)
 	}
@@ -254,7 +254,7 @@ func FuzzReadBack(f *testing.F) {
 		}
 		for _, way := range slices.Sorted(maps.Keys(ways)) {
 			if s, err := parse(ways[way]); err == nil {
-				checkReadBack(t, way, s, debian12())
+				checkReadBack(t, way, &s, debian12())
 			}
 		}
 	})

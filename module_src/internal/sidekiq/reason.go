@@ -18,7 +18,7 @@ import (
 // defaults. With type auto, how systemd knows that Sidekiq is up
 // changes at the first deploy, and when a later deploy brings another version
 // of Sidekiq. So does the signal that makes it quiet.
-func (s Service) Reason(f Facts, was, want converge.File) string {
+func (s *Service) Reason(f Facts, was, want converge.File) string {
 	var reasons []string
 	for _, why := range []string{s.reasonOfItself(f, was, want), takenAway(was, want)} {
 		if why != "" {
@@ -84,7 +84,7 @@ func valueWas(v any) string {
 	return " (was of " + strings.Join(slices.Compact(names), ", ") + ")"
 }
 
-func (s Service) reasonOfItself(f Facts, was, want converge.File) string {
+func (s *Service) reasonOfItself(f Facts, was, want converge.File) string {
 	if why := s.reasonOfType(f, directiveIn(was.Content, "Type"), directiveIn(want.Content, "Type")); why != "" {
 		return why
 	}
@@ -96,7 +96,7 @@ func (s Service) reasonOfItself(f Facts, was, want converge.File) string {
 	return fmt.Sprintf("it is told to be quiet by %s now, which Sidekiq %s knows", QuietSignal(version), version)
 }
 
-func (s Service) reasonOfType(f Facts, before, after string) string {
+func (s *Service) reasonOfType(f Facts, before, after string) string {
 	if s.Type != "auto" || before == "" || before == after || before == "oneshot" { // which was that of several processes
 		return ""
 	}

@@ -30,7 +30,7 @@ func TestAChangeOfTypeHasAReason(t *testing.T) {
 		file := func(kind string) converge.File {
 			return converge.File{Exists: true, Content: "[Service]\nType=" + kind + "\n"}
 		}
-		got := Service{Type: test.option}.Reason(test.facts, file(test.was), file(test.want))
+		got := (&Service{Type: test.option}).Reason(test.facts, file(test.was), file(test.want))
 		if got != test.reason {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.reason)
 		}
@@ -49,7 +49,7 @@ func TestAChangeOfTheQuietSignalHasAReason(t *testing.T) {
 			return converge.File{Exists: true, Content: "[Service]\nType=simple\nExecReload=" + reload + "\n"}
 		}
 		f := Facts{Deployed: true, Lock: Text{Found: true, Content: "    sidekiq (" + test.version + ")\n"}}
-		if got := (Service{Type: "auto"}).Reason(f, file(test.was), file(test.want)); got != test.reason {
+		if got := (&Service{Type: "auto"}).Reason(f, file(test.was), file(test.want)); got != test.reason {
 			t.Errorf("%+v: got %q", test, got)
 		}
 	}

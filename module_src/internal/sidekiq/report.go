@@ -82,7 +82,7 @@ type UnitReport struct {
 
 // UnitPaths are the paths at which systemd looks for a unit's file, in the
 // order of their precedence.
-func (s Service) UnitPaths(unit string) []string {
+func (s *Service) UnitPaths(unit string) []string {
 	dirs := systemd.LoadPath()
 	paths := make([]string, len(dirs))
 	for i, dir := range dirs {
@@ -97,7 +97,7 @@ func (s Service) UnitPaths(unit string) []string {
 // Started are the names of the instances that the unit file of an umbrella
 // starts; no other unit file starts any. The manager does not help here, since
 // it forgets an instance that is stopped.
-func (s Service) Started(unitFile string) []string {
+func (s *Service) Started(unitFile string) []string {
 	var list []string
 	for l := range systemd.Lines(unitFile) {
 		if l.Name != "ExecStart" {
@@ -114,7 +114,7 @@ func (s Service) Started(unitFile string) []string {
 }
 
 // InstanceOf is the name of the instance whose unit this is.
-func (s Service) InstanceOf(unit string) (name string, ok bool) {
+func (s *Service) InstanceOf(unit string) (name string, ok bool) {
 	name, ok = strings.CutPrefix(unit, s.Name+"@")
 	name, typed := strings.CutSuffix(name, ".service")
 	return name, ok && typed && name != ""
@@ -124,8 +124,8 @@ func (s Service) InstanceOf(unit string) (name string, ok bool) {
 func RedisUnits() []string { return redisUnits() }
 
 // Rivals warns of other people's units that run the same application.
-func (s Service) Rivals(f Facts) []string {
-	w := wanting{Service: s, facts: f}
+func (s *Service) Rivals(f Facts) []string {
+	w := wanting{Service: *s, facts: f}
 	w.facts.OtherUnits = nil
 	for _, u := range f.OtherUnits {
 		if name := path.Base(u.Path); u.User != "" || name != s.Unit() && name != s.Template() {
@@ -162,9 +162,10 @@ func (s Report) RestartReasons(p UnitReport) []string {
 func (s Report) Behind(r Reading) (warnings []string) {
 	command, _ := r.Options["exec_start"].(string)
 	words, _ := shell.Split(command)
+	service := Service{ExecStart: words}
 	for _, p := range s.Processes {
 		if p.Process.Behind != 0 {
-			warnings = append(warnings, p.Name+": "+Service{ExecStart: words}.terms().SayBehind(p.Process))
+			warnings = append(warnings, p.Name+": "+service.terms().SayBehind(p.Process))
 		}
 	}
 	return warnings

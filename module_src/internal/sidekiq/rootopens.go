@@ -154,7 +154,7 @@ type rootFile struct {
 }
 
 // rootFiles are all paths that systemd opens as root for the service.
-func (s Service) rootFiles() []rootFile {
+func (s *Service) rootFiles() []rootFile {
 	var files []rootFile
 	for _, own := range s.owns() {
 		for _, f := range own.ownRootFiles() {
@@ -167,7 +167,7 @@ func (s Service) rootFiles() []rootFile {
 }
 
 // ownRootFiles are those of one process.
-func (s Service) ownRootFiles() []rootFile {
+func (s *Service) ownRootFiles() []rootFile {
 	var files []rootFile
 	env := opening{why: "a link in its place would show the service's user what only root may read", shown: true}
 	for _, f := range s.environmentPaths() {

@@ -91,9 +91,9 @@ func (w *wanting) secretFile(instance string, secrets []Variable) converge.File 
 
 // SecretValues are the values of secret_env, and those that the files on the
 // host held before.
-func (s Service) SecretValues(have converge.State) []string {
+func (s *Service) SecretValues(have converge.State) []string {
 	var values []string
-	for _, own := range append(s.owns(), s) {
+	for _, own := range append(s.owns(), *s) {
 		for _, v := range own.Secrets {
 			values = appendNew(values, v.Value)
 		}

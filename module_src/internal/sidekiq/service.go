@@ -251,7 +251,7 @@ func (p *parser) together(s Service) {
 }
 
 // installs reports whether directives say how the unit is enabled.
-func (s Service) installs() bool {
+func (s *Service) installs() bool {
 	return slices.ContainsFunc(s.Directives, func(d Directive) bool {
 		return d.Section == "Install" && len(d.Values) > 0
 	})
@@ -271,7 +271,7 @@ type Directive struct {
 }
 
 // Unit is the full name of the service's unit.
-func (s Service) Unit() string {
+func (s *Service) Unit() string {
 	if s.instance != "" {
 		return s.Name + "@" + s.instance + ".service"
 	}
@@ -279,7 +279,7 @@ func (s Service) Unit() string {
 }
 
 // UnitPath is where its unit file is.
-func (s Service) UnitPath() string { return path.Join(s.UnitDir, s.Unit()) }
+func (s *Service) UnitPath() string { return path.Join(s.UnitDir, s.Unit()) }
 
 func contains(list []string, s string) bool { return slices.Contains(list, s) }
 

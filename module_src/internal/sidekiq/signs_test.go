@@ -207,7 +207,7 @@ func TestSamplesAreToldByTheirSign(t *testing.T) {
 	seen := map[string]bool{}
 	for _, s := range samples(t) {
 		want := expected(t, s)
-		name, _ := Service{}.sign(s.log)
+		name, _ := (&Service{}).sign(s.log)
 		seen[name] = true
 		if name != want[0] {
 			t.Errorf("%s: sign %q, want %q", s.file, name, want[0])

@@ -64,7 +64,7 @@ func (w *wanting) othersRules() {
 
 // onlyAbout reports whether every command in a sudoers file is for somebody who
 // manages the service, and names it or has the manager read its files again.
-func (s Service) onlyAbout(content string) bool {
+func (s *Service) onlyAbout(content string) bool {
 	about := false
 	for line := range strings.Lines(strings.ReplaceAll(content, "\\\n", " ")) {
 		line, _, _ = strings.Cut(strings.TrimSpace(line), "#")

@@ -11,7 +11,7 @@ import (
 
 // bundles are the files in which Bundler looks for the names of the
 // application's gems.
-func (s Service) bundles() []Bundle {
+func (s *Service) bundles() []Bundle {
 	for _, v := range s.Env {
 		if v.Name == "BUNDLE_GEMFILE" && v.Value != "" {
 			return []Bundle{bundleOf(s.inDir(v.Value))}
@@ -54,7 +54,7 @@ func (w *wanting) program() {
 
 // isolated reports whether the service has a root directory of its own, which
 // then holds its program.
-func (s Service) isolated() bool {
+func (s *Service) isolated() bool {
 	return slices.ContainsFunc(s.Directives, func(d Directive) bool { return d.Name == "RootDirectory" || d.Name == "RootImage" })
 }
 

@@ -26,8 +26,8 @@ func (e *UnmetError) Error() string { return strings.Join(e.Reasons, "; ") }
 // Want is what the host should have, and what the user should know about it. f
 // has to hold the answers to [Service.Questions]. The error is an [*UnmetError]
 // where nothing else is wrong.
-func (s Service) Want(f Facts) (want converge.State, warnings []string, err error) {
-	w := wanting{Service: s, facts: f}
+func (s *Service) Want(f Facts) (want converge.State, warnings []string, err error) {
+	w := wanting{Service: *s, facts: f}
 	w.packages()
 	w.lookBelow()
 	if s.State == Absent {
@@ -253,10 +253,10 @@ func (w *wanting) proof() converge.Proof {
 
 // window is how long a process that does not show in its title that it is up
 // has to live.
-func (s Service) window() time.Duration { return min(s.StartTimeout, time.Minute) }
+func (s *Service) window() time.Duration { return min(s.StartTimeout, time.Minute) }
 
 // terms are the words that package converge uses in its messages.
-func (s Service) terms() converge.Terms {
+func (s *Service) terms() converge.Terms {
 	return converge.Terms{
 		Timeout:  "start_timeout",
 		NotShown: "its main process does not say in its title how busy it is, as Sidekiq does",

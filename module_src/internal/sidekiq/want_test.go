@@ -68,7 +68,7 @@ func TestAbsentWantsNothingOfTheHost(t *testing.T) {
 		},
 		Units: []converge.Unit{{
 			Name: "sidekiq.service", Enabled: converge.Off, Links: []converge.Link{}, Activity: converge.Down,
-			Proof: converge.Proof{Timeout: 5 * time.Minute, Titled: true, Window: time.Minute, QuietTime: quietTime, NotBehind: true, Terms: Service{}.terms()},
+			Proof: converge.Proof{Timeout: 5 * time.Minute, Titled: true, Window: time.Minute, QuietTime: quietTime, NotBehind: true, Terms: (&Service{}).terms()},
 		}},
 	}
 	if d := cmp.Diff(wanted, got); d != "" || err != nil || warnings != nil {
