@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from conftest import APP, Host, tool, until
+from conftest import APP, SUITE, Host, tool, until
 from figures import Watch, bring_redis_back, hide_redis, now, seconds_until_back
 from system import TYPE
 from test_no_job_lost import Jobs, restart_while_busy
 
 HOST_OPTIONS = ["--app", "rails"]
+pytestmark = pytest.mark.skipif(SUITE not in ("bookworm", "trixie"), reason="the application was made for the Rails of Debian 12 and 13")
 
 SECRET = {"secret_env": {"SECRET_KEY_BASE": "0123456789abcdef" * 8}}
 DATABASE = f"{APP}/shared/db/production.sqlite3"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A real Rails application, as small as one can be that does its jobs by ActiveJob on Sidekiq and has a database. It has to boot under Rails
-# 6.0, 6.1 and 7.2.
+# 6.1 and 7.2, those of bookworm and trixie.
 require "bundler/setup"
 require "rails/all"
 Bundler.require(*Rails.groups)
