@@ -204,7 +204,8 @@ def let_through(host: Host, groups: dict[str, list[str]]) -> dict[str, list[str]
     script = "".join(f"out=$({{ {line}\n}} </dev/null 2>&1); printf '%s\\n%s\\0' $? \"$out\"\n" for line in lines)
     answers = deploy(host, script, timeout=300).split("\0")[:-1]
     assert len(answers) == len(lines)
-    passed = {line for line, answer in zip(lines, answers, strict=True) if not answer.startswith(("1\nsudo", "1\nusage: sudo", "1\nSorry, user"))}
+    refusals = ("1\nsudo", "1\nusage: sudo", "1\nSorry, user", "1\ninvalid option provided\nusage: sudo")
+    passed = {line for line, answer in zip(lines, answers, strict=True) if not answer.startswith(refusals)}
     return {name: [line for line in group if line in passed] for name, group in groups.items()}
 
 
