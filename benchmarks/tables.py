@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """tables.py render: writes every table and figure of the documents that was measured, from what was measured. tables.py check: fails if a
-document is not that. tables.py measure always_running|attacks|faults|ways [SUITE...]: has the tests of one measure anew, and renders.
+document is not that. tables.py measure
+always_running|architectures|attacks|faults|ways [SUITE...]: has the tests of one measure anew, and renders; for architectures, name some of those.
 
 A module of this directory knows one kind of figures: where they are kept, and what is made of them. A document has a place for each block,
 between `<!-- NAME: begin -->` and `<!-- NAME: end -->`.
@@ -65,6 +66,7 @@ def measure(tests: list[str], figures: Path, suites: tuple[str, ...]) -> None:
 
 def main(action: str = "", kind: str = "", *suites: str) -> int:
     import always_running
+    import architectures
     import attacks
     import faults
     import speed
@@ -73,6 +75,7 @@ def main(action: str = "", kind: str = "", *suites: str) -> int:
 
     measures: dict[str, Callable[[tuple[str, ...]], None]] = {
         "always_running": always_running.measure,
+        "architectures": architectures.measure,
         "attacks": attacks.measure,
         "faults": faults.measure,
         "ways": ways.measure,
@@ -84,7 +87,7 @@ def main(action: str = "", kind: str = "", *suites: str) -> int:
         print(__doc__)
         return 2
     documents = Documents()
-    for module in (speed, always_running, attacks, faults, systems, ways):
+    for module in (speed, always_running, architectures, attacks, faults, systems, ways):
         module.render(documents)
     stale = [path for path, text in documents.texts.items() if not path.exists() or path.read_text() != text]
     if action == "render":
