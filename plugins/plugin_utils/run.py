@@ -136,7 +136,13 @@ class CompiledModule(ActionBase):
         command, script = commands.bring(self.cache, digest, "gzip -dc" if can_unpack else "cat", options)
         program = path.read_bytes()
         # The best level takes half a second longer than this one, and saves a thirtieth of the bytes.
-        reply = self._ask(command, script + request + (gzip.compress(program, compresslevel=4) if can_unpack else program))
+        try:
+            reply = self._ask(command, script + request + (gzip.compress(program, compresslevel=4) if can_unpack else program))
+        except AnsibleConnectionFailure as err:
+            if "could not be sent" not in str(err):
+                raise
+            # As with ssh's -n, which closes its standard input. Where there is no connection any more, the transfer tells of that.
+            raise NotThisWay(f"nothing arrives on standard input: {end_of(str(err))}") from None
         word, why = reply["words"]
         if word == commands.CANNOT:
             raise NotThisWay(f"cannot {why.strip()}")
@@ -205,7 +211,7 @@ class CompiledModule(ActionBase):
     def _transfer_without_terminal(self) -> None:
         """Has files transferred where the configuration of ssh forces a terminal on every command: sftp and scp would wait for ever."""
         if self._connection.transport == "ssh":
-            self._connection.set_option("ssh_args", f"-o RequestTTY=no {self._connection.get_option('ssh_args')}")
+            self._connection.set_option("ssh_args", f"-o RequestTTY=no {self._connection.get_option('ssh_args') or ''}")
 
     def _run_transferred(self, binaries: Binaries, request: bytes, forget: str) -> dict[str, Any]:
         """Runs the program from Ansible's temporary directory."""

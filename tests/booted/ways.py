@@ -29,7 +29,8 @@ TRANSFER = {"sidekiq_service_fast": False}
 # Puts back what the ways change. It is run by the login shell of root, whichever that is.
 AS_BEFORE = (
     f"umount {CACHE} >/dev/null; rm -rf {CACHE} /etc/sudoers.d/zz-test /etc/doas.conf /root/.ssh/rc; usermod -s /bin/bash root; "
-    "usermod -s /bin/bash admin; cp /etc/skel/.bashrc /root/.bashrc; cp /etc/skel/.bashrc /home/admin/.bashrc; sudo -k"
+    "usermod -s /bin/bash admin; cp /etc/skel/.bashrc /root/.bashrc; cp /etc/skel/.bashrc /home/admin/.bashrc; sudo -k; "
+    "sed -i 's/^#Subsystem/Subsystem/' /etc/ssh/sshd_config; systemctl reload ssh"
 )
 
 
@@ -44,6 +45,7 @@ def login(user: str, shell: str) -> str:
 NO_PASSWORD_FOR_SUDO = sudoers("admin ALL=(ALL) NOPASSWD: ALL")
 # Printed by every shell that bash is for a command over ssh, and without the end of a line.
 NOISE = r"printf 'printf \"\\033]0;title\\007\"\nprintf noise >&2\n' >/root/.noise; cat /root/.bashrc >>/root/.noise; mv /root/.noise /root/.bashrc"
+NO_SFTP = "sed -i 's/^Subsystem/#Subsystem/' /etc/ssh/sshd_config; systemctl reload ssh"
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,10 @@ class Way:
 
 TTY = "standard input is a terminal"
 UNKNOWN = "is not known to pass standard input"
+NO_INPUT = "nothing arrives on standard input"
 DOAS = {"ansible_become_method": "community.general.doas"}
+SU = {**WITH_PASSWORD, "ansible_become_method": "su", "ansible_become_password": "secret"}
+SECRET = "echo root:secret | chpasswd"
 
 WAYS = [
     Way("connection", "ssh", "fast"),
@@ -74,6 +79,12 @@ WAYS = [
     Way("connection", "ssh with `RequestTTY=force`, for its sftp, too", "transfer", TTY, hangs=True, quick=True,
         variables={"ansible_ssh_args": "-o ControlMaster=auto -o ControlPersist=60s -o RequestTTY=force"}),
     Way("connection", "ssh with `-tt`, sudo and a password", "transfer", TTY, variables={**WITH_PASSWORD, "ansible_ssh_extra_args": "-tt"}),
+    Way("connection", "ssh with `-n` in `ansible_ssh_extra_args`", "transfer", NO_INPUT, variables={"ansible_ssh_extra_args": "-n"}, quick=True),
+    Way("connection", "ssh with `ControlMaster=no`", "fast", variables={"ansible_ssh_args": "-o ControlMaster=no"}),
+    Way("connection", "ssh with an empty `ansible_ssh_args`", "fast", variables={"ansible_ssh_args": ""}),
+    *(Way("connection", f"ssh with `ansible_ssh_transfer_method: {method}`, transferred", "transfer", "is false",
+          variables={**TRANSFER, "ansible_ssh_transfer_method": method}) for method in ("scp", "piped")),
+    Way("connection", "ssh to a host without sftp, transferred", "transfer", "is false", prepare=NO_SFTP, variables=TRANSFER),
     Way("connection", "network_cli", "refused", "runs commands on the controller", collections=True, control=None, until="2.20",
         variables={"ansible_connection": "ansible.netcommon.network_cli", "ansible_network_os": "vyos.vyos.vyos"}),
     Way("connection", "httpapi", "refused", "runs commands on the controller", collections=True, control=None,
@@ -91,8 +102,19 @@ WAYS = [
         control=False, quick=True),
     Way("become method", "sudo that is not there", "refused", "did not run /bin/sh by sudo", variables={**WITH_PASSWORD, "ansible_become_exe": "/opt/sudo"},
         control=False, quick=True),
-    Way("become method", "su", "transfer", UNKNOWN, prepare="echo root:secret | chpasswd",
-        variables={**WITH_PASSWORD, "ansible_become_method": "su", "ansible_become_password": "secret"}, quick=True),
+    Way("become method", "sudo with `--login` in `become_flags`", "fast", variables={**WITH_PASSWORD, "ansible_become_flags": "-H -S --login"}),
+    Way("become method", "sudo as `ansible.builtin.sudo`", "fast", variables={**WITH_PASSWORD, "ansible_become_method": "ansible.builtin.sudo"}),
+    Way("become method", "sudo with words in `become_exe`", "fast", prepare=NO_PASSWORD_FOR_SUDO,
+        variables={**WITHOUT_PASSWORD, "ansible_become_exe": "/usr/bin/env sudo"}),
+    Way("become method", "su", "transfer", UNKNOWN, prepare=SECRET, variables=SU, quick=True),
+    Way("become method", "su with `-` in `become_flags`", "transfer", UNKNOWN, prepare=SECRET, variables={**SU, "ansible_become_flags": "-"}),
+    Way("become method", "su to a root whose login shell is csh", "transfer", UNKNOWN, prepare=f"{SECRET}; {login('root', 'csh')}", variables=SU),
+    Way("become method", "su that is `sudo su`", "transfer", UNKNOWN, prepare=NO_PASSWORD_FOR_SUDO,
+        variables={**WITHOUT_PASSWORD, "ansible_become_method": "su", "ansible_become_exe": "sudo su", "ansible_become_flags": "-"}),
+    Way("become method", "su that is runuser, from root", "transfer", UNKNOWN,
+        variables={"ansible_become": True, "ansible_become_method": "su", "ansible_become_exe": "/usr/sbin/runuser"}),
+    Way("become method", "sudosu with a password", "transfer", UNKNOWN, variables={**WITH_PASSWORD, "ansible_become_method": "community.general.sudosu"},
+        collections=True),
     Way("become method", "doas with a password", "transfer", UNKNOWN, prepare="echo permit admin >/etc/doas.conf", variables={**WITH_PASSWORD, **DOAS},
         collections=True),
     Way("become method", "doas without a password", "transfer", UNKNOWN, prepare="echo permit nopass admin >/etc/doas.conf",
@@ -111,6 +133,9 @@ WAYS = [
       for shell in ("fish", "csh") for how, takes, says, more in (("", "fast", "", {}), (", transferred", "transfer", "is false", TRANSFER))),
     Way("setting", "`ansible_remote_tmp` has a blank, transferred", "transfer", "is false", quick=True,
         variables={**TRANSFER, "ansible_remote_tmp": "/root/a directory of mine"}),
+    Way("setting", "`ansible_remote_tmp` is `$HOME/.tmp`, transferred", "transfer", "is false", variables={**TRANSFER, "ansible_remote_tmp": "$HOME/.tmp"}),
+    Way("setting", "`ansible_python_interpreter` is a Python that is not there", "fast", variables={"ansible_python_interpreter": "/usr/bin/none"},
+        control=False),
     Way("setting", "a `.bashrc` that prints, without an end of line", "fast", prepare=NOISE, control=None, quick=True),
     Way("setting", "`sidekiq_service_fast: false`", "transfer", "is false", variables=TRANSFER, quick=True),
     Way("setting", "`ANSIBLE_KEEP_REMOTE_FILES`", "transfer", "remote files are to be kept", environment="ANSIBLE_KEEP_REMOTE_FILES=1", quick=True),
@@ -121,6 +146,8 @@ WAYS = [
         prepare=f"mkdir -m 700 {CACHE}; mount -t tmpfs -o ro,mode=700 none {CACHE}"),
     Way("setting", f"`{CACHE}` that others may write", "transfer", "can be written by others than root", quick=True,
         prepare=f"mkdir -m 777 {CACHE}; chmod 777 {CACHE}"),
+    Way("setting", f"a file in the place of `{CACHE}`", "transfer", "keep the program", prepare=f"touch {CACHE}"),
+    Way("setting", f"`{CACHE}` without space", "transfer", "No space left", prepare=f"mkdir -m 700 {CACHE}; mount -t tmpfs -o size=1m,mode=700 none {CACHE}"),
     *(Way("strategy", strategy, "fast", environment=f"ANSIBLE_STRATEGY={strategy}") for strategy in ("linear", "free", "host_pinned")),
 ]  # fmt: skip
 
