@@ -42,7 +42,8 @@ def unit_tests(architecture: str, emulator: str) -> int:
     environment = {**os.environ, "CGO_ENABLED": "0", "GOARCH": architecture}
     command = ["go", "test", "-count=1", "-v", "-exec", emulator, "./module_src/..."]
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-4000:]
+    failures = re.findall(r"^.*--- FAIL.*$(?:\n(?!.*---|=== ).*)*", done.stdout, re.MULTILINE)
+    assert done.returncode == 0, "\n".join(failures) or done.stdout[-4000:]
     return len(re.findall(r"^--- PASS", done.stdout, re.MULTILINE))
 
 
