@@ -29,10 +29,10 @@ def misspelt(variables: Iterable[str], known: Iterable[str]) -> list[tuple[str, 
     """Variables that are at most two letters from one of the role's, each with that one."""
     known = list(known)
     # sidekiq_service_fast is a variable of the plugin's own.
-    names = sorted(v for v in variables if v.startswith(_PREFIX) and v[len(_PREFIX) :] not in known and v != "sidekiq_service_fast")
+    names = sorted(v for v in variables if v.startswith(_PREFIX) and v.removeprefix(_PREFIX) not in known and v != "sidekiq_service_fast")
     found = []
     for name in names:
-        given = name[len(_PREFIX) :]
+        given = name.removeprefix(_PREFIX)
         near = min(known, key=lambda option: _distance(given, option))
         if given and _distance(given, near) <= (2 if len(near) > _SHORT or sorted(given) == sorted(near) else 1):
             found.append((name, _PREFIX + near))

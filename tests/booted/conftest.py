@@ -47,7 +47,9 @@ class Host:
 
     def sh(self, script: str, check: bool = True, timeout: float = 300, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Runs a shell script as root and returns how it ended."""
-        done = subprocess.run([ROOT / "tests/machines/machine", "ssh", self.name, script], text=True, input=stdin, capture_output=True, timeout=timeout, check=False)
+        done = subprocess.run(
+            [ROOT / "tests/machines/machine", "ssh", self.name, script], text=True, input=stdin, capture_output=True, timeout=timeout, check=False
+        )
         if check and done.returncode:
             raise AssertionError(f"{script!r} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done
@@ -97,8 +99,8 @@ class Host:
         self.sh(
             "systemctl stop 'sidekiq*.service' 2>/dev/null; systemctl disable -q sidekiq 2>/dev/null;"
             f" install -m 755 $(ls /root/emulated 2>/dev/null || echo /root/sidekiq_service) {HEALTH};"
-            f" rm -rf {UNIT} /lib/systemd/system/sidekiq@*.service /etc/systemd/system/sidekiq* /etc/systemd/system/*.wants/sidekiq@* {SUDOERS} {APP}/shared/boot_delay"
-            f" {APP}/shared/tmp/*; systemctl daemon-reload; systemctl reset-failed 2>/dev/null;"
+            f" rm -rf {UNIT} /lib/systemd/system/sidekiq@*.service /etc/systemd/system/sidekiq* /etc/systemd/system/*.wants/sidekiq@* {SUDOERS}"
+            f" {APP}/shared/boot_delay {APP}/shared/tmp/*; systemctl daemon-reload; systemctl reset-failed 2>/dev/null;"
             " systemctl start redis-server; for i in 1 2 3 4 5 6 7 8 9; do redis-cli flushall >/dev/null 2>&1 && break; sleep 0.2; done"
         )
 

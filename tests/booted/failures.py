@@ -74,7 +74,8 @@ def server(port: int, *words: str, then: str = "") -> str:
     """A Redis of one's own on that port."""
     run = " ".join(words)
     return (
-        f"systemctl stop words-redis 2>/dev/null; systemctl reset-failed words-redis 2>/dev/null; install -d -o redis /run/words-redis; systemd-run --quiet --unit=words-redis -p User=redis"
+        f"systemctl stop words-redis 2>/dev/null; systemctl reset-failed words-redis 2>/dev/null; install -d -o redis /run/words-redis;"
+        f" systemd-run --quiet --unit=words-redis -p User=redis"
         f" redis-server --port {port} --dir /run/words-redis --save '' {run};"
         f" for i in 1 2 3 4 5 6 7 8 9 10; do redis-cli -p {port} ping 2>&1 | grep -q . && break; sleep 0.2; done; sleep 0.3; {then}"
     )
@@ -261,7 +262,11 @@ FAILURES: dict[str, Failure] = {
     ),
     "redis database": Failure("database number", "DB index is out of range", options=redis("redis://127.0.0.1:6379/99")),
     "redis protected": Failure(
-        "protected", "protected mode", prepare=server(6390, "--bind 0.0.0.0 --protected-mode yes"), options=redis("redis://HOST_ADDRESS:6390"), only=("bookworm", "trixie")
+        "protected",
+        "protected mode",
+        prepare=server(6390, "--bind 0.0.0.0 --protected-mode yes"),
+        options=redis("redis://HOST_ADDRESS:6390"),
+        only=("bookworm", "trixie"),
     ),
     "redis cluster": Failure("cluster", "CLUSTERDOWN", prepare=server(6389, "--cluster-enabled yes"), options=redis("redis://127.0.0.1:6389"), code=AT_END),
     "redis command": Failure(
@@ -329,7 +334,8 @@ FAILURES: dict[str, Failure] = {
         files=rails(
             environment="m = ActiveRecord::Migration; m.respond_to?(:check_all_pending!) ? m.check_all_pending! : m.check_pending!",
             **{
-                "db/migrate/20260101000000_create_works.rb": "class CreateWorks < ActiveRecord::Migration[6.1]\n  def change\n    create_table :works\n  end\nend\n"
+                "db/migrate/20260101000000_create_works.rb": "class CreateWorks < ActiveRecord::Migration[6.1]\n"
+                "  def change\n    create_table :works\n  end\nend\n"
             },
         ),
         prepare="chown -R deploy db;" + RESOLVE,
@@ -381,7 +387,8 @@ FAILURES: dict[str, Failure] = {
     "harmless refusal": Failure(
         "",
         "the licence server says no",
-        code='require "socket"\nbegin\n  TCPSocket.new("127.0.0.1", 8126)\nrescue => e\n  warn "W, [2026] WARN -- ddtrace: failed to send traces: Connection refused - connect(2) for 127.0.0.1:8126 (Errno::ECONNREFUSED)"\nend\n'
+        code='require "socket"\nbegin\n  TCPSocket.new("127.0.0.1", 8126)\nrescue => e\n'
+        '  warn "W, [2026] WARN -- ddtrace: failed to send traces: Connection refused - connect(2) for 127.0.0.1:8126 (Errno::ECONNREFUSED)"\nend\n'
         'raise "the licence server says no"\n',
     ),
     "harmless refusal, abort": Failure(
@@ -392,6 +399,7 @@ FAILURES: dict[str, Failure] = {
     "harmless refusal with a backtrace": Failure(
         "cannot load such file -- laevigata/none",
         "laevigata/none (LoadError)",
-        code='require "socket"\nbegin\n  TCPSocket.new("127.0.0.1", 8126)\nrescue => e\n  warn e.full_message(highlight: false)\nend\nrequire "laevigata/none"\n',
+        code='require "socket"\nbegin\n  TCPSocket.new("127.0.0.1", 8126)\nrescue => e\n'
+        '  warn e.full_message(highlight: false)\nend\nrequire "laevigata/none"\n',
     ),
 }

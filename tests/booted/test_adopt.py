@@ -14,16 +14,13 @@ from conftest import APP, SUDOERS, UNIT, Host
 from system import KNOWS_STEPS
 from test_info import info
 
-
 SEED_UNIT = (Path(__file__).parent / "seed.service").read_text()
 SEED_SUDOERS = "".join(f"deploy ALL=(ALL) NOPASSWD: /bin/systemctl {verb} sidekiq\n" for verb in ("start", "stop", "restart", "status"))
 # What the old role has written before and since January 2024.
 OLD_ROLE = {
     "before": (SEED_UNIT, SEED_SUDOERS),
     "since": (
-        SEED_UNIT.replace("After=syslog.target network.target", "After=syslog.target network.target redis-server.service").replace(
-            " -L log/sidekiq.log", ""
-        ),
+        SEED_UNIT.replace("After=syslog.target network.target", "After=syslog.target network.target redis-server.service").replace(" -L log/sidekiq.log", ""),
         SEED_SUDOERS + "deploy ALL=(ALL) NOPASSWD: /bin/systemctl kill -s TSTP sidekiq\n",
     ),
 }
@@ -41,7 +38,8 @@ def clean(host: Host) -> Iterator[Host]:
     yield host
     host.sh(
         "while mountpoint -q /usr; do umount -l /usr; done; systemctl unmask -q sidekiq; systemctl unmask -q --runtime sidekiq;"
-        f" dpkg -P sidekiq-packaged 2>/dev/null; rm -rf /var/lib/curationexperts.sidekiq/backup /home/deploy/.config /etc/systemd/system/laevigata* {UNIT} {SUDOERS}; systemctl daemon-reload"
+        f" dpkg -P sidekiq-packaged 2>/dev/null; rm -rf /var/lib/curationexperts.sidekiq/backup /home/deploy/.config"
+        f" /etc/systemd/system/laevigata* {UNIT} {SUDOERS}; systemctl daemon-reload"
     )
 
 
@@ -122,11 +120,17 @@ OBSTACLES = {
     ),
     "another name of a unit": Obstacle(
         f"printf '{GEM}Alias=sidekiq.service\\n' >/lib/systemd/system/jobs.service; systemctl daemon-reload; systemctl enable -q jobs",
-        ["it is a link to ", "lib/systemd/system/jobs.service, by which that unit has this name, too", "set another name, or remove it: rm /etc/systemd/system/sidekiq.service"],
+        [
+            "it is a link to ",
+            "lib/systemd/system/jobs.service, by which that unit has this name, too",
+            "set another name, or remove it: rm /etc/systemd/system/sidekiq.service",
+        ],
         remedy="rm /etc/systemd/system/sidekiq.service; systemctl disable -q jobs; rm /lib/systemd/system/jobs.service; systemctl daemon-reload",
     ),
     "a transient unit": Obstacle(
-        "systemd-run --quiet --unit=sidekiq sleep 1000", ["it was made by systemd-run", "systemctl stop sidekiq.service"], remedy="systemctl stop sidekiq.service"
+        "systemd-run --quiet --unit=sidekiq sleep 1000",
+        ["it was made by systemd-run", "systemctl stop sidekiq.service"],
+        remedy="systemctl stop sidekiq.service",
     ),
     "one that systemd has not read yet": Obstacle(
         f"{SLEEPER} >{UNIT}; systemctl daemon-reload; systemctl start sidekiq; rm {UNIT}; {SLEEPER} >/etc/systemd/system/sidekiq.service",

@@ -316,7 +316,8 @@ def test_a_link_in_place_of_an_env_file_shows_no_file_of_roots(host: Host, way: 
     else:
         install(host, way, unit=f"EnvironmentFile={env}")
     out = deploy(
-        host, f"ln -sf /root/secret.env {env}; sudo -n systemctl restart sidekiq; sleep 3; cat /proc/$(systemctl show -p MainPID sidekiq | cut -d = -f 2-)/environ"
+        host,
+        f"ln -sf /root/secret.env {env}; sudo -n systemctl restart sidekiq; sleep 3; cat /proc/$(systemctl show -p MainPID sidekiq | cut -d = -f 2-)/environ",
     )
     got = "read" if SECRET in out else "not read"
     record("file: a link to a file of root's as the env file", way, got=got)
@@ -540,7 +541,7 @@ VALUE = "correct-horse"
 def test_values_of_variables_are_in_no_result_and_no_process_list(host: Host) -> None:
     clean(host)
     host.sh(
-        "touch /root/record; (timeout 60 sh -c 'while [ -e /root/record ]; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr \"\\0\" \" \"; sleep 0.02; done'"
+        'touch /root/record; (timeout 60 sh -c \'while [ -e /root/record ]; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" " "; sleep 0.02; done\''
         " >/root/processes && touch /root/recorded) >/dev/null 2>&1 &"
     )
     env = {"DATABASE_URL": f"postgres://u:{VALUE}@db/x", "API_TOKEN": VALUE, "LANG": f"{VALUE}-x"}

@@ -49,7 +49,7 @@ FLOODS: dict[str, tuple[str, dict[str, object], str]] = {
         f"wc -c <{APP}/shared/env",
     ),
     "1,000 processes with titles like Sidekiq's": (
-        f"cd {APP}/current; for i in $(seq 1000); do (exec -a \"sidekiq 6.4.1 $(printf %03000d $i) [0 of 5 busy]\" sleep 300 >/dev/null 2>&1 &); done; sleep 2",
+        f'cd {APP}/current; for i in $(seq 1000); do (exec -a "sidekiq 6.4.1 $(printf %03000d $i) [0 of 5 busy]" sleep 300 >/dev/null 2>&1 &); done; sleep 2',
         {},
         "cat /proc/[0-9]*/cmdline 2>/dev/null | wc -c",
     ),

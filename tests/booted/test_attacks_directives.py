@@ -28,7 +28,12 @@ PLACES = (
 
 # By directive: the first systemd that knows it, its value, and a script that succeeds where the attack did.
 ATTACKS: dict[str, tuple[int, str, str, str]] = {
-    "root opens a file": (253, "OpenFile", f"{SHARED}/shadow:x", "readlink /proc/$(systemctl show -p MainPID control | cut -d = -f 2)/fd/3 | grep -x /etc/shadow"),
+    "root opens a file": (
+        253,
+        "OpenFile",
+        f"{SHARED}/shadow:x",
+        "readlink /proc/$(systemctl show -p MainPID control | cut -d = -f 2)/fd/3 | grep -x /etc/shadow",
+    ),
     "a credential": (247, "LoadCredential", f"c:{SHARED}/shadow", f"grep -q {SECRET} {IN_ROOT}/run/credentials/control.service/c"),
     "what lies below root's home": (233, "BindPaths", f"{SHARED}/inside:/mnt", f"runuser -u deploy -- grep -q {SECRET} {IN_ROOT}/mnt/below/open"),
     "a directory over /etc": (233, "BindPaths", f"/srv/own:{SHARED}/etc", f"grep -q {SECRET} {IN_ROOT}/etc/ld.so.preload"),

@@ -127,5 +127,3 @@ def test_the_present_tasks_on_hosts_of_the_first_release(old_host: Host, app: Ch
         code.write_text(code.read_text().replace('raise "this release is broken"', ""))
         app.deploy("mended")
         assert running_version(host) == "mended"
-
-

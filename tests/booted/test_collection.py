@@ -17,8 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NAME = "curationexperts.sidekiq"
 
 # All that may be in the tarball. Who adds a file that users are to have adds its pattern.
-EXPECTED = re.compile(
-    r"""(?x)
+EXPECTED = re.compile(r"""(?x)
     MANIFEST\.json | FILES\.json | (README|CODE_OF_CONDUCT|CONTRIBUTING|MAINTAINING|SECURITY)\.md | CHANGELOG\.rst | LICENSE | go\.(mod|sum)
     | changelogs/(changelog|config)\.yaml | changelogs/fragments/([\w.-]+\.yml|\.keep)
     | docs/([\w-]+/)?[\w-]+\.(md|json) | docs/docsite/([\w-]+\.yml|rst/[\w-]+\.rst)
@@ -29,8 +28,7 @@ EXPECTED = re.compile(
     | plugins/(action|modules|plugin_utils)/\w+\.py
     | plugins/plugin_utils/_bin/(SHA256SUMS|sidekiq_service_linux_(amd64|arm64|ppc64le|s390x|riscv64))
     | roles/sidekiq/README\.md | roles/sidekiq/(defaults|handlers|meta|tasks)/\w+\.yml
-    """
-)
+    """)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from conftest import APP, SUDOERS, Host
 
-
 HOST_OPTIONS = ["--with", "imagemagick,dma,logrotate,libnss-extrausers"]
 
 

@@ -84,7 +84,7 @@ def make_and_remove(checkouts: list[Checkout]) -> None:
         assert len(set(addresses)) == len(every)
         boots = list(pool.map(lambda one: one[0].machine("ssh", one[1], "hostname; cat /proc/sys/kernel/random/boot_id /etc/machine-id"), every))
         assert len({boot.split()[2] for boot in boots}) == len(every)
-        assert [boot.split()[0] for boot in boots] == [name for _, name in every]
+        assert [boot.split()[0] for boot in boots] == [name for dummy, name in every]
 
         one, two = checkouts
         mine = two.machine("ssh", "same", "systemctl show -p ActiveEnterTimestampMonotonic multi-user.target; pidof redis-server")
@@ -117,7 +117,7 @@ def test_a_write_in_place_would_be_seen(tmp_path: Path) -> None:
     path = tmp_path / "known_hosts"
     path.write_text("whole")
     with watched(path) as seen:
-        for _ in range(500):
+        for dummy in range(500):
             path.write_text("whole")
     assert "" in seen
 

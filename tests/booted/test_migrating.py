@@ -34,7 +34,11 @@ def test_several_copies_become_one_service_and_no_job_is_lost(host: Host) -> Non
     assert result["changed"] and not result.get("failed") and not result.get("warnings"), result
     assert host.out("pgrep -u deploy -fc '^sidekiq [0-9]'") == "2"
     host.wait(f"test $(sort -u {LEDGER} | wc -l) = {len(JOBS)}", timeout=120)
-    assert host.out("systemctl list-unit-files --no-legend 'sidekiq*' | awk '{print $1}' | sort").split() == ["sidekiq.service", "sidekiq@1.service", "sidekiq@2.service"]
+    assert host.out("systemctl list-unit-files --no-legend 'sidekiq*' | awk '{print $1}' | sort").split() == [
+        "sidekiq.service",
+        "sidekiq@1.service",
+        "sidekiq@2.service",
+    ]
     assert not host.converge(processes=2)["changed"]
 
 

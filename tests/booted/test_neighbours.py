@@ -71,9 +71,17 @@ NEIGHBOURS = {
         replaced=False,
     ),
     "capistrano-sidekiq 2.3, the system's": Neighbour(
-        {f"{ETC}/sidekiq.service": unit("User=deploy\nUMask=0002\nEnvironment=MALLOC_ARENA_MAX=2\n"), "/etc/sudoers.d/gem": GEMS_RULES.replace("NAME", "sidekiq")},
+        {
+            f"{ETC}/sidekiq.service": unit("User=deploy\nUMask=0002\nEnvironment=MALLOC_ARENA_MAX=2\n"),
+            "/etc/sudoers.d/gem": GEMS_RULES.replace("NAME", "sidekiq"),
+        },
         ["sidekiq"],
-        ["takes precedence over", "set unit_dir to /etc/systemd/system; there,", "its owner (the user with the id 1000", "env (its values of MALLOC_ARENA_MAX would go"],
+        [
+            "takes precedence over",
+            "set unit_dir to /etc/systemd/system; there,",
+            "its owner (the user with the id 1000",
+            "env (its values of MALLOC_ARENA_MAX would go",
+        ],
         {"unit_dir": ETC, "replace": True, "env": {"MALLOC_ARENA_MAX": 2}},
         refused=True,
         then="rm /etc/sudoers.d/gem",
@@ -90,7 +98,11 @@ NEIGHBOURS = {
     "capistrano-sidekiq 3.2, the system's": Neighbour(
         {f"{ETC}/{V3}.service": unit(), "/etc/sudoers.d/gem": GEMS_RULES.replace("NAME", V3)},
         [V3],
-        [f"{ETC}/{V3}.service has root run Sidekiq, since it has no User=, and belongs to the user with the id 1000", f"disable --now {V3}.service", "can become root"],
+        [
+            f"{ETC}/{V3}.service has root run Sidekiq, since it has no User=, and belongs to the user with the id 1000",
+            f"disable --now {V3}.service",
+            "can become root",
+        ],
         then=f"systemctl disable --now {V3}.service && rm {ETC}/{V3}.service; rm /etc/sudoers.d/gem",
         owner="deploy",
         replaced=False,
@@ -137,7 +149,10 @@ def install(host: Host, there: Neighbour) -> None:
     for path, content in there.files.items():
         owner = "deploy" if there.user or there.owner == "deploy" and path.endswith(".service") else "root"
         mode = "440" if path.startswith("/etc/sudoers.d/") else "644"
-        host.sh(f"runuser -u {'deploy' if there.user else 'root'} -- mkdir -p $(dirname {path}); cat >{path}; chown {owner}: {path}; chmod {mode} {path}", stdin=content)
+        host.sh(
+            f"runuser -u {'deploy' if there.user else 'root'} -- mkdir -p $(dirname {path}); cat >{path}; chown {owner}: {path}; chmod {mode} {path}",
+            stdin=content,
+        )
     if there.user:
         host.sh("loginctl enable-linger deploy; systemctl start user@1000")
         as_deploy(host, f"systemctl --user daemon-reload && systemctl --user enable -q --now {' '.join(there.units)}")
@@ -159,7 +174,8 @@ def tidy(host: Host) -> Iterator[Host]:
     host.converge(state="absent", unit_dir=ETC)
     host.sh(
         "loginctl disable-linger deploy; systemctl stop user@1000; systemctl disable -q --now 'sidekiq@1' 'sidekiq@2' sidekiq-1 sidekiq-2;"
-        f" systemctl disable -q --now {V3}; rm -rf {THEIRS} {ETC}/{V3}* /lib/systemd/system/sidekiq-* /etc/sudoers.d/gem /var/lib/curationexperts.sidekiq/backup",
+        f" systemctl disable -q --now {V3}; rm -rf {THEIRS} {ETC}/{V3}* /lib/systemd/system/sidekiq-*"
+        " /etc/sudoers.d/gem /var/lib/curationexperts.sidekiq/backup",
         check=False,
     )
 
@@ -217,7 +233,15 @@ def test_a_neighbour_is_taken_over_and_put_back(tidy: Host, name: str) -> None:
     work(host, ["back"], 0)
     host.wait(f"grep -x back {LEDGER}", timeout=60)
     lost, twice = len(set(JOBS) - set(ran)), len(ran) - len(set(ran))
-    row = [name, SUITE, ", ".join(there.units) + " at work", parts(said), f"{len(JOBS)} / {lost} / {twice}", "nothing to do, no warning", "its own Sidekiq does jobs again"]
+    row = [
+        name,
+        SUITE,
+        ", ".join(there.units) + " at work",
+        parts(said),
+        f"{len(JOBS)} / {lost} / {twice}",
+        "nothing to do, no warning",
+        "its own Sidekiq does jobs again",
+    ]
     print("\nROW | " + " | ".join(row) + " |")
     host.sh(there.then.replace("{THEIRS}", THEIRS), check=False)
     host.sh(f"systemctl disable -q --now {' '.join(there.units)}; rm -f {' '.join(there.files)}; systemctl daemon-reload", check=False)

@@ -294,7 +294,9 @@ def test_instances_of_others_that_only_a_boot_would_start_are_warned_of(host: Ho
     )
     (warning,) = host.converge(enabled=False)["warnings"]
     assert "as sidekiq@1.service sidekiq@2.service, which run or are started at boot" in warning, warning
-    assert "sidekiq@1.service sidekiq@2.service run or are started at boot and are left alone" in " ".join(host.converge(state="absent", check=True)["warnings"])
+    assert "sidekiq@1.service sidekiq@2.service run or are started at boot and are left alone" in " ".join(
+        host.converge(state="absent", check=True)["warnings"]
+    )
     host.sh(warning.split("remove them: ")[1])
     assert host.out(f"ls {LEFT} | grep sidekiq@; true") == ""
     assert "warnings" not in host.converge(enabled=False)

@@ -13,7 +13,6 @@ from conftest import APP, Host, tool
 from system import NOTIFIES, SIDEKIQ_VERSION, TYPES
 from system import SIDEKIQ as VERSION
 
-
 FIRST, *OTHERS = TYPES
 each_type = pytest.mark.parametrize("kind", TYPES)
 # The same, with the first type only where minutes matter.

@@ -36,7 +36,7 @@ def got(host: Host, given: dict[str, str]) -> dict[str, str]:
     assert not result.get("failed"), result["msg"]
     assert host.out(f"stat -c '%a %u:%g' {FILE}") == "600 0:0"
     seen = base64.b64decode(host.out(PROBE)).decode().split("\0")
-    return {name: value for name, _, value in (line.partition("=") for line in seen) if name in given}
+    return {name: value for name, dummy, value in (line.partition("=") for line in seen) if name in given}
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 12))])

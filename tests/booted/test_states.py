@@ -84,7 +84,8 @@ LISTING = r"""
 find / -xdev \( -path /var/log -o -path /var/lib/redis -o -path /opt/laevigata/shared -o -path /var/lib/systemd -o -path /root/sidekiq_service \) \
   -prune -o -printf '%p %M %U:%G %l\n' -type f -size -64k -exec md5sum {} + | sort
 find /run \( -path /run/curationexperts.sidekiq -o -path /run/systemd/sessions -o -path /run/systemd/users -o -path /run/systemd/journal \
-  -o -path /run/systemd/units -o -path /run/log -o -path /run/user -o -path /run/systemd/transient -o -path '/run/systemd/system/session-*' -o -path /run/redis \) -prune \
+  -o -path /run/systemd/units -o -path /run/log -o -path /run/user -o -path /run/systemd/transient \
+  -o -path '/run/systemd/system/session-*' -o -path /run/redis \) -prune \
   -o -printf '%p %M %U:%G %l\n' | sort
 passing='ondemand|session-|user@|user-|run-|[.]scope|[.]device|ssh@|system-.*[.]slice'
 systemctl list-unit-files --no-legend --no-pager --plain | grep -Ev $passing | sort

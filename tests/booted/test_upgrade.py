@@ -211,7 +211,15 @@ def test_the_upgrade_by_plays(both: Host, workplace: Workplace, tmp_path: Path) 
     both.reset()
     (tarball,) = released.first_release().glob("*.tar.gz")
     site = Workplace(tmp_path, str(tarball), both)
-    play = [{"name": "Sidekiq", "hosts": "app", "become": True, "gather_facts": False, "roles": [{"role": "curationexperts.sidekiq.sidekiq", "project_name": "laevigata"}]}]
+    play = [
+        {
+            "name": "Sidekiq",
+            "hosts": "app",
+            "become": True,
+            "gather_facts": False,
+            "roles": [{"role": "curationexperts.sidekiq.sidekiq", "project_name": "laevigata"}],
+        }
+    ]
     assert "changed=1 " in site.play(play)
     jobs, before, watch = at_work(both, Case()), processes(both), Watch(both)
     (new,) = workplace.directory.glob("*.tar.gz")

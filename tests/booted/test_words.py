@@ -65,8 +65,8 @@ def test_a_failure_is_told_by_its_words(host: Host, release: str, name: str) -> 
     if os.environ.get("SIDEKIQ_RECORD") and result.get("failed"):
         record(host, name, began)
     assert result.get("failed") and result["rolled_back"], result
-    head, _, words = result["msg"].partition("\nThe last log lines of ")
-    _, _, cause = head.partition("Likely cause: ")
+    head, dummy, words = result["msg"].partition("\nThe last log lines of ")
+    cause = head.partition("Likely cause: ")[2]
     assert failure.shown in words, result["msg"]
     assert failure.cause in cause and bool(failure.cause) == bool(cause), result["msg"]
 
@@ -74,7 +74,8 @@ def test_a_failure_is_told_by_its_words(host: Host, release: str, name: str) -> 
 def record(host: Host, name: str, began: str) -> None:
     """Writes what the journal has of the first process of the service since then, and how that ended."""
     invocation = host.out(
-        f'journalctl -u sidekiq --since=@{began} -o json --output-fields=_SYSTEMD_INVOCATION_ID,INVOCATION_ID | grep -o \'"[_A-Z]*INVOCATION_ID":"[0-9a-f]*"\' | head -1 | cut -d\'"\' -f4'
+        f'journalctl -u sidekiq --since=@{began} -o json --output-fields=_SYSTEMD_INVOCATION_ID,INVOCATION_ID'
+        ' | grep -o \'"[_A-Z]*INVOCATION_ID":"[0-9a-f]*"\' | head -1 | cut -d\'"\' -f4'
     )
     ours = f"_SYSTEMD_INVOCATION_ID={invocation} + INVOCATION_ID={invocation}"
     pid = host.out(f"journalctl -q -o json {ours} | grep -o '\"_PID\":\"[0-9]*\"' | cut -d'\"' -f4 | grep -v '^1$' | head -1")
@@ -127,7 +128,8 @@ def test_a_condition_that_is_not_met_is_told(host: Host) -> None:
 
 def test_a_journal_that_keeps_nothing_is_told(host: Host, release: str) -> None:
     host.sh(
-        "mkdir -p /etc/systemd/journald.conf.d; printf '[Journal]\\nStorage=none\\n' >/etc/systemd/journald.conf.d/none.conf; systemctl restart systemd-journald"
+        "mkdir -p /etc/systemd/journald.conf.d; printf '[Journal]\\nStorage=none\\n' >/etc/systemd/journald.conf.d/none.conf;"
+        " systemctl restart systemd-journald"
     )
     try:
         fails(host, release, "Storage=none")
@@ -188,7 +190,8 @@ def test_only_what_fails_alike_clears_the_change(host: Host, release: str) -> No
 
 def test_gems_rb_is_read_and_goes_before_a_gemfile(host: Host, release: str) -> None:
     host.sh(
-        f"cd {release}; mv Gemfile gems.rb; mv Gemfile.lock gems.locked; printf 'GEM\\n  specs:\\n    sidekiq (5.0.0)\\n' >Gemfile.lock; echo 'gem \"none\"' >Gemfile"
+        f"cd {release}; mv Gemfile gems.rb; mv Gemfile.lock gems.locked; printf 'GEM\\n  specs:\\n    sidekiq (5.0.0)\\n' >Gemfile.lock;"
+        " echo 'gem \"none\"' >Gemfile"
     )
     result = host.converge()
     assert not result.get("failed"), result["msg"]

@@ -17,7 +17,7 @@ ESCAPE = "\x1b]0;title\x07\x1b[2J\x9b31m\u202e"
 
 # Prints, as JSON, the names by which the core of this Python takes something out of a task's result, or cleans it. Until 2.20 these are keys
 # that the executor, the strategies and the callbacks ask for, from 2.21 on the fields of a class.
-KEYS_OF_CORE = '''
+KEYS_OF_CORE = """
 import ast, json, os
 import ansible
 from ansible import constants
@@ -52,7 +52,7 @@ for name in dir(constants):
     if name.endswith("_RESULT_KEYS"):
         found.update(getattr(constants, name))
 print("KEYS" + json.dumps(sorted(found)))
-'''
+"""
 
 OTHER = {
     "host_name": "steered",

@@ -27,6 +27,7 @@ from controllers import CORES, MANY_WAYS, Controller, send
 
 pytest_plugins = ["controllers"]
 
+
 def version(text: str) -> list[int]:
     return [int(part) for part in text.split(".")]
 

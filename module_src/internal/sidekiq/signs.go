@@ -42,7 +42,7 @@ func commandSigns() []sign {
 		{"sidekiq.yml missing", `No such file (?:file )?([^\s-]\S*\.ya?ml\S*)`, true, "Sidekiq does not find its configuration $1: see config_file"},
 		{"no application", `Please point [Ss]idekiq to a Rails`, true, "there is no Rails application in working_directory, and the configuration requires no other file"},
 		{"stale interpreter", `(\S+): (?:bad interpreter|cannot execute: required file not found)`, true, "the interpreter in the first line of $1 is not there: {ruby}"},
-		{"env ruby", `env: ['‘]?ruby[^:]*: No such file`, true, "there is no ruby in the PATH that the service has: {ruby}, or set PATH in env"},
+		{"env ruby", `env: ['\x{2018}]?ruby[^:]*: No such file`, true, "there is no ruby in the PATH that the service has: {ruby}, or set PATH in env"},
 		{
 			"rbenv version", "rbenv: version [`'\"]?([^'\"`]+)['\"]? is not installed", true,
 			"rbenv has no Ruby $1 for the service's user: rbenv install $1 as {user}, or correct .ruby-version",

@@ -295,7 +295,7 @@ def test_a_program_that_gives_no_result_and_is_whole_is_not_run_twice(host):
 
 
 def test_what_is_brought_is_on_the_disk_before_it_gets_its_name(host):
-    host.has("sync", f'test $# = 1 && case $1 in {host.cache}/.*) wc -c <$1 >>{host.path}/synced; ls {host.cache} >>{host.path}/synced;; esac')
+    host.has("sync", f"test $# = 1 && case $1 in {host.cache}/.*) wc -c <$1 >>{host.path}/synced; ls {host.cache} >>{host.path}/synced;; esac")
     host.run()
     assert (host.path / "synced").read_text() == f"{len(PROGRAM)}\n"
 
@@ -380,7 +380,7 @@ class TestError:
 
     def test_no_template_of_the_host_is_raised(self, host, fast):
         """ansible-core until 2.18 would evaluate it. tests/cores shows that it does not evaluate a result."""
-        host.ships({"amd64": "#!/bin/sh\necho '{{ lookup(\"pipe\", \"id\") }}'; exit 3\n"})
+        host.ships({"amd64": '#!/bin/sh\necho \'{{ lookup("pipe", "id") }}\'; exit 3\n'})
         assert host.run(variables={"sidekiq_service_fast": fast})["failed"]
 
     def test_a_reply_without_changed_and_failed(self, host, fast):

@@ -65,7 +65,7 @@ def test_another_type_than_the_documented_is_left_out(module):
             assert type(kept) in (type(None), type(right))
             assert kept in (None, value, [], {}, [{}]), (name, value)
             if isinstance(kept, list):
-                assert all(type(item) is type(right[0]) for item in kept), (name, value)
+                assert {type(item) for item in kept} <= {type(right[0])}, (name, value)
 
 
 LEFT_OUT = {
