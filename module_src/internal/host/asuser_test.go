@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -70,8 +71,13 @@ func TestWhatIsNoPlainFileIsRefusedAtOnce(t *testing.T) {
 	if err := os.Symlink("/proc/self/fd/"+strconv.Itoa(int(open.Fd())), link); err != nil {
 		t.Fatal(err)
 	}
+	paths := []string{fifo, link, "/dev/null", dir}
+	if _, err := unix.Openat2(unix.AT_FDCWD, dir, &unix.OpenHow{Resolve: unix.RESOLVE_NO_MAGICLINKS}); err != nil {
+		t.Logf("openat2: %v; before Linux 5.6 and under qemu-user, links to our own open files are not told apart", err)
+		paths = slices.Delete(paths, 1, 2)
+	}
 	start := time.Now()
-	for _, path := range []string{fifo, link, "/dev/null", dir} {
+	for _, path := range paths {
 		if content, err := readUntrusted(path); err == nil {
 			t.Errorf("%s: read %q", path, content)
 		}

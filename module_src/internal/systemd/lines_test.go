@@ -84,7 +84,8 @@ func named(entries []oracle.Entry) []oracle.Entry {
 
 // TestLongTextsAreReadInTimeLinearToTheirLength reads files of the largest size
 // that is ever read. The deploy user can write such files where root reads
-// them.
+// them. A reader whose time grows with the square took minutes for one, and
+// this takes seconds where the processor is emulated.
 func TestLongTextsAreReadInTimeLinearToTheirLength(t *testing.T) {
 	const size = 1 << 20
 	for name, part := range map[string]string{
@@ -96,7 +97,7 @@ func TestLongTextsAreReadInTimeLinearToTheirLength(t *testing.T) {
 			_, _ = Words(l.Value)
 			_, _ = Commands(l.Value)
 		}
-		if took := time.Since(began); took > 5*time.Second {
+		if took := time.Since(began); took > 30*time.Second {
 			t.Errorf("%s: %d bytes took %s", name, len(text), took)
 		}
 	}
