@@ -84,7 +84,7 @@ def end_of(text: str, most: int = 2000) -> str:
 def read_result(module: str, printed: str) -> dict[str, Any]:
     """What the module documents of the result in what the program printed. Raises NoResult."""
     found = _find(printed)
-    if any(type(found[key]) is not bool for key in ("changed", "failed") if key in found):
+    if any(not isinstance(found[key], bool) for key in ("changed", "failed") if key in found):
         raise NoResult('"changed" or "failed" of its reply is neither true nor false')
     left_out: list[str] = []
     returns = {**_ANSIBLES_OWN, **documented_returns(module)}

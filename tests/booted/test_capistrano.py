@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from checkouts import APP_HOST, TASKS_FILE, Checkout, is_quiet, push_jobs, quiet_processes, running_version, wait_until_done
-from checkouts import app, checkout, the_checkout  # noqa: F401, fixtures
+from checkouts import app, checkout, the_checkout  # noqa: F401, fixtures; pylint: disable=unused-import
 from conftest import APP, Host
 
 pytestmark = pytest.mark.long

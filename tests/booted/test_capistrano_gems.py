@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import released
 from checkouts import APP_HOST, TASKS_FILE, Checkout, is_quiet, push_jobs, running_version, wait_until_done
-from checkouts import app, checkout, the_checkout  # noqa: F401, fixtures
+from checkouts import app, checkout, the_checkout  # noqa: F401, fixtures; pylint: disable=unused-import
 from conftest import ROOT, Host, upload
 
 pytestmark = pytest.mark.long

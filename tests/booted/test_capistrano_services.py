@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from checkouts import APP_HOST, Checkout, is_quiet, push_jobs, running_version, wait_until_done
-from checkouts import app, checkout, the_checkout  # noqa: F401, fixtures
+from checkouts import app, checkout, the_checkout  # noqa: F401, fixtures; pylint: disable=unused-import
 from conftest import APP, Host, tool
 
 pytestmark = pytest.mark.long

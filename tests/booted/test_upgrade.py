@@ -19,7 +19,7 @@ from conftest import HEALTH, ROOT, SUDOERS, UNIT, Host, upload
 from guides import blocks, run
 from system import KNOWS_STEPS, NOTIFIES, SIDEKIQ, SIDEKIQ_VERSION, SUITE, TYPE, TYPES
 from test_no_job_lost import Jobs
-from test_released import Workplace, workplace  # noqa: F401, a fixture
+from test_released import Workplace, workplace  # noqa: F401, a fixture; pylint: disable=unused-import
 
 BEHIND = '/bin/sh -c "/usr/local/bin/bundle exec sidekiq -e production; exit"'
 PROGRAM = "/root/released_service"

@@ -26,7 +26,7 @@ func roleFiles(root string, service, info module, files map[string]string) error
 	}
 	for _, b := range []struct{ path, name, text string }{
 		{specsPath, "options of main", specs(variables(service.options), "    ")},
-		{specsPath, "options of verify", specs(variables(ofVerify), "    ")},
+		{specsPath, "options of verify", specs(among(variables(ofVerify)), "    ")},
 		{tasksPath, "options", arguments(service.options)},
 		{readmePath, "variables", table(variables(service.options))},
 	} {
@@ -61,6 +61,26 @@ func variables(options []option) []option {
 		}
 		o.name = "sidekiq_" + o.name
 		list = append(list, o)
+	}
+	return list
+}
+
+var reference = regexp.MustCompile(`O\((\w+)\)`)
+
+// among are options of an entry point that has no others: what their
+// descriptions say of an option that it lacks is no reference.
+func among(options []option) []option {
+	list := slices.Clone(options)
+	for i, o := range list {
+		list[i].description = mapped(o.description, func(text string) string {
+			return reference.ReplaceAllStringFunc(text, func(found string) string {
+				name := found[2 : len(found)-1]
+				if slices.ContainsFunc(options, func(o option) bool { return o.name == name }) {
+					return found
+				}
+				return "C(" + name + ")"
+			})
+		})
 	}
 	return list
 }
