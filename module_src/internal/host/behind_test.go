@@ -14,9 +14,13 @@ import (
 )
 
 // launches runs a shell script in the background and waits until it says so.
+// The script then starts nothing: while a shell forks, it blocks all signals.
 func launches(t *testing.T, script string) int {
 	t.Helper()
-	cmd := exec.Command("/bin/sh", "-c", script+"; echo; while :; do sleep 1; done")
+	cmd := exec.Command("/bin/sh", "-c", script+"; echo; read line")
+	if _, err := cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
