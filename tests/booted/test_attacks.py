@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from conftest import APP, ROOT, SUDOERS, UNIT, Host, tool
 from figures import OURS, SEED, SEED_UNIT, record
+from system import KNOWS_EXEC, SUDO
 
 SEED_RULES = "".join(f"deploy ALL=(ALL) NOPASSWD: /bin/systemctl {verb} sidekiq\n" for verb in ("start", "stop", "restart", "status"))
 WAYS = [SEED, OURS]
@@ -153,7 +154,7 @@ REFUSED: dict[str, list[str]] = {
     ],
     "sudo's own options": [
         "sudo -n -R /tmp systemctl status sidekiq",
-        "sudo -n -D /tmp systemctl status sidekiq",
+        *(["sudo -n -D /tmp systemctl status sidekiq"] if SUDO >= (1, 9, 3) else []),  # which took -D for something else before
         "sudo -n -C 4 systemctl status sidekiq",
         "sudo -n -U root -l",
         "sudo -n -E -s",
@@ -258,7 +259,8 @@ PAGER_IN_SHORT = "where sudo keeps a pager of one's own"  # which is a root shel
 @pytest.mark.parametrize("name", [pytest.param(name, marks=() if name == PAGER_IN_SHORT else pytest.mark.long) for name in PAGERS])
 def test_the_pager_of_status_is_no_way_to_a_shell(host: Host, name: str, way: str) -> None:
     variables, policy = PAGERS[name]
-    options = "--preserve-env=SYSTEMD_PAGER,SYSTEMD_PAGERSECURE" if "kept" in name else ""
+    kept = "--preserve-env=SYSTEMD_PAGER,SYSTEMD_PAGERSECURE" if SUDO >= (1, 8, 21) else "-E"
+    options = kept if "kept" in name else ""
     clean(host)
     install(host, way)
     host.sh("cat >/etc/sudoers.d/zz-env; chmod 440 /etc/sudoers.d/zz-env", stdin=policy)
@@ -267,7 +269,7 @@ def test_the_pager_of_status_is_no_way_to_a_shell(host: Host, name: str, way: st
     out = host.sh("cd / && exec runuser -u deploy -- sh 2>&1", stdin=script, check=False).stdout if "by root" in name else deploy(host, script)
     got = "root shell" if "0" in host.out(f"cat {MARK} 2>/dev/null; true").split() else "no shell"
     record(f"pager: {name}", way, got=got)
-    assert "sidekiq.service" in out or "not allowed to set" in out or got == "root shell", out  # it did run
+    assert "sidekiq.service" in out or "not allowed to" in out or got == "root shell", out  # it did run
     if way == OURS:
         assert got == "no shell", out
     elif policy:  # the control: the host does what a host before systemd 247 did
@@ -301,7 +303,8 @@ def test_what_stands_in_place_of_the_log_appends_to_no_file_of_roots(host: Host,
     same = host.out("cat /root/victim") == "untouched" and not host.sh("cmp /etc/shadow /root/shadow", check=False).returncode
     host.sh(f"systemctl kill -s KILL sidekiq; rm -f {log}; cp -a /root/shadow /etc/shadow; chmod 700 /root", check=False)
     record(f"file: {name} as the log", way, got="not written" if same else "written as root")
-    assert same == (way == OURS or not leads_to_root)
+    # Before systemd 240 a unit by hand has no log file.
+    assert same == (way == OURS or not leads_to_root or not KNOWS_EXEC)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -410,7 +413,8 @@ def test_whatever_stands_in_place_of_a_file_is_no_harm(host: Host, target: str) 
         record(
             f"{target}: {name}", SEED, got="a secret read" if stolen == "yes" else f"{int(size) // 1_000_000} MB read" if int(size) > 10**6 else "nothing read"
         )
-        assert got == "unharmed", (name, text)
+        # A file that the deploy user may not read himself is an error that names it.
+        assert got == "unharmed" or got == "refused" and path in text, (name, text)
 
 
 @pytest.mark.parametrize("what", ["config", "current", "shared"])
@@ -454,13 +458,14 @@ def test_a_file_that_changes_while_the_program_runs_is_no_way_in(host: Host, tar
     )
     by_hand = host.out(f"for i in $(seq 100); do timeout 0.1 head -c 10000 {path} 2>/dev/null; done | grep -c {SECRET}; true")
     record(f"race: {target} swapped for links and FIFOs, 25 runs", SEED, got="a secret read" if int(by_hand) else "nothing read")
-    seen = set()
+    seen, came = set(), set()
     for number in range(25):
         result = host.converge(check=number % 5 != 4, state="present", prefix=BOUNDS)
-        assert verdict(host, result) == "unharmed", result
+        came.add(verdict(host, result))
+        assert "stolen" not in came, result
         seen.add("338" in json.dumps(result) if target == "sidekiq.yml" else bool(result.get("sidekiq_version")))
     host.sh("pkill -f '[F]ile.rename'", check=False)
-    record(f"race: {target} swapped for links and FIFOs, 25 runs", OURS, got="unharmed")
+    record(f"race: {target} swapped for links and FIFOs, 25 runs", OURS, got=" or ".join(sorted(came)))
     assert seen == {True, False}  # the swapping was seen
     assert int(by_hand), "the attack is none"
 
@@ -564,7 +569,7 @@ def test_values_of_variables_are_in_no_result_and_no_process_list(host: Host) ->
     diff = results[2]["diff"][0]
     changed = [line for line in diff["after"].splitlines() if line not in diff["before"].splitlines()]
     assert len(changed) == 1 and "API_TOKEN" in changed[0], diff
-    warned = [w for w in results[1]["warnings"] if "env_files" in w]
+    warned = [w for w in results[1]["warnings"] if "secret_env" in w]
     assert len(warned) == 1 and "API_TOKEN" in warned[0] and "DATABASE_URL" in warned[0] and "LANG" not in warned[0], results[1]
     assert VALUE in host.show("Environment")["Environment"]  # which is why
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import APP, Host
+from system import SYSTEMD
 
 pytestmark = pytest.mark.long
 
@@ -65,6 +66,7 @@ def test_root_neither_opens_nor_gives_away_what_the_deploy_user_chooses(host: Ho
     host.sh("[ ! -e /lib/systemd/system/sidekiq.service ]")
 
 
+@pytest.mark.skipif(SYSTEMD < 235, reason="this systemd knows no StateDirectory=")
 def test_directives_of_roots_own_places_are_accepted(host: Host) -> None:
     host.sh(PLACES)
     result = host.converge(directives={"Service": {"BindPaths": "/srv:/mnt", "StateDirectory": "sidekiq-own", "ExecStartPre": "/bin/true %n"}})

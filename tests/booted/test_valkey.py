@@ -8,7 +8,7 @@ from conftest import SUITE, Host, tool
 from test_no_job_lost import Jobs
 
 HOST_OPTIONS = ["--with", "valkey-server"]
-pytestmark = pytest.mark.skipif(SUITE not in ("trixie", "forky", "resolute"), reason="this system has no Valkey")
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def host(host: Host) -> Host:
     return host
 
 
-@pytest.mark.long
+@pytest.mark.skipif(SUITE not in ("trixie", "forky", "resolute"), reason="this system has no Valkey")
 def test_reboots_lose_no_job(host: Host) -> None:
     jobs = Jobs(host)
     assert not host.converge().get("failed")

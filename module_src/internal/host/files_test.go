@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,9 @@ func TestAFileIsPutAsItIsToBeAndRemoved(t *testing.T) {
 	dir := rootsOwn(t)
 	h := &Host{}
 	at := time.Date(2024, 1, 2, 3, 4, 5, 6000, time.UTC)
+	if runtime.GOARCH == "s390x" { // whose stat under qemu-user tells whole seconds
+		at = at.Truncate(time.Second)
+	}
 	want := converge.File{Path: filepath.Join(dir, "x.service"), Exists: true, Content: "# new\n", Mode: 0o440, UID: 7, GID: 8, ModTime: at}
 	for _, content := range []string{"# new\n", "# newer\n"} {
 		want.Content = content
