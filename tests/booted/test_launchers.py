@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 import pytest
-from conftest import APP, Host, until
+from conftest import APP, Host, tool, until
 from figures import OURS, SEED, done_jobs, push_all, record
 from system import TYPE, TYPES
 
@@ -21,7 +21,7 @@ REFUSED = {
     f"/usr/bin/flock /tmp/sidekiq.lock {SIDEKIQ}": SIDEKIQ,
     f"/bin/bash -c '{SIDEKIQ} 2>&1 | tee -a log/tee.log'": f"/bin/bash -c 'exec {SIDEKIQ} 2>&1'",
 }
-TRAP = f"/bin/bash -c 'trap \"kill -TERM \\$pid\" TERM; {SIDEKIQ} & pid=\\$!; wait; wait'".replace("\\$", "$")
+TRAP = f"/bin/bash -c 'forward() {{ kill -TERM $pid; }}; trap forward TERM; {SIDEKIQ} & pid=$!; wait; wait'"
 ACCEPTED = {
     "timeout": f"/usr/bin/timeout 1d {SIDEKIQ}",
     "exec": f"/bin/bash -lc 'cd {APP}/current; exec {SIDEKIQ}'",
@@ -87,6 +87,17 @@ def test_a_launcher_that_passes_signals_on_is_accepted_and_loses_no_job(host: Ho
     again = host.converge(type=ALONE, exec_start=ACCEPTED[launcher], start_timeout=20)
     assert not again.get("failed") and not again["changed"], again
     assert all_done(host, jobs), (jobs, done_jobs(host))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("launcher", ACCEPTED)
+def test_a_reboot_loses_no_job_behind_a_launcher_that_passes_signals_on(host: Host, launcher: str) -> None:
+    assert not host.converge(type=ALONE, exec_start=ACCEPTED[launcher], start_timeout=20).get("failed")
+    jobs = pushes_jobs(host, *[15] * 4)
+    host.wait("test $(redis-cli llen queue:default) = 2")  # the application has two threads
+    tool("reboot", host.name, capture_output=True)
+    host.wait("systemctl is-active sidekiq")
+    assert all_done(host, jobs, 150), (jobs, done_jobs(host))
 
 
 def runs_behind_a_shell(host: Host) -> None:
