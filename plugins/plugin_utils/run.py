@@ -135,8 +135,8 @@ class CompiledModule(ActionBase):
         path, digest = binaries.find(machine)
         command, script = commands.bring(self.cache, digest, "gzip -dc" if can_unpack else "cat", options)
         program = path.read_bytes()
-        # The best level takes half a second longer than this one, and saves a thirtieth of the bytes.
         try:
+            # The best level takes half a second longer than this one, and saves a thirtieth of the bytes.
             reply = self._ask(command, script + request + (gzip.compress(program, compresslevel=4) if can_unpack else program))
         except AnsibleConnectionFailure as err:
             if "could not be sent" not in str(err):

@@ -172,16 +172,21 @@ def test_the_watchdog_ends_a_locked_up_process_without_losing_its_jobs(host: Hos
     assert (outcome["lost"] > 0) == (signal == "SIGABRT"), outcome
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("unit", [OURS, SEED])
-def test_a_reboot_of_the_host_loses_no_job(host: Host, jobs: Jobs, unit: str) -> None:
-    install(host, unit)
-    host.sh("redis-cli config get save | grep -q 00")  # as Debian sets it: Redis keeps what it has when it is stopped
+def reboot_at_work(host: Host, jobs: Jobs) -> None:
+    """Reboots a host on which every thread is at work and more jobs wait."""
     jobs.push("Sleep", *[20] * 4)
     host.wait("test $(redis-cli llen queue:default) = 2")  # the application has two threads
     jobs.push("Sleep", *[0.1] * 3, *[2] * 3)
     tool("reboot", host.name, capture_output=True)
     host.wait("systemctl is-active sidekiq")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("unit", [OURS, SEED])
+def test_a_reboot_of_the_host_loses_no_job(host: Host, jobs: Jobs, unit: str) -> None:
+    install(host, unit)
+    host.sh("redis-cli config get save | grep -q 00")  # as Debian sets it: Redis keeps what it has when it is stopped
+    reboot_at_work(host, jobs)
     outcome = jobs.outcome(timeout=120)
     record("reboot with jobs", unit, **outcome)
     assert (outcome["lost"] > 0) == (unit == SEED), outcome

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import pytest
-from conftest import SUITE, Host, tool
-from test_no_job_lost import Jobs
+from conftest import SUITE, Host
+from test_no_job_lost import Jobs, reboot_at_work
 
 HOST_OPTIONS = ["--with", "valkey-server"]
 pytestmark = pytest.mark.long
@@ -26,10 +26,7 @@ def test_reboots_lose_no_job(host: Host) -> None:
     order = host.show("After", "Wants")
     assert all("valkey-server.service" in order[name].split() and "redis-server.service" not in order[name].split() for name in order), order
     for dummy in range(2):
-        jobs.push("Sleep", *[20] * 4)
-        host.wait("test $(redis-cli llen queue:default) = 2")  # the application has two threads
-        jobs.push("Sleep", *[0.1] * 3, *[2] * 3)
-        tool("reboot", host.name, capture_output=True)
-        host.wait("systemctl is-active sidekiq && systemctl is-active valkey-server")
+        reboot_at_work(host, jobs)
+        host.wait("systemctl is-active valkey-server")
         outcome = jobs.outcome(timeout=150)
         assert outcome["lost"] == 0, outcome

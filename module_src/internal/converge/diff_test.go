@@ -255,10 +255,7 @@ func (blind) Unit(context.Context, string) (converge.Unit, error) {
 // A rollback waits for an old service, too, that takes long to boot.
 func TestARollbackWaitsForTheOldService(t *testing.T) {
 	for _, kind := range []string{"simple", "notify"} {
-		h := fakehost.New()
-		installed(h, kind, "boot=40s")
-		h.Systemctl(converge.Start, service)
-		h.Pass(time.Hour)
+		h := running(kind, "boot=40s")
 		_, err := run(context.Background(), t, h, wanted(converge.Up, unitFile(unitText("new", kind, "life=50ms"))), converge.Rollback)
 		if f := failure(t, err); !f.RolledBack || len(f.Notes) > 0 {
 			t.Errorf("Type=%s: %v", kind, f)

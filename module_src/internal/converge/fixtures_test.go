@@ -91,6 +91,15 @@ func installed(h *fakehost.Host, kind, fake string) {
 	h.Pass(time.Hour)
 }
 
+// running is a host whose service has been up for an hour.
+func running(kind, fake string) *fakehost.Host {
+	h := fakehost.New()
+	installed(h, kind, fake)
+	h.Systemctl(converge.Start, service)
+	h.Pass(time.Hour)
+	return h
+}
+
 var befores = []before{
 	{"absent", func(*fakehost.Host, string) {}},
 	{"up", func(h *fakehost.Host, kind string) {

@@ -89,10 +89,7 @@ func TestAStopHasTheTimeThatItsUnitGivesIt(t *testing.T) {
 		{"85s", ""},
 		{"1000s", "cannot restart sidekiq.service: it takes too long: it has not stopped after 1m40s (its TimeoutStopSec and 10s)"},
 	} {
-		h := fakehost.New()
-		installed(h, "notify", "stop="+c.stop)
-		h.Systemctl(converge.Start, service)
-		h.Pass(time.Hour)
+		h := running("notify", "stop="+c.stop)
 		began := h.Now()
 		_, err := run(context.Background(), t, h, patient("notify", "boot=2s", 5*time.Second), converge.Keep)
 		if c.want == "" {
@@ -111,10 +108,7 @@ func TestAStopHasTheTimeThatItsUnitGivesIt(t *testing.T) {
 }
 
 func TestAStopOfWhatGoesIsBoundedToo(t *testing.T) {
-	h := fakehost.New()
-	installed(h, "notify", "stop=1000s")
-	h.Systemctl(converge.Start, service)
-	h.Pass(time.Hour)
+	h := running("notify", "stop=1000s")
 	want := wanted(converge.Down, absent(unitFile("")))
 	want.Units[0].Enabled, want.Units[0].Links = converge.Off, []converge.Link{}
 	_, err := run(context.Background(), t, h, want, converge.Keep)
@@ -125,10 +119,7 @@ func TestAStopOfWhatGoesIsBoundedToo(t *testing.T) {
 
 // The limit in a message about the old program is the one that it had.
 func TestAnOldProgramIsSaidToHaveHadItsOwnTime(t *testing.T) {
-	h := fakehost.New()
-	installed(h, "notify", "boot=3s")
-	h.Systemctl(converge.Start, service)
-	h.Pass(time.Hour)
+	h := running("notify", "boot=3s")
 	slow := false
 	h.Behave = func(_, content string) fakehost.Behaviour {
 		if slow || strings.Contains(content, "# new") {

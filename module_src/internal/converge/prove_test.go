@@ -372,10 +372,7 @@ func TestADeployThatReplacesTheJobIsNoFailure(t *testing.T) {
 }
 
 func TestAServiceThatGoesOnWorkingIsNotCalledQuiet(t *testing.T) {
-	h := fakehost.New()
-	installed(h, "notify", "deaf")
-	h.Systemctl(converge.Start, service)
-	h.Pass(time.Hour)
+	h := running("notify", "deaf")
 	_, err := run(context.Background(), t, h, wanted(converge.Quiet, unitFile(unitText("old", "notify", "deaf"))), converge.Rollback)
 	if f := failure(t, err); !strings.Contains(f.Error(), "cannot quiet sidekiq.service: 15s after it was told to") || !f.RolledBack {
 		t.Error(f)
@@ -383,10 +380,7 @@ func TestAServiceThatGoesOnWorkingIsNotCalledQuiet(t *testing.T) {
 }
 
 func TestAServiceThatDoesNotShowWhetherItIsQuietIsWarnedOf(t *testing.T) {
-	h := fakehost.New()
-	installed(h, "notify", "untitled deaf")
-	h.Systemctl(converge.Start, service)
-	h.Pass(time.Hour)
+	h := running("notify", "untitled deaf")
 	warnings, err := look(t, h, wanted(converge.Quiet, unitFile(unitText("old", "notify", "untitled deaf")))).Apply(context.Background(), h, converge.Rollback)
 	if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], "does not show whether it is") {
 		t.Errorf("%v %q", err, warnings)

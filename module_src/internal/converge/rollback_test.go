@@ -328,10 +328,7 @@ func TestAnOldServiceThatDoesNotComeBackIsNotBlamedOnTheChange(t *testing.T) {
 }
 
 func TestAnOldProgramWithoutATitleIsProvenByItsWindow(t *testing.T) {
-	h := fakehost.New()
-	installed(h, "simple", "untitled")
-	h.Systemctl(converge.Start, service)
-	h.Pass(time.Hour)
+	h := running("simple", "untitled")
 	want := wanted(converge.Up, unitFile(unitText("new", "simple", "life=50ms")))
 	_, err := run(context.Background(), t, h, want, converge.Rollback)
 	if f := failure(t, err); !f.RolledBack || len(f.Notes) > 0 {
@@ -358,10 +355,7 @@ func TestTheMessageSaysThatTheOldServiceIsUpAgain(t *testing.T) {
 }
 
 func TestAnOldServiceThatBootsForLongIsGivenTheTime(t *testing.T) {
-	h := fakehost.New()
-	installed(h, "simple", "boot=200s")
-	h.Systemctl(converge.Start, service)
-	h.Pass(time.Hour)
+	h := running("simple", "boot=200s")
 	want := wanted(converge.Up, unitFile(unitText("new", "simple", "boot=200s")))
 	want.Units[0].Proof.Timeout = 10 * time.Second // too short, for both
 	_, err := run(context.Background(), t, h, want, converge.Rollback)
@@ -463,10 +457,7 @@ func TestNothingIsWrittenOverALink(t *testing.T) {
 }
 
 func TestAnOldProgramWithoutATitleThatDoesNotComeBackIsNotAsBefore(t *testing.T) {
-	h := fakehost.New()
-	installed(h, "simple", "untitled")
-	h.Systemctl(converge.Start, service)
-	h.Pass(time.Hour)
+	h := running("simple", "untitled")
 	h.Behave = func(string, string) fakehost.Behaviour {
 		return fakehost.Behaviour{Life: 50 * time.Millisecond, Exit: 1, Untitled: true}
 	}
