@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
@@ -62,6 +63,9 @@ type machine interface {
 
 	// Health finds out what the judgement on a service's health takes.
 	Health(context.Context, sidekiq.Service) (sidekiq.Report, error)
+
+	// RestartBySudo has a user restart a service.
+	RestartBySudo(ctx context.Context, user, service string, limit time.Duration) (done bool, said string, err error)
 
 	// Lock waits until no other run is at work on the host, and removes what
 	// killed runs have left behind beside the paths.
@@ -131,8 +135,8 @@ func show(stdout io.Writer, c command, a answer) int {
 
 func write(stdout io.Writer, c command, a answer) error {
 	switch {
-	case a.info != nil:
-		return ansible.Write(stdout, *a.info)
+	case a.other != nil:
+		return ansible.Write(stdout, a.other)
 	case a.failureOnly:
 		return ansible.WriteFailure(stdout, a.Msg)
 	case c.inWords():

@@ -47,14 +47,18 @@ func (p program) answerOf(ctx context.Context, c command, stdin io.Reader, begin
 
 func (p program) answerTo(ctx context.Context, req ansible.Request, begin func() error) answer {
 	// A task may give the module's name with or without its collection.
-	if req.Name[strings.LastIndex(req.Name, ".")+1:] != "sidekiq_service_info" {
-		return answer{Result: p.manage(ctx, req, begin)}
+	switch req.Name[strings.LastIndex(req.Name, ".")+1:] {
+	case "sidekiq_service_info":
+		i, err := p.info(ctx, req)
+		if err != nil {
+			return answer{Result: failure(err), failureOnly: true}
+		}
+		return answer{other: i}
+	case "sidekiq_service_verify":
+		v := p.verify(ctx, req, begin)
+		return answer{Result: results.Result{Failed: v.Failed}, other: v}
 	}
-	i, err := p.info(ctx, req)
-	if err != nil {
-		return answer{Result: failure(err), failureOnly: true}
-	}
-	return answer{info: &i}
+	return answer{Result: p.manage(ctx, req, begin)}
 }
 
 // read reads the request. With a digest on the command line, the request may
@@ -71,8 +75,8 @@ func (p program) read(c command, stdin io.Reader) (ansible.Request, *host.Cached
 // answer is what a run returns to its task.
 type answer struct {
 	results.Result
-	info        *results.Info // in place of the Result; nil: none
-	failureOnly bool          // only print that the run failed, and why
+	other       any  // what is printed in place of the Result; nil: nothing
+	failureOnly bool // only print that the run failed, and why
 }
 
 // failure is the result of a run that failed with err before it changed

@@ -235,7 +235,7 @@ def after_hostile_answer(controller: Controller, module: str, fast: bool, argume
 
 
 @pytest.mark.parametrize("fast", [True, False], ids=["fast", "transferred"])
-@pytest.mark.parametrize("module", ["sidekiq_service", "sidekiq_service_info"])
+@pytest.mark.parametrize("module", ["sidekiq_service", "sidekiq_service_info", "sidekiq_service_verify"])
 def test_a_host_does_not_steer_the_controller(controller: Controller, managed: dict[str, Host], module: str, fast: bool) -> None:
     controller.write("keys.py", hostile.KEYS_OF_CORE)
     keys = json.loads(controller.python("keys.py").rpartition("KEYS")[2])

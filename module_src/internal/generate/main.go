@@ -22,11 +22,12 @@ import (
 const (
 	servicePath = "plugins/modules/sidekiq_service.py"
 	infoPath    = "plugins/modules/sidekiq_service_info.py"
+	verifyPath  = "plugins/modules/sidekiq_service_verify.py"
 	optionsPath = "module_src/internal/sidekiq/options_generated.go"
 	resultsPath = "module_src/internal/results/generated.go"
 	specsPath   = "roles/sidekiq/meta/argument_specs.yml"
 	tasksPath   = "roles/sidekiq/tasks/main.yml"
-	verifyPath  = "roles/sidekiq/tasks/verify.yml"
+	restartPath = "roles/sidekiq/tasks/verify.yml"
 	readmePath  = "roles/sidekiq/README.md"
 )
 
@@ -49,20 +50,21 @@ func main() {
 
 // generated is what the files should hold, by their paths below root.
 func generated(root string) (map[string]string, error) {
-	service, err := readModule(root, servicePath)
-	if err != nil {
-		return nil, err
+	var modules [3]module
+	for i, path := range []string{servicePath, infoPath, verifyPath} {
+		var err error
+		if modules[i], err = readModule(root, path); err != nil {
+			return nil, err
+		}
 	}
-	info, err := readModule(root, infoPath)
-	if err != nil {
-		return nil, err
-	}
+	service, info, verify := modules[0], modules[1], modules[2]
 	files := map[string]string{}
-	if files[optionsPath], err = goOptions(service, info); err != nil {
+	var err error
+	if files[optionsPath], err = goOptions(service, info, verify); err != nil {
 		return nil, err
 	}
-	if files[resultsPath], err = goResults(service, info); err != nil {
+	if files[resultsPath], err = goResults(service, info, verify); err != nil {
 		return nil, err
 	}
-	return files, roleFiles(root, service, info, files)
+	return files, roleFiles(root, service, verify, files)
 }

@@ -15,19 +15,12 @@ import (
 )
 
 // roleFiles adds the role's files, in which marked blocks are generated.
-func roleFiles(root string, service, info module, files map[string]string) error {
-	verify, err := os.ReadFile(filepath.Join(root, verifyPath))
-	if err != nil {
-		return err
-	}
-	ofVerify, err := usedBy(string(verify), service, info)
-	if err != nil {
-		return err
-	}
+func roleFiles(root string, service, verify module, files map[string]string) error {
 	for _, b := range []struct{ path, name, text string }{
 		{specsPath, "options of main", specs(variables(service.options), "    ")},
-		{specsPath, "options of verify", specs(among(variables(ofVerify)), "    ")},
+		{specsPath, "options of verify", specs(among(variables(verify.options)), "    ")},
 		{tasksPath, "options", arguments(service.options)},
+		{restartPath, "options", arguments(verify.options)},
 		{readmePath, "variables", table(variables(service.options))},
 	} {
 		text, ok := files[b.path]
@@ -38,6 +31,7 @@ func roleFiles(root string, service, info module, files map[string]string) error
 			}
 			text = string(old)
 		}
+		var err error
 		if files[b.path], err = replaced(text, b.name, b.text); err != nil {
 			return fmt.Errorf("%s: %w", b.path, err)
 		}
@@ -100,27 +94,6 @@ func mapped(list []string, change func(string) string) []string {
 		changed[i] = change(s)
 	}
 	return changed
-}
-
-var variable = regexp.MustCompile(`(?:^|[^.\w])sidekiq_(\w+)`)
-
-// usedBy are the options whose variables a file of tasks reads: first those of
-// info, and then those that only the other module has.
-func usedBy(tasks string, service, info module) ([]option, error) {
-	all := slices.Clone(info.options)
-	for _, o := range service.options {
-		if !slices.ContainsFunc(all, func(i option) bool { return i.name == o.name }) {
-			all = append(all, o)
-		}
-	}
-	used := map[string]bool{}
-	for _, found := range variable.FindAllStringSubmatch(tasks, -1) {
-		used[found[1]] = true
-		if !slices.ContainsFunc(all, func(o option) bool { return o.name == found[1] }) {
-			return nil, fmt.Errorf("%s reads sidekiq_%s, which no option is called", verifyPath, found[1])
-		}
-	}
-	return slices.DeleteFunc(all, func(o option) bool { return !used[o.name] }), nil
 }
 
 // specs declares options as meta/argument_specs.yml does.

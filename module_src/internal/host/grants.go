@@ -3,6 +3,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
@@ -318,4 +320,24 @@ func (a account) credential() (*syscall.Credential, error) {
 		c.Groups = append(c.Groups, uint32(g))
 	}
 	return c, err
+}
+
+// RestartBySudo has a user restart a service by sudo, as a deploy does: without a
+// terminal, a password or what sudo remembers of one. It tells whether that was
+// done, and what was said.
+func (h *Host) RestartBySudo(ctx context.Context, user, service string, limit time.Duration) (done bool, said string, err error) {
+	path, err := find(sudoPaths[:])
+	if err != nil {
+		return false, "", err
+	}
+	account, found, err := lookupUser(ctx, user)
+	if err != nil || !found || path == "" {
+		return false, "", cmp.Or(err, errors.New("cannot find sudo and the user "+user))
+	}
+	who, err := account.credential()
+	if err != nil {
+		return false, "", err
+	}
+	out, err := program{path: path, args: []string{"-n", "-k", "systemctl", "restart", service}, as: who, limit: limit}.run(ctx)
+	return out.status == 0, out.all(), err
 }

@@ -80,13 +80,16 @@ type program struct {
 	tty  bool
 	env  []string // nil: a small one of ours
 	dir  string   // empty: /
+
+	limit time.Duration // what it may take; 0: programTime
 }
 
 // run runs a program in a small environment and the C locale, with an empty
 // input and a bounded output. The error says that the program could not be run;
 // its exit status is no error.
 func (p program) run(ctx context.Context) (output, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, programTime, fmt.Errorf("it did not end within %s", programTime))
+	limit := cmp.Or(p.limit, programTime)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it did not end within %s", limit))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.path, p.args...)
 	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD_COLORS=0", "SYSTEMD_PAGER="}

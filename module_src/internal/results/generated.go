@@ -235,3 +235,27 @@ type Sudo struct {
 	// All rules that sudo has for him.
 	Rules []string `json:"rules"`
 }
+
+// Verification is what sidekiq_service_verify returns, also where it fails.
+type Verification struct {
+	Changed bool `json:"changed"`
+	Failed  bool `json:"failed,omitempty"`
+
+	// What was found, in one sentence or a few.
+	Msg string `json:"msg"`
+	// The processes of the service. Empty if nothing was restarted.
+	Processes []Restarted `json:"processes"`
+	// What you may want to know, such as that little can be told of a program
+	// that is not Sidekiq itself. Returned: if there are any.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Restarted is one of the values of the result "processes".
+type Restarted struct {
+	// The unit that runs it.
+	Unit string `json:"unit"`
+	// Its process ID before the restart. 0 if it did not run.
+	Before int `json:"before"`
+	// Its process ID now. 0 if it does not run.
+	MainPID int `json:"main_pid"`
+}

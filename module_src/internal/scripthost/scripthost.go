@@ -38,6 +38,7 @@ type Host struct {
 	notFound  string         // a program that login shells do not find
 	runsIn    map[int]string // main process to the directory that it runs in
 	said      []string       // by programs, before they end
+	sudoSays  string         // in place of a restart
 	warning   string         // of Verify
 	locked    error          // why Lock waits in vain
 	silent    error          // why there are no Facts
@@ -124,6 +125,7 @@ var lines = []line{
 	{"nothing can be asked: ", func(h *Host, why string) error { h.silent = errors.New(why); return nil }},
 	{"the files are faulty: ", func(h *Host, why string) error { h.VerifyErr = errors.New(why); return nil }},
 	{"the files are odd: ", func(h *Host, why string) error { h.warning = why; return nil }},
+	{"sudo says: ", func(h *Host, what string) error { h.sudoSays = what; return nil }},
 	{"sudo refuses: ", func(h *Host, why string) error { h.Denied = errors.New(why); return nil }},
 	{"fails: ", func(h *Host, what string) error { h.fault(what, func() {}); return nil }},
 	{"a bug shows at: ", func(h *Host, what string) error { h.fault(what, func() { panic("out of range") }); return nil }},
@@ -134,7 +136,7 @@ var lines = []line{
 	{"units cannot be seen after: ", func(h *Host, what string) error { h.after(what, func() { h.blind = true }); return nil }},
 	{"units cannot be seen", func(h *Host, _ string) error { h.blind = true; return nil }},
 	{"all is well", func(h *Host, _ string) error {
-		h.Fault, h.OnEffect, h.Denied, h.VerifyErr, h.warning = nil, nil, nil, nil, ""
+		h.Fault, h.OnEffect, h.Denied, h.VerifyErr, h.warning, h.sudoSays = nil, nil, nil, nil, "", ""
 		return nil
 	}},
 }
@@ -322,6 +324,14 @@ func (h *Host) Open() (*Host, error) { return h, h.closed }
 
 // Close ends the work on the host.
 func (h *Host) Close() {}
+
+// RestartBySudo restarts the service, unless the text has sudo say something.
+func (h *Host) RestartBySudo(_ context.Context, _, service string, _ time.Duration) (done bool, said string, err error) {
+	if h.sudoSays == "" {
+		h.Systemctl(converge.Restart, service+".service")
+	}
+	return h.sudoSays == "", h.sudoSays, nil
+}
 
 // Lock has nobody to wait for, unless the text speaks of another run.
 func (h *Host) Lock(context.Context, ...string) (release func(), err error) {

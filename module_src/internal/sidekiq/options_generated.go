@@ -87,3 +87,13 @@ func InfoOptions() ansible.Schema {
 		{Name: "known_services", Type: ansible.List, Elements: ansible.Str},
 	}
 }
+
+// VerifyOptions are the options of the module sidekiq_service_verify.
+func VerifyOptions() ansible.Schema {
+	return ansible.Schema{
+		{Name: "name", Type: ansible.Str, Default: "sidekiq"},
+		{Name: "user", Type: ansible.Str},
+		{Name: "sudo_users", Type: ansible.List, Elements: ansible.Str},
+		{Name: "start_timeout", Type: ansible.Int, Least: 0, Most: 604800, Unit: "seconds"},
+	}
+}

@@ -3,10 +3,8 @@
 package sidekiq
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -23,7 +21,7 @@ const (
 	root         = "../../.."
 	modulePath   = "plugins/modules/sidekiq_service.py"
 	infoPath     = "plugins/modules/sidekiq_service_info.py"
-	verifyPath   = "roles/sidekiq/tasks/verify.yml"
+	verifyPath   = "plugins/modules/sidekiq_service_verify.py"
 	defaultsPath = "roles/sidekiq/defaults/main.yml"
 )
 
@@ -76,9 +74,10 @@ func TestExamplesAreAccepted(t *testing.T) {
 			_, err := parse(args)
 			return err
 		},
-		"sidekiq_service_info": func(args string) error { _, err := parseInfo(t, args); return err },
+		"sidekiq_service_info":   func(args string) error { _, err := parseInfo(t, args); return err },
+		"sidekiq_service_verify": func(args string) error { _, err := parseVerify(t, args); return err },
 	}
-	for _, path := range []string{modulePath, infoPath} {
+	for _, path := range []string{modulePath, infoPath, verifyPath} {
 		var tasks []map[string]any
 		decodeYAML(t, moduleString(t, path, "EXAMPLES"), &tasks)
 		for _, task := range tasks {
@@ -99,55 +98,23 @@ func TestExamplesAreAccepted(t *testing.T) {
 	}
 }
 
-func TestRoleVerifyPassesEachOptionOfInfo(t *testing.T) {
-	var tasks []struct{ Block []map[string]any }
-	decodeYAML(t, readRepo(t, verifyPath), &tasks)
-	args, ok := tasks[0].Block[0]["curationexperts.sidekiq.sidekiq_service_info"].(map[string]any)
-	if !ok {
-		t.Fatalf("the first task of %s does not call the module", verifyPath)
-	}
-	for _, o := range InfoOptions() {
-		text, _ := args[o.Name].(string)
-		if !strings.Contains(text, "sidekiq_"+o.Name) {
-			t.Errorf("%s: %s is %q", verifyPath, o.Name, text)
-		}
-		delete(args, o.Name)
-	}
-	for name := range args {
-		t.Errorf("%s passes %s, which is no option", verifyPath, name)
-	}
-}
-
-// TestRoleVerifyHasTheModulesDefaults compares the few defaults that the role
-// has to know itself.
-func TestRoleVerifyHasTheModulesDefaults(t *testing.T) {
-	known := regexp.MustCompile(`sidekiq_(\w+) \| default\(('\w+'|\d+)\W`).FindAllStringSubmatch(readRepo(t, verifyPath), -1)
-	for _, m := range known {
-		i := slices.IndexFunc(Options(), func(o ansible.Option) bool { return o.Name == m[1] })
-		if i < 0 || fmt.Sprint(Options()[i].Default) != strings.Trim(m[2], "'") {
-			t.Errorf("%s has %s for sidekiq_%s, which is not the default", verifyPath, m[2], m[1])
-		}
-	}
-	if len(known) < 2 {
-		t.Errorf("found only %q", known)
-	}
-}
-
-// TestOptionsOfBothModulesAreTheSame makes an exception for the user: the info
-// module finds out whose service it is.
-func TestOptionsOfBothModulesAreTheSame(t *testing.T) {
-	for _, info := range InfoOptions() {
-		i := slices.IndexFunc(Options(), func(o ansible.Option) bool { return o.Name == info.Name })
-		if i < 0 {
-			t.Errorf("%s declares %s, which %s does not", infoPath, info.Name, modulePath)
-			continue
-		}
-		o := Options()[i]
-		if o.Name == "user" {
-			o.Default = nil
-		}
-		if d := cmp.Diff(o, info); d != "" {
-			t.Errorf("%s declares %s otherwise than %s does:\n%s", infoPath, o.Name, modulePath, d)
+// TestOptionsOfAllModulesAreTheSame makes an exception for defaults that the
+// other modules take from the service itself.
+func TestOptionsOfAllModulesAreTheSame(t *testing.T) {
+	for path, options := range map[string]ansible.Schema{infoPath: InfoOptions(), verifyPath: VerifyOptions()} {
+		for _, got := range options {
+			i := slices.IndexFunc(Options(), func(o ansible.Option) bool { return o.Name == got.Name })
+			if i < 0 {
+				t.Errorf("%s declares %s, which %s does not", path, got.Name, modulePath)
+				continue
+			}
+			o := Options()[i]
+			if o.Name == "user" || o.Name == "start_timeout" {
+				o.Default = nil
+			}
+			if d := cmp.Diff(o, got); d != "" {
+				t.Errorf("%s declares %s otherwise than %s does:\n%s", path, got.Name, modulePath, d)
+			}
 		}
 	}
 }

@@ -24,6 +24,7 @@ from ansible.template import Templar
 
 from ansible_collections.curationexperts.sidekiq.plugins.action.sidekiq_service import ActionModule
 from ansible_collections.curationexperts.sidekiq.plugins.action.sidekiq_service_info import ActionModule as InfoModule
+from ansible_collections.curationexperts.sidekiq.plugins.action.sidekiq_service_verify import ActionModule as VerifyModule
 from ansible_collections.curationexperts.sidekiq.plugins.plugin_utils import binaries, commands, run
 
 # Returns its arguments, where they came from, and where it was told to keep them, as JSON in its message.
@@ -116,7 +117,8 @@ def test_a_host_without_the_program_takes_two(host):
 
 @pytest.mark.parametrize("fast", [True, False])
 def test_the_program_is_told_which_module_it_is(host, fast):
-    for module, name in ((ActionModule, "sidekiq_service"), (InfoModule, "sidekiq_service_info")):
+    modules = {"sidekiq_service": ActionModule, "sidekiq_service_info": InfoModule, "sidekiq_service_verify": VerifyModule}
+    for name, module in modules.items():
         result = host.seen(variables={"sidekiq_service_fast": fast}, module=module)
         assert result["arguments"]["_ansible_module_name"] == f"curationexperts.sidekiq.{name}"
 

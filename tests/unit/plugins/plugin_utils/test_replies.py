@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.curationexperts.sidekiq.plugins.plugin_utils import replies
 
-MODULES = ("sidekiq_service", "sidekiq_service_info")
+MODULES = ("sidekiq_service", "sidekiq_service_info", "sidekiq_service_verify")
 OPEN = {"options"}  # dictionaries that hold what their own documentation tells elsewhere
 SAMPLES = {"bool": True, "int": 4098, "str": "text", "path": "/a", "float": 1.5}
 
