@@ -8,7 +8,8 @@ RESULTS.md and chart.svg, and fails if a ratio is not what it must be.
 
 Environment: RUNS (10), ROUND_TRIPS in ms ("0 20 50 150", with one host), HOSTS ("5 20", at 0 ms), RESULTS (the file to write). A setting that
 is left out stays there as it was measured before. ONLY (plays, as named in CASES, raw among them) needs a RESULTS of its own, and shows figures
-without ratios.
+without ratios. More than 20 hosts are that many names in the inventory, each with a connection of its own, which share 20 booted hosts; these are
+run once, the ordinary tasks only in the plain way: HOSTS=200 ROUND_TRIPS= make bench.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from proxy import Proxy
 RUNS = int(os.environ.get("RUNS", "10"))
 ROUND_TRIPS = [int(word) for word in os.environ.get("ROUND_TRIPS", "0 20 50 150").split()]
 HOSTS = [int(word) for word in os.environ.get("HOSTS", "5 20").split()]
+BOOTED = 20  # hosts of a kind, at most
 ONLY = os.environ.get("ONLY", "").split()
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -58,23 +60,25 @@ class Case:
     kind: str = "ours"
     settings: dict[str, str] = field(default_factory=dict)
     undo_first: bool = False
+    when_shared: bool = True  # whether it is measured where many names share the hosts
 
 
 CASES = {
     "raw": Case("raw"),
     "module": Case("module"),
     "role": Case("role"),
+    "unvalidated": Case("unvalidated"),
     "first": Case("module", undo_first=True),
     "ordinary-first": Case("ordinary", "ordinary", undo_first=True),
     "ordinary": Case("ordinary", "ordinary"),
-    "pipelining": Case("ordinary", "ordinary", {"ANSIBLE_PIPELINING": "true"}),
-    "mitogen": Case("ordinary", "ordinary", {"ANSIBLE_STRATEGY": "mitogen_linear"}),
+    "pipelining": Case("ordinary", "ordinary", {"ANSIBLE_PIPELINING": "true"}, when_shared=False),
+    "mitogen": Case("ordinary", "ordinary", {"ANSIBLE_STRATEGY": "mitogen_linear"}, when_shared=False),
 }
 
 
 @dataclass
 class Fleet:
-    """Booted hosts of one kind, behind a proxy."""
+    """Booted hosts of one kind, behind a proxy. Where it has more ports than there are hosts, each is a name in the inventory that shares a host."""
 
     kind: str
     names: list[str]
@@ -84,9 +88,10 @@ class Fleet:
         path = ROOT / f".cache/bench-{self.kind}-{count}.json"
         facts = json.loads(run(VENV / "bin/ansible-inventory", "-i", ROOT / f".cache/bench-{self.kind}.yml", "--list"))["_meta"]["hostvars"]
         hosts = {}
-        for name, port in list(zip(self.names, self.proxy.ports))[:count]:
+        for number, port in enumerate(self.proxy.ports[:count]):
+            name = self.names[number % len(self.names)]
             arguments = f"{facts[name]['ansible_ssh_common_args'].strip()} -o HostKeyAlias={facts[name]['ansible_host']}"
-            hosts[name] = {**facts[name], "ansible_host": "127.0.0.1", "ansible_port": port, "ansible_ssh_common_args": arguments}
+            hosts[f"{name}-{number // len(self.names)}"] = {**facts[name], "ansible_host": "127.0.0.1", "ansible_port": port, "ansible_ssh_common_args": arguments}
         path.write_text(json.dumps({"all": {"hosts": hosts}}))
         return path
 
@@ -107,13 +112,14 @@ def as_root(*command: object) -> str:
 
 @contextmanager
 def fleet(kind: str, count: int) -> Iterator[Fleet]:
-    names = [f"bench-{kind}-{number}" for number in range(1, count + 1)]
+    names = [f"bench-{kind}-{number}" for number in range(1, min(count, BOOTED) + 1)]
     as_root(HOST_TOOL, "destroy", *names)
     try:
         for name in names:
             as_root(HOST_TOOL, "create", name, "--with", "python3")
         (ROOT / f".cache/bench-{kind}.yml").write_text(as_root(HOST_TOOL, "inventory", *names))
-        yield Fleet(kind, names, Proxy([as_root(HOST_TOOL, "address", name).strip() for name in names]))
+        addresses = [as_root(HOST_TOOL, "address", name).strip() for name in names]
+        yield Fleet(kind, names, Proxy([addresses[number % len(addresses)] for number in range(count)]))
     finally:
         as_root(HOST_TOOL, "destroy", *names)
 
@@ -137,7 +143,7 @@ def environment(case: Case) -> dict[str, str]:
 
 
 def measure(case: Case, fleet: Fleet, count: int) -> dict[str, float]:
-    """Runs the play once: seconds on the clock and of this machine's processors, bytes over ssh."""
+    """Runs the play once: seconds on the clock and of this machine's processors, MB of memory of its largest process, bytes over ssh."""
     if case.undo_first:
         fleet.undo(count)
     command = playbook(count, "-i", fleet.inventory(count), HERE / f"plays/{case.play}.yml")
@@ -154,6 +160,7 @@ def measure(case: Case, fleet: Fleet, count: int) -> dict[str, float]:
     return {
         "seconds": round(took, 4),
         "cpu": round(usage.ru_utime + usage.ru_stime, 4),
+        "memory": round(usage.ru_maxrss / 1000, 1),
         "sent": fleet.proxy.sent - sent,
         "received": fleet.proxy.received - received,
     }
@@ -177,18 +184,26 @@ def remote_commands(case: Case, fleet: Fleet) -> int | None:
 
 
 def setting(count: int, round_trip: int, fleets: dict[str, Fleet]) -> dict[str, Any]:
-    """All cases in turn, RUNS times, and once before that without looking at the clock: connections are open then, and systemd is calm."""
+    """All cases in turn, RUNS times, and once before that without looking at the clock: connections are open then, and systemd is calm.
+
+    Where names share hosts, the connections alone are opened before, and it is one time: it takes long.
+    """
+    shared = count > BOOTED
     cases = {name: case for name, case in CASES.items() if not (case.undo_first and count > 1) and (not ONLY or name in ONLY)}
+    cases = {name: case for name, case in cases.items() if case.when_shared or not shared}
+    times = 1 if shared else RUNS
     for one in fleets.values():
         one.proxy.round_trip = round_trip / 1000
     before = os.getloadavg()[1]
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in cases}
-    for number in range(RUNS + 1):
+    for number in range(times + 1):
         for name, case in cases.items():
+            if shared and not number:
+                case = replace(CASES["raw"], kind=case.kind)
             figures = measure(case, fleets[case.kind], count)
             if number:
                 runs[name].append(figures)
-        print(f"{count} hosts, {round_trip} ms: {number} of {RUNS}", file=sys.stderr, flush=True)
+        print(f"{count} hosts, {round_trip} ms: {number} of {times}", file=sys.stderr, flush=True)
     commit = run("git", "-C", ROOT, "rev-parse", "--short", "HEAD").strip()
     return {"hosts": count, "round_trip_ms": round_trip, "commit": commit, "load": [round(before, 1), round(os.getloadavg()[1], 1)], "runs": runs}
 
@@ -281,7 +296,7 @@ def measure_all(places: list[tuple[int, int]]) -> None:
         about = machine(ours.names[0])
         for name in ("role", "ordinary"):  # the state that the others find
             kind = CASES[name].kind
-            run(*playbook(most, "-i", fleets[kind].inventory(of_each[kind]), HERE / f"plays/{name}.yml"), env=environment(CASES[name]))
+            run(*playbook(most, "-i", fleets[kind].inventory(min(of_each[kind], BOOTED)), HERE / f"plays/{name}.yml"), env=environment(CASES[name]))
         once = {"commands": {name: remote_commands(case, fleets[case.kind]) for name, case in CASES.items()}}
         run(*playbook(1, "-i", ours.inventory(1), HERE / "plays/role.yml"), env=environment(CASES["role"]))
         once["program"] = alone(ours.names[0])

@@ -204,8 +204,9 @@ func (r *progress) askLogins(ctx context.Context, h machine) error {
 }
 
 const (
-	titleTime  = 2 * time.Second // from the word to systemd that Sidekiq is ready to its first heartbeat
-	listenTime = 200 * time.Millisecond
+	titleTime   = 2 * time.Second // from the word to systemd that Sidekiq is ready to its first heartbeat
+	titlePause  = 50 * time.Millisecond
+	refusalTime = 100 * time.Millisecond // from the first heartbeat to what Redis answers it, in the log
 )
 
 // listen warns where a Sidekiq that has come up says in its log that it can do no
@@ -217,12 +218,18 @@ func (r *progress) listen(ctx context.Context, h machine, began time.Time) {
 		}
 		for end := h.Now().Add(titleTime); h.Now().Before(end); {
 			p, err := h.Process(ctx, u.Name)
-			if err != nil || h.Sleep(ctx, listenTime) != nil {
+			if err != nil {
 				return
 			}
 			if p.Ready || p.Quiet {
 				break
 			}
+			if h.Sleep(ctx, titlePause) != nil {
+				return
+			}
+		}
+		if h.Sleep(ctx, refusalTime) != nil {
+			return
 		}
 		if why := sidekiq.Refusal(h.Traces(ctx, u.Name, began).Log); why != "" {
 			r.warnings = append(r.warnings, fmt.Sprintf("%s runs, and its log says that it can do no jobs: %s", u.Name, why))

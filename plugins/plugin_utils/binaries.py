@@ -1,14 +1,17 @@
 # Copyright (c) curationexperts
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The compiled programs that the collection ships, one for each architecture, and their digests.
+"""The compiled programs that the collection ships, one for each architecture, packed by gzip, and their digests.
 
 Nothing here talks to a host.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
@@ -23,6 +26,15 @@ _ARCHITECTURES = {
     "Linux s390x": "s390x",
     "Linux riscv64": "riscv64",
 }
+
+
+@dataclass
+class Binary:
+    """A program: what is run, its digest, and the same packed by gzip."""
+
+    program: bytes
+    digest: str
+    packed: bytes
 
 
 class Binaries:
@@ -41,25 +53,33 @@ class Binaries:
     @property
     def sizes(self) -> dict[str, int]:
         """The size in bytes of each architecture's build, by its digest; of those that are there."""
-        paths = ((digest, self._directory / name) for name, digest in sorted(self._digests.items()))
-        return {digest: path.stat().st_size for digest, path in paths if path.is_file()}
+        paths = ((digest, self._packed(name)) for name, digest in sorted(self._digests.items()))
+        return {digest: _unpacked_size(path) for digest, path in paths if path.is_file()}
 
-    def find(self, machine: str) -> tuple[Path, str]:
-        """The file and the digest of the build for a host whose `uname -sm` says machine; the file is as it was built."""
+    def find(self, machine: str) -> Binary:
+        """The build for a host whose `uname -sm` says machine; it is as it was built."""
         name = f"{self._program}_linux_{_ARCHITECTURES.get(machine, '')}"
         if name not in self._digests:
             raise AnsibleActionFail(
                 f"{self._program} has no program for a host that is \"{machine}\", only for: {', '.join(sorted(self._digests))}. "
                 "`make build ARCHS=...` in a checkout of the collection builds it for others."
             )
-        path = self._directory / name
+        path = self._packed(name)
         if not path.is_file():
             raise self._not_built(path)
-        if hashlib.sha256(path.read_bytes()).hexdigest() != self._digests[name]:
+        packed = path.read_bytes()
+        try:
+            program = gzip.decompress(packed)
+        except (OSError, EOFError, zlib.error):
+            program = b""
+        if hashlib.sha256(program).hexdigest() != self._digests[name]:
             raise AnsibleActionFail(
                 f"{path} is not the program that was built: its digest is not the one in SHA256SUMS. It is not run. Install the collection anew."
             )
-        return path, self._digests[name]
+        return Binary(program, self._digests[name], packed)
+
+    def _packed(self, name: str) -> Path:
+        return self._directory / f"{name}.gz"
 
     def _read_digests(self) -> dict[str, str]:
         sums = self._directory / "SHA256SUMS"
@@ -74,3 +94,10 @@ class Binaries:
             f"The compiled program of {self._program} is missing: there is no {missing}. The collection was probably installed from git, "
             "which does not hold it: install the release tarball, or run `make build` in the checkout (needs Go)."
         )
+
+
+def _unpacked_size(path: Path) -> int:
+    """How many bytes a file has that gzip has packed: it ends with them, lowest byte first (RFC 1952)."""
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - 4, 0))
+        return int.from_bytes(file.read(), "little")

@@ -26,7 +26,7 @@ EXPECTED = re.compile(r"""(?x)
     | module_src/([\w-]+/)*[\w-]+\.go | module_src/(.*/)?testdata/.+
     | playbooks/\w+\.yml | playbooks/files/[\w.]+
     | plugins/(action|modules|plugin_utils)/\w+\.py
-    | plugins/plugin_utils/_bin/(SHA256SUMS|sidekiq_service_linux_(amd64|arm64|ppc64le|s390x|riscv64))
+    | plugins/plugin_utils/_bin/(SHA256SUMS|sidekiq_service_linux_(amd64|arm64|ppc64le|s390x|riscv64)\.gz)
     | roles/sidekiq/README\.md | roles/sidekiq/(defaults|handlers|meta|tasks)/\w+\.yml
     """)
 
@@ -66,7 +66,7 @@ def test_only_expected_files(tarball: Path) -> None:
         names = set(tar.getnames())
     assert unexpected == []
     sums = ROOT / "plugins/plugin_utils/_bin/SHA256SUMS"
-    programs = {f"plugins/plugin_utils/_bin/{line.split()[1]}" for line in sums.read_text().splitlines()}
+    programs = {f"plugins/plugin_utils/_bin/{line.split()[1]}.gz" for line in sums.read_text().splitlines()}
     sources = subprocess.run(["git", "ls-files", "module_src", "go.mod", "go.sum"], cwd=ROOT, text=True, capture_output=True, check=True).stdout.split()
     missing = ({"LICENSE", "README.md", "CHANGELOG.rst", "plugins/plugin_utils/_bin/SHA256SUMS"} | programs | set(sources)) - names
     assert not missing and len(programs) > 1

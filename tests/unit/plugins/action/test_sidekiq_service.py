@@ -9,6 +9,7 @@ not be root and can be any host.
 from __future__ import annotations
 
 import datetime
+import gzip
 import hashlib
 import json
 import shutil
@@ -66,7 +67,7 @@ class Host:
         sums = ""
         for architecture, text in programs.items():
             name = f"sidekiq_service_linux_{architecture}"
-            (directory / name).write_text(text)
+            (directory / f"{name}.gz").write_bytes(gzip.compress(text.encode()))
             sums += f"{hashlib.sha256(text.encode()).hexdigest()}  {name}\n"
         (directory / "SHA256SUMS").write_text(sums)
         self.monkeypatch.setattr(run, "Binaries", lambda program: binaries.Binaries(program, directory))
@@ -364,8 +365,9 @@ class TestError:
         host.is_called("Linux mips64", 0)
         self.fails(host, fast, "Linux mips64", "linux_amd64", "make build")
 
-    def test_changed_binary(self, host, fast):
-        (host.path / "_bin" / "sidekiq_service_linux_amd64").write_text("changed")
+    @pytest.mark.parametrize("content", [gzip.compress(b"changed"), b"changed", gzip.compress(b"changed")[:-9], b""])
+    def test_changed_binary(self, host, fast, content):
+        (host.path / "_bin" / "sidekiq_service_linux_amd64.gz").write_bytes(content)
         self.fails(host, fast, "SHA256SUMS")
 
     def test_no_result(self, host, fast):
