@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -43,6 +45,7 @@ func infoOf(s sidekiq.Service, found sidekiq.Report) results.Info {
 	}
 	reading := found.Reading()
 	i.Options, i.NoOption = reading.Shown(), orEmpty(reading.NoOption)
+	found.Place(s.Name, i.Options)
 	i.Warnings = append(i.Warnings, found.Behind(reading)...)
 	if len(found.UnitFiles) > 0 {
 		i.Unit, i.Shadowed = found.UnitFiles[0], orEmpty(found.UnitFiles[1:])
@@ -78,8 +81,11 @@ func infoOf(s sidekiq.Service, found sidekiq.Report) results.Info {
 
 // hideIn takes the values of variables out of every text that may hold some.
 func hideIn(i *results.Info, mask *sidekiq.Mask) {
-	for name, value := range i.Options {
-		i.Options[name] = mask.Hide(value)
+	for _, name := range slices.Sorted(maps.Keys(i.Options)) {
+		shown := fmt.Sprint(i.Options[name])
+		if i.Options[name] = mask.Hide(i.Options[name]); fmt.Sprint(i.Options[name]) != shown {
+			i.NoOption = append(i.NoOption, name+" holds the value of a variable, which is hidden: take it from "+i.Unit)
+		}
 	}
 	lists := [][]string{i.NoOption, i.RestartReasons, i.Warnings}
 	for n := range i.Processes {

@@ -148,8 +148,8 @@ project:
 options:
   description:
     - The options of M(curationexperts.sidekiq.sidekiq_service) that reproduce what RV(unit) runs, whoever wrote it, ready for C(to_nice_yaml).
-      A task with these options runs the same command as the same user in the same environment. Options that have their default are left
-      out.
+      A task with these options runs the same command as the same user in the same environment, from a file in the same directory. Options
+      that have their default are left out.
     - The values of O(curationexperts.sidekiq.sidekiq_service#module:env) and O(curationexperts.sidekiq.sidekiq_service#module:secret_env) are
       not shown; V((hidden)) stands for each of them.
     - Where a unit is not of this collection, O(curationexperts.sidekiq.sidekiq_service#module:type) is left to the module, and so is how

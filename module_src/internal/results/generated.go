@@ -118,9 +118,9 @@ type Info struct {
 	Project string `json:"project"`
 	// The options of curationexperts.sidekiq.sidekiq_service that reproduce what
 	// unit runs, whoever wrote it, ready for to_nice_yaml. A task with these
-	// options runs the same command as the same user in the same environment.
-	// Options that have their default are left out. The values of
-	// curationexperts.sidekiq.sidekiq_service#module:env and
+	// options runs the same command as the same user in the same environment,
+	// from a file in the same directory. Options that have their default are left
+	// out. The values of curationexperts.sidekiq.sidekiq_service#module:env and
 	// curationexperts.sidekiq.sidekiq_service#module:secret_env are not shown;
 	// V((hidden)) stands for each of them. Where a unit is not of this
 	// collection, curationexperts.sidekiq.sidekiq_service#module:type is left to

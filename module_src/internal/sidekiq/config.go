@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -93,9 +94,17 @@ func (w *wanting) timeout() int {
 	return cmp.Or(n, 25)
 }
 
-// env is the environment that Sidekiq runs in.
+// env is the environment that Sidekiq runs in. It is empty where a variable says
+// it that is none of the options'.
 func (s *Service) env() string {
 	if name, ok := flagValue(s.ExecStart, "-e", "--environment"); ok {
+		if variable, ok := strings.CutPrefix(strings.Trim(name, `"'`), "$"); ok {
+			i := slices.IndexFunc(s.Env, func(v Variable) bool { return v.Name == strings.Trim(variable, "{}") })
+			if i < 0 {
+				return ""
+			}
+			return s.Env[i].Value
+		}
 		return name
 	}
 	return s.AppEnv

@@ -74,6 +74,11 @@ func directoryIn(options map[string]any) string {
 func changesOf(theirs, ours Reading) []string {
 	var changes []string
 	was, is := theirs.Options, ours.Options
+	for _, options := range []map[string]any{was, is} {
+		if file, ok := options["config_file"].(string); ok && path.Join(directoryIn(options), ownConfigs()[0]) == file {
+			delete(options, "config_file") // the default, by its whole path
+		}
+	}
 	if was["user"] == nil {
 		changes = append(changes, fmt.Sprintf("user (it runs as root, which the module refuses, and would run as %v)", is["user"]))
 	}
@@ -88,7 +93,12 @@ func changesOf(theirs, ours Reading) []string {
 		}
 	}
 	for _, what := range theirs.NoOption {
-		if !strings.Contains(what, "have no such flag") && !strings.HasPrefix(what, "it runs as root") {
+		switch {
+		case what == noDirectory:
+			if dir := directoryIn(is); !strings.Contains(fmt.Sprint(was["exec_start"]), dir) {
+				changes = append(changes, fmt.Sprintf("working_directory (it names none and starts in /, and would start in %s)", dir))
+			}
+		case !strings.Contains(what, "have no such flag") && !strings.HasPrefix(what, "it runs as root") && !strings.HasSuffix(what, rootsOwn):
 			changes = append(changes, "what no option keeps: "+what)
 		}
 	}
@@ -135,7 +145,27 @@ func change(option string, was, is any) []string {
 	if inYAML(was) == inYAML(is) {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s (from %s to %s; to keep it: %s: %[2]s)", option, inYAML(was), inYAML(is), option)}
+	will := inYAML(is)
+	if is == nil && !contains([]string{"after", "wants", "env_files"}, option) {
+		will = "the default"
+	}
+	return []string{fmt.Sprintf("%s (from %s to %s; to keep it: %s%s: %[2]s)", option, inYAML(was), will, rootsFirst(option, was), option)}
+}
+
+// rootsFirst says what has to be done before the environment files of a unit
+// can be named in env_files.
+func rootsFirst(option string, was any) string {
+	if files, _ := was.([]any); option == "env_files" && slices.ContainsFunc(files, func(f any) bool { return isOfTheApplication(fmt.Sprint(f)) }) {
+		return "move what is not root's into a directory of root's, such as /etc/sidekiq, and name it there: "
+	}
+	return ""
+}
+
+// isOfTheApplication reports whether a path most likely leads through
+// directories of the deploy user's, from which the module has root open nothing.
+func isOfTheApplication(name string) bool {
+	name = strings.TrimPrefix(name, "-")
+	return strings.HasPrefix(name, "/home/") || strings.Contains(name, "/shared/") || strings.Contains(name, "/current/")
 }
 
 // changedVariables names the variables that would be lost or get another
@@ -186,6 +216,9 @@ func inYAML(v any) string {
 	if v == nil {
 		return "none"
 	}
-	text, _ := json.Marshal(v)
-	return string(text)
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(v)
+	return strings.TrimSpace(text.String())
 }

@@ -21,8 +21,8 @@ func TestAForeignUnitIsTakenOverOnlyIfTheOptionsAskForWhatItDoes(t *testing.T) {
 		{"example", `"project_name": "myapp"`, []string{"env (its values of MALLOC_ARENA_MAX would go"}},
 		{"example", `"project_name": "myapp", "env": {"MALLOC_ARENA_MAX": 2}`, nil},
 		{"queues", `"project_name": "atlas"`, []string{
-			`queues (from ["critical","default,2"] to none`, `bundle (from "/opt/atlas/current/bin/bundle" to none`, `concurrency (from 10 to none`,
-			`app_env (from "staging" to none`, `user (from "atlas" to "deploy"`, `umask (from "0022" to none`,
+			`queues (from ["critical","default,2"] to the default`, `bundle (from "/opt/atlas/current/bin/bundle" to the default`, `concurrency (from 10 to the default`,
+			`app_env (from "staging" to the default`, `user (from "atlas" to "deploy"`, `umask (from "0022" to the default`,
 		}},
 		{"queues", `"project_name": "laevigata"`, []string{`it is of the project "atlas"; set another name for a second application`}},
 		{"other-user", `"project_name": "adrl", "umask": "0022"`, []string{
@@ -30,7 +30,14 @@ func TestAForeignUnitIsTakenOverOnlyIfTheOptionsAskForWhatItDoes(t *testing.T) {
 			`timeout_stop_sec (from 120`, `directives (Service.LimitNOFILE, Service.MemoryMax would go`,
 		}},
 		{"login-shell", `"project_name": "p"`, []string{"it runs the Sidekiq of /srv/library; set another name for a second application"}},
-		{"login-shell", `"working_directory": "/srv/library", "umask": "0027"`, []string{"login_shell (from true to none", `log_file (from "log/sidekiq.log"`}},
+		{"login-shell", `"working_directory": "/srv/library", "umask": "0027"`, []string{"login_shell (from true to the default", `log_file (from "log/sidekiq.log"`}},
+		{"absolute-config", `"project_name": "atlas"`, []string{
+			`move what is not root's into a directory of root's, such as /etc/sidekiq, and name it there: env_files: ["/opt/atlas/shared/.env"]`,
+		}},
+		{"no-directory", `"project_name": "atlas"`, []string{
+			`working_directory (it names none and starts in /, and would start in /opt/atlas/current)`, `to keep it: exec_start: "/bin/sh -c 'exec /srv/run >>log 2>&1; sidekiq'"`,
+			"what no option keeps: Group=root, which the module refuses",
+		}},
 		{"daemon", `"project_name": "old"`, []string{"user (it runs as root, which the module refuses, and would run as deploy)", "what no option keeps: Type=forking"}},
 	} {
 		s := mustParse(t, "{"+test.options+"}")

@@ -81,7 +81,7 @@ func (w *wanting) environmentFile(name, content string) {
 // shown: it is the name of an environment, and what is no such name is not.
 func (w *wanting) sameEnvironment(where, name, value string) {
 	env := w.env()
-	if !contains(environmentVariables, name) || value == env || value == "" {
+	if !contains(environmentVariables, name) || value == env || value == "" || env == "" {
 		return
 	}
 	shown := "another value"
@@ -96,7 +96,7 @@ func (w *wanting) sameEnvironment(where, name, value string) {
 func (w *wanting) railsEnvironment() {
 	missing := func(file string) bool { return contains(w.facts.Missing, path.Join(w.Dir, file)) }
 	file := "config/environments/" + w.env() + ".rb"
-	if w.facts.Deployed && !missing("config/environments") && !missing("config/application.rb") && missing(file) {
+	if w.env() != "" && w.facts.Deployed && !missing("config/environments") && !missing("config/application.rb") && missing(file) {
 		w.warn("the application has no %s, so in the environment %s its jobs would fail; is app_env right?", file, w.env())
 	}
 }
@@ -108,7 +108,7 @@ func (s *Service) railsFiles() []string {
 		return nil
 	}
 	env := s.env()
-	if !onlyRunes(env, "_.-") {
+	if env == "" || !onlyRunes(env, "_.-") {
 		return nil
 	}
 	return []string{s.inDir("config/environments"), s.inDir("config/application.rb"), s.inDir("config/environments/" + env + ".rb")}

@@ -30,6 +30,8 @@ func TestWhatIsWrongWithTheEnvironmentIsTold(t *testing.T) {
 		},
 		"the same environment":       {`"env": {"RAILS_ENV": "production"}`, nil, none, "", "", true},
 		"another one in env":         {`"env": {"RACK_ENV": "hunter2 x"}`, nil, none, "env sets RACK_ENV to another value", "", true},
+		"one by which it runs":       {`"exec_start": "/bin/sh -c 'sidekiq -e \"${RAILS_ENV}\"'", "env": {"RAILS_ENV": "staging"}`, nil, none, "", "", true},
+		"one that is not known":      {`"exec_start": "/bin/sh -c 'sidekiq -e $STAGE'", "env": {"RAILS_ENV": "staging"}`, nil, none[2:], "", "", true},
 		"a missing file":             {`"env_files": ["/etc/x.env"]`, missing, none, "", "/etc/x.env is not there, and systemd starts nothing", true},
 		"one that may be missing":    {`"env_files": ["-/etc/x.env"]`, missing, none, "", "", true},
 		"a missing one to come":      {`"env_files": ["/etc/x.env"]`, missing, none, "/etc/x.env is not there", "", false},

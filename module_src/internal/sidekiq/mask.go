@@ -22,13 +22,22 @@ import (
 // a value that was cut off, what is left before the mark of the cut. A value is
 // not hidden if it is short, as "5" is, or if it stands elsewhere in the
 // options or is a path of the service: then it is no secret, and hiding it
-// would make messages unreadable.
+// would make messages unreadable. Nor is it if it stands in a command line,
+// which everybody can see, and which has to be shown as it is to be of use;
+// what is given there as a variable or a flag's value, behind =, is hidden.
 type Mask struct {
-	hidden map[string]bool
-	sorted []string // the same, longest first; nil: to be sorted
-	public []string
-	tree   string // the application's directory
-	room   int    // how many more values of environment files are taken
+	hidden   map[string]concealment // by a spelling
+	sorted   []string               // the spellings that are hidden, longest first; nil: to be sorted
+	public   []string
+	commands []string
+	tree     string // the application's directory
+	room     int    // how many more values of environment files are taken
+}
+
+// concealment is why a text is hidden.
+type concealment struct {
+	value  string // what the text spells
+	secret bool   // it is known to be one
 }
 
 // Bounds of the values of environment files, which may be the deploy user's.
@@ -46,9 +55,10 @@ const (
 // Mask hides the variables of the options, of the environment files and of the
 // unit files that are replaced. More can be added as it becomes known.
 func (s *Service) Mask() *Mask {
-	m := &Mask{hidden: map[string]bool{}, room: maxValues}
+	m := &Mask{hidden: map[string]concealment{}, room: maxValues, commands: []string{strings.Join(s.ExecStart, " ")}}
 	for _, own := range s.owns() {
 		m.public = appendNew(m.public, own.public()...)
+		m.commands = append(m.commands, strings.Join(own.ExecStart, " "))
 	}
 	m.public = appendNew(m.public, s.public()...)
 	if s.Dir != "" {
@@ -85,6 +95,11 @@ func (s *Service) public() []string {
 // Unit adds the variables of a unit file or a drop-in, also of lines that are
 // commented out.
 func (m *Mask) Unit(content string) {
+	for l := range systemd.Lines(content) {
+		if l.Name == "ExecStart" {
+			m.sorted, m.commands = nil, append(m.commands, l.Value)
+		}
+	}
 	for _, value := range environment(content) {
 		m.value(value)
 	}
@@ -131,10 +146,10 @@ func (m *Mask) Traces(t converge.Traces) {
 }
 
 // Secret adds a value that is known to be a secret.
-func (m *Mask) Secret(value string) { m.add(value, shortestSecret) }
+func (m *Mask) Secret(value string) { m.add(value, shortestSecret, true) }
 
 func (m *Mask) value(value string) {
-	m.add(value, shortestValue)
+	m.add(value, shortestValue, false)
 	if password := passwordOf(value); password != "" {
 		m.Secret(password)
 		if plain, err := url.PathUnescape(password); err == nil {
@@ -143,17 +158,18 @@ func (m *Mask) value(value string) {
 	}
 	for line := range strings.Lines(value) {
 		if line = strings.TrimSpace(line); line != value {
-			m.add(line, shortestValue)
+			m.add(line, shortestValue, false)
 		}
 	}
 }
 
-func (m *Mask) add(value string, shortest int) {
+func (m *Mask) add(value string, shortest int, secret bool) {
 	if len(value) < shortest || m.isPublic(value) {
 		return
 	}
 	m.sorted = nil
-	if m.hidden[value] = true; len(value) > maxSpelled {
+	why := concealment{value, secret || m.hidden[value].secret}
+	if m.hidden[value] = why; len(value) > maxSpelled {
 		return
 	}
 	inRuby := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "#{", `\#{`).Replace(value)
@@ -162,7 +178,7 @@ func (m *Mask) add(value string, shortest int) {
 	for _, spelling := range []string{
 		inRuby, inUnit, systemd.Literal(value), inGo[1 : len(inGo)-1], url.PathEscape(value), url.QueryEscape(value),
 	} {
-		m.hidden[spelling] = true
+		m.hidden[spelling] = why
 	}
 }
 
@@ -170,7 +186,10 @@ func (m *Mask) add(value string, shortest int) {
 // not leave the rest of that to be seen.
 func (m *Mask) longestFirst() []string {
 	if m.sorted == nil {
-		m.sorted = sortedKeys(m.hidden)
+		m.sorted = slices.DeleteFunc(sortedKeys(m.hidden), func(text string) bool {
+			why := m.hidden[text]
+			return !why.secret && slices.ContainsFunc(m.commands, func(command string) bool { return standsIn(command, why.value) })
+		})
 		sort.SliceStable(m.sorted, func(i, j int) bool { return len(m.sorted[i]) > len(m.sorted[j]) })
 	}
 	return m.sorted
@@ -185,6 +204,16 @@ func (m *Mask) isPublic(value string) bool {
 	return slices.ContainsFunc(m.public, func(p string) bool {
 		return p == value || path.IsAbs(value) && strings.HasPrefix(p, strings.TrimSuffix(value, "/")+"/")
 	})
+}
+
+// standsIn reports whether a command line holds a value that is not behind =.
+func standsIn(command, value string) bool {
+	for before, rest, ok := strings.Cut(command, value); ok; before, rest, ok = strings.Cut(rest, value) {
+		if !strings.HasSuffix(strings.TrimRight(before, `"'`), "=") {
+			return true
+		}
+	}
+	return false
 }
 
 // passwordOf is the password in a URL, or "". What stands between the scheme

@@ -50,6 +50,16 @@ func TestWhatIsNoSecretIsNotHidden(t *testing.T) {
 	}
 }
 
+func TestWhatACommandShowsIsHiddenOnlyBehindAnEqualsSign(t *testing.T) {
+	m := maskOf(t, map[string]string{"PS": "worker.1", "TOKEN": "horse-battery"})
+	m.Unit("[Service]\nEnvironment=RBENV_ROOT=/usr/local/rbenv \"URL=redis://:hunter2@db\"\n" +
+		"ExecStart=/usr/local/rbenv/bin/rbenv exec bash -c 'exec -a lae-worker.1 sidekiq --token=\"horse-battery\" -r redis://:hunter2@db'\n")
+	const want = "/usr/local/rbenv lae-worker.1 (hidden) redis://:(hidden)@db"
+	if got := m.Text("/usr/local/rbenv lae-worker.1 horse-battery redis://:hunter2@db"); got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestVariablesOfFilesAreHidden(t *testing.T) {
 	m := maskOf(t, nil)
 	m.Unit("[Service]\nEnvironment=A=from_the_unit\n#Environment=\"B=commented_out\" C=commented_too\n")

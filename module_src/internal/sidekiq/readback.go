@@ -21,6 +21,12 @@ type Reading struct {
 	NoOption []string       // what no option reproduces, in words
 }
 
+// noDirectory is said of a unit that leaves the directory to its command.
+const noDirectory = "it names no WorkingDirectory: set project_name or working_directory"
+
+// rootsOwn is what has to be done to a file before env_files takes it.
+const rootsOwn = "env_files takes files below directories of root's: move it into one, such as /etc/sidekiq, and name it there"
+
 // HiddenValue stands for the value of a variable in what is shown to people.
 const HiddenValue = "(hidden)"
 
@@ -189,7 +195,7 @@ func (r *unitReader) application() {
 	bare := strings.TrimPrefix(dir, "-")
 	switch {
 	case dir == "":
-		r.cannot("it names no WorkingDirectory: set project_name or working_directory")
+		r.cannot(noDirectory)
 		return
 	case !path.IsAbs(bare):
 		r.cannot("WorkingDirectory=%s is no path: set project_name or working_directory", dir)
@@ -213,7 +219,10 @@ func (r *unitReader) identity() {
 	} else if r.account("User", user) {
 		r.options["user"] = user
 	}
-	if group != "" && r.account("Group", group) {
+	switch {
+	case group == "root" || group == "0":
+		r.cannot("Group=%s, which the module refuses: its default is the user's own group", group)
+	case group != "" && r.account("Group", group):
 		r.options["group"] = group
 	}
 	umask := cmp.Or(r.last("Service", "UMask"), "0022") // systemd.exec(5)
@@ -276,6 +285,9 @@ func (r *unitReader) environment() {
 			continue
 		} else if r.ours && path.Dir(bare) == SecretDirectory {
 			continue // it holds secret_env, which nobody is shown
+		}
+		if !r.ours && isOfTheApplication(text) {
+			r.cannot("EnvironmentFile=%s: %s", f, rootsOwn)
 		}
 		files = append(files, text)
 	}

@@ -47,6 +47,8 @@ func foreign() map[string]struct{ unit, options, without string } {
 		"variables": {"sidekiq.service", `{"project_name": "hyrax", "user": "deploy", "umask": "0022",
 			"env": {"NAME": "it's 50% $HOME", "THREADS": "5"}, "env_files": ["-/etc/default/hyrax"],
 			"exec_start": "/bin/sh -c 'exec /usr/local/bin/bundle exec sidekiq -e production -c \"${THREADS}\" $EXTRA'"}`, ""},
+		"absolute-config": {"sidekiq.service", `{"project_name": "atlas", "user": "deploy", "config_file": "/opt/atlas/current/config/sidekiq.yml",
+			"env_files": ["/opt/atlas/shared/.env"], "timeout_stop_sec": 15}`, "EnvironmentFile=/opt/atlas/shared/.env: env_files takes files below directories of root's"},
 		"daemon": {
 			"sidekiq.service", `{"project_name": "old", "umask": "0022", "restart": "no", "wanted_by": [], "enabled": false,
 			"directives": {"Unit": {"Description": "old sidekiq"}, "Service": {"PIDFile": "/opt/old/shared/tmp/pids/sidekiq.pid"}}}`,

@@ -67,6 +67,25 @@ func (s Report) Reading() Reading {
 	return all
 }
 
+// Place adds to the options of the service of that name, unless there are none,
+// what they lack to have the unit where it is, and enabled as it is.
+func (s Report) Place(name string, options map[string]any) {
+	if len(options) == 0 {
+		return
+	}
+	if name != "sidekiq" {
+		options["name"] = name
+	}
+	for _, f := range s.ProcessFiles {
+		if dir := path.Dir(f.Path); contains([]string{"/etc/systemd/system", "/usr/local/lib/systemd/system"}, dir) {
+			options["unit_dir"] = dir
+		}
+	}
+	if s.Enablement == "disabled" {
+		options["enabled"] = false
+	}
+}
+
 // read are the options of one process.
 func (f ProcessFile) read() Reading {
 	r := ReadUnit(f.Unit, f.Content)

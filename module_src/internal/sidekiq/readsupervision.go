@@ -12,13 +12,17 @@ import (
 
 // supervision reads how systemd starts, watches, stops and restarts it.
 func (r *unitReader) supervision() {
-	r.startKind()
+	waits := r.startKind()
 	r.restarting()
-	r.seconds("TimeoutStartSec", "start_timeout", 300)
+	both := r.last("Service", "TimeoutSec")
+	r.given("TimeoutSec", both, "timeout_stop_sec", 90)
 	r.seconds("TimeoutStopSec", "timeout_stop_sec", 90)
-	if both := r.last("Service", "TimeoutSec"); both != "" {
+	if start := r.last("Service", "TimeoutStartSec"); r.ours || waits {
 		r.given("TimeoutSec", both, "start_timeout", 300)
-		r.given("TimeoutSec", both, "timeout_stop_sec", 90)
+		r.given("TimeoutStartSec", start, "start_timeout", 300)
+	}
+	if !r.ours {
+		r.left.Set("Service", "ExecReload", nil) // most say USR1, which ends a Sidekiq since version 5
 	}
 	for _, d := range ourOwn() {
 		if values := r.left.Values(d.Section, d.Name); len(values) == 1 && values[0] == d.Value {
@@ -45,8 +49,10 @@ func ourOwn() []systemd.Entry {
 
 // startKind reads Type= and the watchdog. A unit of others says simple where
 // nobody had thought of more, so type is left to itself there: it is notify
-// where the application's Sidekiq can.
-func (r *unitReader) startKind() {
+// where the application's Sidekiq can. The result is whether systemd waits for
+// Sidekiq to come up: where it does not, TimeoutStartSec= bounds no boot, and a
+// start_timeout of so many seconds would.
+func (r *unitReader) startKind() (waits bool) {
 	kind := r.last("Service", "Type")
 	watchdog := r.has("Service", "WatchdogSec")
 	switch {
@@ -59,6 +65,7 @@ func (r *unitReader) startKind() {
 	if r.ours && kind == "notify" && !watchdog {
 		r.options["watchdog_sec"] = 0
 	}
+	return kind == "notify" || kind == "forking"
 }
 
 // restarting reads when and how fast it is restarted.
@@ -84,12 +91,13 @@ func (r *unitReader) restarting() {
 
 // seconds reads a span of time into an option, unless it is its default.
 func (r *unitReader) seconds(directive, option string, standard any) {
-	if value := r.last("Service", directive); value != "" {
-		r.given(directive, value, option, standard)
-	}
+	r.given(directive, r.last("Service", directive), option, standard)
 }
 
 func (r *unitReader) given(directive, value, option string, standard any) {
+	if value == "" {
+		return
+	}
 	n, ok := span(value)
 	if !ok || n > maxSeconds || n == 0 && option != "watchdog_sec" {
 		r.cannot("%s=%s: %s takes whole seconds up to a week", directive, value, option)

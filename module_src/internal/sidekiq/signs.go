@@ -57,8 +57,8 @@ func commandSigns() []sign {
 		{"namespace", `Redis configuration uses the namespace`, true, "the application gives Redis a namespace, which Sidekiq 7 has no more, and Sidekiq 6 only with the gem redis-namespace: take it out, or see REDIS_URL in {env}"},
 		{"pool", `[Pp]ool .*too small`, false, "the application's pool of Redis connections is smaller than concurrency: lower concurrency, or enlarge the pool"},
 		{"no bundle", "(?:bundle: (?:command )?not found|exec: bundle: |rbenv: bundle: command not found|No such file or directory - bundle$)", true, "bundle is not where the service looks for it: {bundle}"},
-		{"log_file", `cannot create (\S+): (?:Permission denied|Directory nonexistent|Is a directory|No such file)`, true, "the service's user {user} cannot write $1: see log_file; its directory has to be there and to belong to that user"},
-		{"log_file in bash", `bash: (?:line \d+: )?(\S+\.log): (?:Permission denied|No such file or directory|Is a directory)`, true, "the service's user {user} cannot write $1: see log_file; its directory has to be there and to belong to that user"},
+		{"log_file", `cannot create (\S+): (?:Permission denied|Directory nonexistent|Is a directory|No such file)`, true, "the service's user {user} cannot write $1: see log_file; its directory has to be there, and both have to belong to that user"},
+		{"log_file in bash", `bash: (?:line \d+: )?(\S+\.log): (?:Permission denied|No such file or directory|Is a directory)`, true, "the service's user {user} cannot write $1: see log_file; its directory has to be there, and both have to belong to that user"},
 		{"no program", `(?:bash: (?:line \d+: )?|sh: \d+: )(?:exec: )?(\S+): (?:command )?not found`, true, "a shell does not find $1 in the PATH that the service has: {ruby}"},
 	}
 }
