@@ -38,6 +38,9 @@ func TestAForeignUnitIsTakenOverOnlyIfTheOptionsAskForWhatItDoes(t *testing.T) {
 			`working_directory (it names none and starts in /, and would start in /opt/atlas/current)`, `to keep it: exec_start: "/bin/sh -c 'exec /srv/run >>log 2>&1; sidekiq'"`,
 			"what no option keeps: Group=root, which the module refuses",
 		}},
+		{"becomes", `"project_name": "atlas"`, []string{
+			"user (it runs as root, which the module refuses, and would run as deploy)", "what no option keeps: ExecStart becomes another user by sudo",
+		}},
 		{"daemon", `"project_name": "old"`, []string{"user (it runs as root, which the module refuses, and would run as deploy)", "what no option keeps: Type=forking"}},
 	} {
 		s := mustParse(t, "{"+test.options+"}")

@@ -30,11 +30,18 @@ func (r *unitReader) command() {
 	if !ok {
 		return
 	}
+	if contains([]string{"bash", "sh"}, words[0]) {
+		words[0] = "/bin/" + words[0]
+	}
+	if becomes := path.Base(words[0]); contains([]string{"sudo", "su", "runuser", "setpriv", "chpst", "setuidgid"}, becomes) {
+		r.cannot("ExecStart becomes another user by %s, which only root may: set user, and exec_start without it", becomes)
+		return
+	}
 	if words = r.loginShell(r.ownLog(words)); words != nil && !r.sidekiq(words, false) {
 		r.options["exec_start"] = shell.Join(words)
 	}
-	if !path.IsAbs(c.Words[0]) {
-		r.cannot("the program of ExecStart, %s, is looked for in directories: name its absolute path", c.Words[0])
+	if words != nil && !path.IsAbs(words[0]) {
+		r.cannot("the program of ExecStart, %s, is looked for in directories: name its absolute path", words[0])
 		delete(r.options, "exec_start")
 	}
 }
