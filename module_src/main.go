@@ -21,6 +21,7 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/host"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
+	"golang.org/x/sys/unix"
 )
 
 func main() {
@@ -28,6 +29,7 @@ func main() {
 	// processor would gain it nothing, and would be taken from a host that has
 	// better things to do.
 	runtime.GOMAXPROCS(1)
+	unix.Umask(0o022)              // a login shell's may be any, and directories are to be the same for all
 	debug.SetMemoryLimit(32 << 20) // rather collect than grow: what it holds at a time is less
 	if filepath.Base(os.Args[0]) == filepath.Base(sidekiq.HealthPath) {
 		os.Exit(onThisHost().health(os.Args[1:], os.Stdout))
