@@ -309,6 +309,8 @@ func (p *parser) queues(option string) []string {
 			p.Add(option, "the name of a queue must hold no brackets and no quotes, got %q", q)
 		case isNumber(name):
 			p.Add(option, "%q is a weight without its queue; write a list, [\"name,%s\"]", q, q)
+		case contains([]string{"None", "null", "~"}, q):
+			p.Add(option, "%q as a text means nothing: leave the option out", q)
 		case name == "" || name[0] == '-' || systemd.CheckValue(name) != nil || strings.ContainsAny(name, " ,"):
 			p.Add(option, "must be \"name\" or \"name,weight\", got %q", q)
 		case weighted && (!isNumber(weight) || len(weight) > 6):

@@ -79,6 +79,7 @@ func TestEachMistakeNamesItsOption(t *testing.T) {
 		{`"app_env": "a b"`, `option "app_env": must be`},
 		{`"queues": "critical,2"`, `option "queues": "2" is a weight without its queue`},
 		{`"queues": ["a,b"]`, `option "queues": the weight of a queue must be a number`},
+		{`"queues": "None"`, `option "queues": "None" as a text means nothing: leave the option out`},
 		{`"queues": ["-c"]`, `option "queues": must be "name" or "name,weight"`},
 		{`"queues": [["a"]]`, `option "queues": item 1 must be a string, got a list`},
 		{`"concurrency": 0`, `option "concurrency": must be from 1 to 1000, got 0`},
