@@ -55,6 +55,9 @@ _KEPT = re.compile(r"^([0-9a-f]{64}) [ *]\S*/([0-9a-f]{64})\r?$", re.MULTILINE)
 # What commands.py has a host say of itself, with the program to unpack with, if it has that.
 _WHO = re.compile(r"^(\S+ \S+)\s+(\d+)\b(?:\s+(/\S*))?", re.MULTILINE)
 
+# What the program says where its standard input ends before it has begun.
+_NOTHING = '"cannot read the arguments: the JSON object is incomplete"'
+
 
 class NotThisWay(Exception):
     """The fast way is not possible, and the program has not been started; its text says why."""
@@ -103,7 +106,8 @@ class CompiledModule(ActionBase):
         try:
             reply = self._run_kept(binaries, request, forget, kept, task_vars)
         except NotThisWay as why:
-            display.vvv(f"{self.module}: ordinary transfer of the program: {clean_output(str(why))}", host=task_vars.get("inventory_hostname"))
+            host = self._task.delegate_to or task_vars.get("inventory_hostname")
+            display.vvv(f"{self.module}: ordinary transfer of the program: {clean_output(str(why))}", host=host)
             reply = self._run_transferred(binaries, request, forget)
         try:
             return read_result(self.module, reply["stdout"])
@@ -138,8 +142,7 @@ class CompiledModule(ActionBase):
         except AnsibleConnectionFailure as err:
             if "could not be sent" not in str(err):
                 raise
-            # As with ssh's -n, which closes its standard input. Where there is no connection any more, the transfer tells of that.
-            raise NotThisWay(f"nothing arrives on standard input: {end_of(str(err))}") from None
+            raise self._nothing_arrives(err) from None
         word, why = reply["words"]
         if word == commands.CANNOT:
             raise NotThisWay(f"cannot {why.strip()}")
@@ -163,7 +166,7 @@ class CompiledModule(ActionBase):
             display.vvv(f"{self.module}: the program on the host is damaged, and is brought anew")
             return {**looked, "words": (commands.MISSING, looked["stdout"])}
         if failed:
-            raise failed
+            raise self._nothing_arrives(failed)
         return reply
 
     def _require_standard_input(self, task_vars: dict[str, Any]) -> None:
@@ -190,8 +193,14 @@ class CompiledModule(ActionBase):
             raise NotThisWay("standard input is a terminal on the host, perhaps by -tt or RequestTTY")
         return reply
 
+    def _nothing_arrives(self, err: AnsibleConnectionFailure) -> NotThisWay:
+        """As with ssh's -n, which closes its standard input. Where there is no connection any more, the transfer tells of that."""
+        return NotThisWay(f"nothing arrives on standard input: {end_of(str(err))}")
+
     def _checked(self, reply: dict[str, Any]) -> dict[str, Any]:
-        """reply, if the program was started. Raises NotThisWay."""
+        """reply, if the program was started and had its arguments. Raises NotThisWay."""
+        if _NOTHING in reply["stdout"]:
+            raise NotThisWay("the arguments do not arrive on standard input")
         if reply["rc"] in (126, 127) and not reply["stdout"].strip():
             raise NotThisWay(f"{self.cache} is on a file system without programs, it seems: {end_of(reply['stderr'])}")
         return reply
