@@ -6,13 +6,15 @@ from __future__ import annotations
 import shlex
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from conftest import ROOT, SUITE, Host, booted
+from conftest import ROOT, SUITE, UNIT, Host, booted
 from plays import CACHE, FAST, TRANSFER_SOME, Played, inventory_of, play
-from ways import AS_BEFORE, PACKAGES, PYTHON, TASK, WAYS, Way, try_way
+from ways import AS_BEFORE, NO_PASSWORD_FOR_SUDO, PACKAGES, PYTHON, TASK, WAYS, WITHOUT_PASSWORD, Way, bashrc, try_way
 
 HOST_OPTIONS = ["--with", PACKAGES]
 ADMIN = {"ansible_user": "admin", "ansible_become": True, "ansible_become_password": "admin"}
@@ -105,6 +107,35 @@ def test_what_the_host_has_of_arguments_goes_with_the_service_and_with_no_log(tm
     assert kept() == "0"
 
 
+@contextmanager
+def new_connections() -> Iterator[dict[str, str]]:
+    """Settings with which no connection is used that there was before. Through those, sshd starts the login shell that there was when they began."""
+    with TemporaryDirectory() as directory:  # the path of a socket has to be short
+        yield {"ANSIBLE_SSH_CONTROL_PATH_DIR": directory}
+
+
+@pytest.mark.parametrize("variables", [pytest.param({}, id="root"), pytest.param(WITHOUT_PASSWORD, id="sudo without a password")])
+def test_arguments_that_ssh_does_not_send_are_copied_to_the_program_that_is_there(tmp_path: Path, cold: Host, variables: dict[str, Any]) -> None:
+    cold.sh(NO_PASSWORD_FOR_SUDO)
+    taken(tmp_path, cold)
+    task = {"curationexperts.sidekiq.sidekiq_service": {"project_name": "laevigata", "concurrency": 3}}
+    played = taken(tmp_path, cold, task=task, ansible_ssh_extra_args="-n", **variables)
+    assert played.result["changed"] and "arrive" in played.why_transferred, played.output
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_umask_of_the_login_shell_does_not_matter(tmp_path: Path, cold: Host, fast: bool) -> None:
+    wants = "/etc/systemd/system/rescue.target.wants"
+    cold.sh(f"{bashrc('umask 777')}; rm -rf {wants}")
+    task = {"curationexperts.sidekiq.sidekiq_service": {"project_name": "laevigata", "wanted_by": ["multi-user.target", "rescue.target"]}}
+    try:
+        played = taken(tmp_path, cold, task=task, sidekiq_service_fast=fast)
+        assert played.result["changed"], played.output
+        assert cold.out(f"stat -c %a {wants} {UNIT}") == "755\n644"
+    finally:
+        cold.sh(f"{AS_BEFORE}; rm -rf {wants}")
+
+
 @pytest.mark.parametrize("way", [way for way in WAYS if way.quick and not way.collections], ids=lambda way: way.name)
 def test_way(tmp_path: Path, cold: Host, way: Way) -> None:
     """tests/cores tries all ways, with the oldest and the newest ansible-core."""
@@ -112,7 +143,8 @@ def test_way(tmp_path: Path, cold: Host, way: Way) -> None:
     environment = dict(setting.split("=") for setting in way.environment.split())
     if way.prepare:
         cold.sh(way.prepare)
-    try_way(way, lambda task: play(tmp_path, inventory, task, environment=environment))
+    with new_connections() as settings:
+        try_way(way, lambda task: play(tmp_path, inventory, task, environment={**environment, **settings}))
     cold.sh(AS_BEFORE)
     assert cold.show("ActiveState")["ActiveState"] == ("active" if way.takes != "refused" else "inactive")
 

@@ -19,7 +19,7 @@ TASK = {"curationexperts.sidekiq.sidekiq_service": {"project_name": "laevigata"}
 CONTROL = {"ansible.builtin.command": {"argv": ["id", "-u"]}}
 
 # What a host needs to be reached in all these ways. Python is for the control: core's own `command`.
-PACKAGES = "csh,fish,ksh,opendoas,python3,tcsh,zsh"
+PACKAGES = "busybox,csh,fish,ksh,opendoas,python3,systemd-container,tcsh,zsh"
 SHELLS = {"sh": "/bin/sh", "bash": "/bin/bash", "ksh": "/bin/ksh", "zsh": "/bin/zsh", "fish": "/usr/bin/fish", "tcsh": "/bin/tcsh", "csh": "/bin/bsd-csh"}
 
 WITH_PASSWORD = {"ansible_user": "admin", "ansible_become": True, "ansible_become_password": "admin"}
@@ -28,8 +28,10 @@ TRANSFER = {"sidekiq_service_fast": False}
 
 # Puts back what the ways change. It is run by the login shell of root, whichever that is.
 AS_BEFORE = (
-    f"umount {CACHE} >/dev/null; rm -rf {CACHE} /etc/sudoers.d/zz-test /etc/doas.conf /root/.ssh/rc; usermod -s /bin/bash root; "
+    'test -d "/home/a blank" && mv "/home/a blank" /home/admin; sed -i "s|:/home/a blank:|:/home/admin:|" /etc/passwd; '
+    f"umount {CACHE} >/dev/null; rm -rf {CACHE} /etc/sudoers.d/zz-test /etc/doas.conf /root/.ssh/rc /home/admin/.ansible; usermod -s /bin/bash root; "
     "usermod -s /bin/bash admin; cp /etc/skel/.bashrc /root/.bashrc; cp /etc/skel/.bashrc /home/admin/.bashrc; sudo -k; "
+    "ln -sf dash /bin/sh; rm -f /usr/local/bin/dzdo /etc/ssh/sshd_config.d/zz-test.conf; "
     "sed -i 's/^#Subsystem/Subsystem/' /etc/ssh/sshd_config; systemctl reload ssh"
 )
 
@@ -43,6 +45,17 @@ def login(user: str, shell: str) -> str:
 
 
 NO_PASSWORD_FOR_SUDO = sudoers("admin ALL=(ALL) NOPASSWD: ALL")
+
+
+def bashrc(line: str, user: str = "root") -> str:
+    """Puts a line before all others of .bashrc, which every bash runs that sshd starts."""
+    return f"sed -i '1i {line}' ~{user}/.bashrc"
+
+
+def sshd(line: str) -> str:
+    return f"echo '{line}' >/etc/ssh/sshd_config.d/zz-test.conf; systemctl reload ssh"
+
+
 # Printed by every shell that bash is for a command over ssh, and without the end of a line.
 NOISE = r"printf 'printf \"\\033]0;title\\007\"\nprintf noise >&2\n' >/root/.noise; cat /root/.bashrc >>/root/.noise; mv /root/.noise /root/.bashrc"
 NO_SFTP = "sed -i 's/^Subsystem/#Subsystem/' /etc/ssh/sshd_config; systemctl reload ssh"
@@ -52,7 +65,7 @@ NO_SFTP = "sed -i 's/^Subsystem/#Subsystem/' /etc/ssh/sshd_config; systemctl rel
 class Way:
     """One way to reach a host, as root in the end."""
 
-    kind: str  # connection, become method, shell, setting or strategy
+    kind: str  # connection, become method, shell, setting, keyword or strategy
     name: str
     takes: str  # fast, transfer or refused
     says: str = ""  # what -vvv gives as the reason for a transfer, or what an error says
@@ -63,6 +76,7 @@ class Way:
     hangs: bool = False  # core's own `command` never ends, and is not tried
     quick: bool = False  # tried in make test, too
     collections: bool = False  # whether a plugin of community.general, ansible.posix or ansible.netcommon is needed
+    keywords: dict[str, Any] = field(default_factory=dict)  # of the task
     until: str = "9.9"  # the last ansible-core with which the pinned collections have it
 
 
@@ -72,6 +86,9 @@ NO_INPUT = "nothing arrives on standard input"
 DOAS = {"ansible_become_method": "community.general.doas"}
 SU = {**WITH_PASSWORD, "ansible_become_method": "su", "ansible_become_password": "secret"}
 SECRET = "echo root:secret | chpasswd"
+BY_SUDO = 'Match User admin\n ForceCommand sudo -n /bin/sh -c "$SSH_ORIGINAL_COMMAND"'
+BOTH_WAYS = (("", "fast", "", {}), (", transferred", "transfer", "is false", TRANSFER))
+PARAMIKO = {"ansible_connection": "ansible.builtin.paramiko_ssh", "ansible_host_key_checking": False}
 
 WAYS = [
     Way("connection", "ssh", "fast"),
@@ -85,6 +102,16 @@ WAYS = [
     *(Way("connection", f"ssh with `ansible_ssh_transfer_method: {method}`, transferred", "transfer", "is false",
           variables={**TRANSFER, "ansible_ssh_transfer_method": method}) for method in ("scp", "piped")),
     Way("connection", "ssh to a host without sftp, transferred", "transfer", "is false", prepare=NO_SFTP, variables=TRANSFER),
+    Way("connection", "ssh with `StdinNull=yes`", "transfer", NO_INPUT, variables={"ansible_ssh_extra_args": "-o StdinNull=yes"}),
+    Way("connection", "ssh with `-vvv`, to a host with a banner", "fast", prepare=f"echo Beware >/etc/ssh/banner; {sshd('Banner /etc/ssh/banner')}",
+        variables={"ansible_ssh_extra_args": "-vvv"}),
+    Way("connection", "ssh with `ansible_ssh_use_tty: false`", "fast", variables={"ansible_ssh_use_tty": False}),
+    Way("connection", "ssh with `ansible_ssh_retries`", "fast", variables={"ansible_ssh_retries": 3}),
+    Way("connection", "ssh with a `ForceCommand` by way of another shell", "fast", prepare=sshd('ForceCommand /bin/bash -c "$SSH_ORIGINAL_COMMAND"')),
+    *(Way("connection", f"ssh with a `ForceCommand` by sudo{how}", takes, says, prepare=f"{NO_PASSWORD_FOR_SUDO}; {sshd(BY_SUDO)}",
+          variables={"ansible_user": "admin", **more}) for how, takes, says, more in BOTH_WAYS),
+    Way("connection", "paramiko_ssh", "transfer", "passes no standard input", variables={**PARAMIKO}, until="2.20"),
+    Way("connection", "paramiko_ssh, sudo and a password", "transfer", "passes no standard input", variables={**WITH_PASSWORD, **PARAMIKO}, until="2.20"),
     Way("connection", "network_cli", "refused", "runs commands on the controller", collections=True, control=None, until="2.20",
         variables={"ansible_connection": "ansible.netcommon.network_cli", "ansible_network_os": "vyos.vyos.vyos"}),
     Way("connection", "httpapi", "refused", "runs commands on the controller", collections=True, control=None,
@@ -106,6 +133,13 @@ WAYS = [
     Way("become method", "sudo as `ansible.builtin.sudo`", "fast", variables={**WITH_PASSWORD, "ansible_become_method": "ansible.builtin.sudo"}),
     Way("become method", "sudo with words in `become_exe`", "fast", prepare=NO_PASSWORD_FOR_SUDO,
         variables={**WITHOUT_PASSWORD, "ansible_become_exe": "/usr/bin/env sudo"}),
+    Way("become method", "sudo by its path", "fast", variables={**WITH_PASSWORD, "ansible_become_exe": "/usr/bin/sudo"}),
+    Way("become method", "sudo with `-H -S -E -k -u root`", "fast", variables={**WITH_PASSWORD, "ansible_become_flags": "-H -S -E -k -u root"}),
+    *(Way("become method", f"sudo with `{defaults}`", "fast", prepare=sudoers(f"Defaults:admin {defaults}"), variables=WITH_PASSWORD)
+      for defaults in ("use_pty", "log_input, log_output", "log_subcmds", "lecture=always, passprompt=Kennwort", "timestamp_timeout=0, insults")),
+    *(Way("become method", f"sudo with `{defaults}`", "fast", prepare=f"{SECRET}; {sudoers(f'Defaults:admin {defaults}')}",
+          variables={**WITH_PASSWORD, "ansible_become_password": "secret"}) for defaults in ("targetpw", "rootpw")),
+    Way("become method", "sudo that permits `/bin/sh` only", "fast", prepare=sudoers("admin ALL=(root) NOPASSWD: /bin/sh"), variables=WITHOUT_PASSWORD),
     Way("become method", "su", "transfer", UNKNOWN, prepare=SECRET, variables=SU, quick=True),
     Way("become method", "su with `-` in `become_flags`", "transfer", UNKNOWN, prepare=SECRET, variables={**SU, "ansible_become_flags": "-"}),
     Way("become method", "su to a root whose login shell is csh", "transfer", UNKNOWN, prepare=f"{SECRET}; {login('root', 'csh')}", variables=SU),
@@ -115,6 +149,10 @@ WAYS = [
         variables={"ansible_become": True, "ansible_become_method": "su", "ansible_become_exe": "/usr/sbin/runuser"}),
     Way("become method", "sudosu with a password", "transfer", UNKNOWN, variables={**WITH_PASSWORD, "ansible_become_method": "community.general.sudosu"},
         collections=True),
+    Way("become method", "dzdo, which is sudo here", "transfer", UNKNOWN, prepare="ln -s /usr/bin/sudo /usr/local/bin/dzdo",
+        variables={**WITH_PASSWORD, "ansible_become_method": "community.general.dzdo"}, collections=True),
+    Way("become method", "machinectl, from root", "transfer", UNKNOWN, collections=True,
+        variables={"ansible_become": True, "ansible_become_method": "community.general.machinectl"}),
     Way("become method", "doas with a password", "transfer", UNKNOWN, prepare="echo permit admin >/etc/doas.conf", variables={**WITH_PASSWORD, **DOAS},
         collections=True),
     Way("become method", "doas without a password", "transfer", UNKNOWN, prepare="echo permit nopass admin >/etc/doas.conf",
@@ -130,13 +168,26 @@ WAYS = [
           control=None if shell == "fish" else True) for shell in ("fish", "tcsh", "csh")),
     *(Way("shell", f"`ansible_shell_type` and `ansible_shell_executable` are {shell}{how}", takes, says, collections=True,
           variables={**WITH_PASSWORD, **more, "ansible_shell_type": f"ansible.posix.{shell}", "ansible_shell_executable": SHELLS[shell]})
-      for shell in ("fish", "csh") for how, takes, says, more in (("", "fast", "", {}), (", transferred", "transfer", "is false", TRANSFER))),
+      for shell in ("fish", "csh") for how, takes, says, more in BOTH_WAYS),
+    Way("shell", "rbash as the remote user's login shell, and `ansible_shell_executable: sh`", "fast", prepare="usermod -s /bin/rbash admin",
+        variables={**WITH_PASSWORD, "ansible_shell_executable": "sh"}),
+    Way("shell", "`ansible_shell_executable` is `/bin/bash -l`", "fast", variables={**WITH_PASSWORD, "ansible_shell_executable": "/bin/bash -l"}),
+    *(Way("shell", f"{shell} as `/bin/sh`{how}", takes, says, prepare=f"ln -sf {shell} /bin/sh", variables={**WITH_PASSWORD, **more})
+      for shell in ("bash", "busybox") for how, takes, says, more in BOTH_WAYS),
     Way("setting", "`ansible_remote_tmp` has a blank, transferred", "transfer", "is false", quick=True,
         variables={**TRANSFER, "ansible_remote_tmp": "/root/a directory of mine"}),
     Way("setting", "`ansible_remote_tmp` is `$HOME/.tmp`, transferred", "transfer", "is false", variables={**TRANSFER, "ansible_remote_tmp": "$HOME/.tmp"}),
     Way("setting", "`ansible_python_interpreter` is a Python that is not there", "fast", variables={"ansible_python_interpreter": "/usr/bin/none"},
         control=False),
     Way("setting", "a `.bashrc` that prints, without an end of line", "fast", prepare=NOISE, control=None, quick=True),
+    Way("setting", "a `.bashrc` that prints 64 KB", "fast", prepare=bashrc("yes noise | head -c 65536"), control=None),
+    Way("setting", "a `.bashrc` that has bash as `/bin/sh` begin with `set -uC`, and with umask 777", "fast", control=None,
+        prepare=f"ln -sf bash /bin/sh; {bashrc('set -uC; export SHELLOPTS; umask 777')}"),
+    Way("setting", "a `.bashrc` with a language that is not there, and standard error on standard output", "fast", control=None,
+        prepare=bashrc("export LC_ALL=xx_XX.UTF-8; exec 2>&1")),
+    Way("setting", "a `.ssh/rc` that prints", "fast", prepare="echo echo -n noise >/root/.ssh/rc", control=None),
+    *(Way("setting", f"a remote user's home directory with a blank{how}", takes, says, variables={**WITH_PASSWORD, **more},
+          prepare='sed -i "s|:/home/admin:|:/home/a blank:|" /etc/passwd; mv /home/admin "/home/a blank"') for how, takes, says, more in BOTH_WAYS),
     Way("setting", "`sidekiq_service_fast: false`", "transfer", "is false", variables=TRANSFER, quick=True),
     Way("setting", "`ANSIBLE_KEEP_REMOTE_FILES`", "transfer", "remote files are to be kept", environment="ANSIBLE_KEEP_REMOTE_FILES=1", quick=True),
     Way("setting", "`ANSIBLE_PIPELINING`", "fast", environment="ANSIBLE_PIPELINING=1"),
@@ -148,6 +199,13 @@ WAYS = [
         prepare=f"mkdir -m 777 {CACHE}; chmod 777 {CACHE}"),
     Way("setting", f"a file in the place of `{CACHE}`", "transfer", "keep the program", prepare=f"touch {CACHE}"),
     Way("setting", f"`{CACHE}` without space", "transfer", "No space left", prepare=f"mkdir -m 700 {CACHE}; mount -t tmpfs -o size=1m,mode=700 none {CACHE}"),
+    Way("keyword", "`until` with `retries`", "fast", keywords={"until": "registered is success", "retries": 2, "delay": 1}),
+    Way("keyword", "`loop`", "fast", keywords={"loop": ["one"]}),
+    Way("keyword", "`run_once` and `throttle`", "fast", keywords={"run_once": True, "throttle": 1}),
+    Way("keyword", "`timeout`", "fast", keywords={"timeout": 100}),
+    Way("keyword", "`no_log`", "fast", keywords={"no_log": True}),
+    Way("keyword", "`environment`", "fast", keywords={"environment": {"LC_ALL": "C", "A_WORD": "with a blank and $HOME"}}),
+    Way("keyword", "`async` with `poll`", "refused", "cannot run asynchronously", keywords={"async": 60, "poll": 1}),
     *(Way("strategy", strategy, "fast", environment=f"ANSIBLE_STRATEGY={strategy}") for strategy in ("linear", "free", "host_pinned")),
 ]  # fmt: skip
 
@@ -159,9 +217,9 @@ def works(control: Played) -> bool:
 
 def try_way(way: Way, play: Callable[[dict[str, Any]], Played]) -> dict[str, Any]:
     """Plays core's own module and ours, on a host without the program and again, and returns what was seen."""
-    control = None if way.hangs else play(CONTROL)
+    control = None if way.hangs else play({**CONTROL, **way.keywords})
     assert way.hangs or way.control in (None, works(control)), control.output
-    first, second = play(TASK), play(TASK)
+    first, second = (play({**TASK, **way.keywords}) for dummy in range(2))
     if way.takes == "refused":
         check_refused(way, first, second)
     else:

@@ -25,6 +25,7 @@ from ways import PACKAGES
 DEBIANS = {"3.11": ("bookworm", "ansible-core"), "3.13": ("trixie", "python3")}  # by Python, with the package that brings it
 PINNED = {file.stem: re.search(r"^# Python (.*)$", file.read_text(), re.MULTILINE)[1] for file in (ROOT / "requirements/core").glob("*.in")}
 CORES = {"2.14": "3.11", **PINNED}
+WARNINGS = "ANSIBLE_LOCALHOST_WARNING=false ANSIBLE_DEPRECATION_WARNINGS=true"
 PLATFORMS = ("manylinux_2_17_x86_64", "manylinux2014_x86_64", "manylinux_2_28_x86_64")
 # Managed hosts: one without Python, one with Python 2.7 only, one with what is reached in many ways.
 NO_PYTHON, OLD_PYTHON, MANY_WAYS = "core-none", "core-old", "core-ways"
@@ -61,9 +62,11 @@ class Controller:
 
     def python(self, arguments: str, check: bool = True) -> str:
         path = "" if self.core == "2.14" else f"PYTHONPATH=/root/cores/{self.core}"
-        settings = f"{path} ANSIBLE_COLLECTIONS_PATH={self.collections} ANSIBLE_NOCOLOR=1 ANSIBLE_LOCALHOST_WARNING=false {self.settings}"
+        settings = f"{path} ANSIBLE_COLLECTIONS_PATH={self.collections} ANSIBLE_NOCOLOR=1 {WARNINGS} {self.settings}"
         done = self.host.sh(f"cd /root/work-{self.core} && exec env {settings} python3 {arguments} 2>&1", check=False)
         assert not check or done.returncode == 0, f"ansible-core {self.core}, {arguments}:\n{done.stdout}"
+        # What we use of ansible-core is not to be deprecated, with any version. Others' collections are not ours.
+        assert self.other_collections or not deprecations(done.stdout), f"ansible-core {self.core}, {arguments}:\n{done.stdout}"
         return done.stdout
 
     @property
@@ -102,6 +105,11 @@ class Controller:
         indented = "\n".join("    " + line for line in text.splitlines())
         self.write("play.yml", f"- name: A play\n  hosts: {host}\n  gather_facts: false\n  tasks:\n{indented}\n")
         return self.run("playbook", f"-i inventory.yml --vault-password-file password {arguments} play.yml", check)
+
+
+def deprecations(output: str) -> list[str]:
+    """What Ansible says that is deprecated, or was."""
+    return re.findall(r"\[DEPRECAT[^]]*\].*", output)
 
 
 def send(source: Path, host: Host, target: str) -> None:
