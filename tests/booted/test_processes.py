@@ -76,6 +76,39 @@ def test_stop_waits_for_the_last_process_and_start_and_restart_for_all(host: Hos
     host.wait(f"sort -u {LEDGER} | tr '\\n' ' ' | grep 'long longer'")
 
 
+def test_a_process_that_is_not_up_is_no_success_and_is_started_by_the_one_name(host: Host) -> None:
+    host.converge(processes=3)
+    host.sh("systemctl stop sidekiq@2; systemctl start sidekiq")
+    host.wait("systemctl is-active sidekiq@2")
+    drop_in = "/run/systemd/system/sidekiq@2.service.d"
+    host.sh(f"mkdir -p {drop_in}; printf '[Unit]\nConditionPathExists=/nowhere\n' >{drop_in}/a.conf; systemctl daemon-reload")
+    assert host.sh("systemctl restart sidekiq", check=False).returncode != 0
+    assert sorted(instances(host)) == ["sidekiq@1.service", "sidekiq@3.service"]
+    assert "sidekiq@2.service (code=exited, status=3)" in host.sh("systemctl status -l --no-pager sidekiq", check=False).stdout
+    host.sh(f"rm -r {drop_in}; systemctl daemon-reload")
+    assert host.converge(processes=3)["steps"] == ["start sidekiq@2.service", "start sidekiq.service"]
+    assert host.converge(processes=3)["changed"] is False
+
+
+def test_a_first_run_that_fails_leaves_no_unit_that_has_failed(host: Host) -> None:
+    result = host.converge(instances=[{"name": "good"}, {"name": "bad", "exec_start": "/bin/false"}])
+    assert result["rolled_back"] and "sidekiq@bad.service" in result["msg"], result
+    assert "did not tell systemd in time" not in result["msg"]
+    assert host.out("systemctl list-units --plain --no-legend --all --state=failed 'sidekiq*'") == ""
+
+
+def test_a_drop_in_of_one_process_is_never_followed_by_root(host: Host) -> None:
+    host.converge()
+    drop_in = "/etc/systemd/system/sidekiq.service.d/mine.conf"
+    host.sh(f"mkdir -p $(dirname {drop_in}) && cat >{drop_in}", stdin='[Service]\nExecStartPre=/bin/sh -c "id -u >/tmp/who"\n')
+    host.sh("systemctl daemon-reload; systemctl restart sidekiq")
+    refused = host.converge(processes=2)
+    assert refused["failed"] and refused["steps"] == [] and f"{drop_in} has ExecStartPre" in refused["msg"]
+    host.sh(refused["msg"].split("each of them: ")[1])
+    assert host.converge(processes=2)["changed"] and host.converge(processes=2)["changed"] is False
+    assert host.out("cat /tmp/who") == "1000" and len(instances(host)) == 2
+
+
 @pytest.mark.long
 def test_quiet_reaches_all_and_the_next_run_with_started_mends_it(host: Host) -> None:
     """Not before TimeoutStopSec is over, while a deploy may still be at it."""

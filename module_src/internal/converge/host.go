@@ -5,6 +5,7 @@ package converge
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
@@ -106,6 +107,16 @@ type JobError struct {
 
 func (e *JobError) Error() string {
 	return "cannot " + string(e.Verb) + " " + e.Unit + ": its job ended with the result " + e.Result
+}
+
+// endedBefore is a process as the failed job left it, given a look afterwards,
+// which may find the next automatic start under way. That says nothing of how
+// the one before has ended.
+func (e *JobError) endedBefore(now Process) Process {
+	if e.Result == "failed" && now.ActiveState == "activating" && strings.HasPrefix(now.SubState, "start") {
+		now.MainPID, now.SubState, now.Result = 0, "auto-restart", "failed"
+	}
+	return now
 }
 
 // BehindError is a unit whose work is done behind its main process, as was seen

@@ -352,14 +352,18 @@ func (s RunUnit) ended(ctx context.Context, h Host, err error) error {
 		return err
 	}
 	if part, dead, ok := s.deadPart(ctx, h); ok {
+		dead = job.endedBefore(dead)
 		return &NotUp{Unit: part, Why: job.words(dead, s.Proof), TimedOut: dead.Result == "timeout", Process: dead, Job: job}
 	}
 	return &NotUp{Unit: s.Unit, Why: job.words(p, s.Proof), TimedOut: job.Result == "timeout" || p.Result == "timeout", Process: p, Job: job}
 }
 
 // deadPart finds the unit that is at fault where a unit that stands for others
-// did not start: one that has ended, or one that is being started again.
+// did not start: one that has ended, or one that is being started again. Where
+// none of several has been started, it is the unit itself, be it by a drop-in of
+// its own.
 func (s RunUnit) deadPart(ctx context.Context, h Host) (name string, p Process, found bool) {
+	untouched := 0
 	for _, part := range s.Parts {
 		now, err := h.Process(context.WithoutCancel(ctx), part)
 		switch {
@@ -367,9 +371,12 @@ func (s RunUnit) deadPart(ctx context.Context, h Host) (name string, p Process, 
 			continue
 		case now.SubState == "auto-restart" || now.SubState == "auto-restart-queued" || now.ActiveState == "failed":
 			return part, now, true
-		case !found:
+		case now.ActiveState == "inactive" && now.Invocation == "":
+			untouched++
+		}
+		if !found {
 			name, p, found = part, now, true
 		}
 	}
-	return name, p, found
+	return name, p, found && (untouched < len(s.Parts) || untouched == 1)
 }

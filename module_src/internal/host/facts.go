@@ -31,6 +31,7 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 		func() (err error) { f.Packaged, err = packaged(ctx, q.Paths); return err },
 		func() (err error) { f.Overriding, err = overriding(q.Overriding); return err },
 		func() (err error) { f.Overridden, err = filesAt(q.Overridden); return err },
+		func() (err error) { f.DropIns, err = dropInsIn(q.DropIns); return err },
 		func() (err error) { f.Written, err = writtenByUs(q.Paths); return err },
 		func() (err error) { f.ReadOnly, f.NoDirectory, err = unwritable(q.Paths); return err },
 		func() error {
@@ -137,6 +138,23 @@ func filesAt(paths []string) (files []sidekiq.FileText, err error) {
 		}
 	}
 	return files, nil
+}
+
+// dropInsIn are the drop-ins in the directories.
+func dropInsIn(dirs []string) (files []sidekiq.FileText, err error) {
+	var paths []string
+	for _, dir := range dirs {
+		entries, err := os.ReadDir(dir)
+		if ok, err := seen(dir, err); !ok && err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			if filepath.Ext(e.Name()) == ".conf" {
+				paths = append(paths, filepath.Join(dir, e.Name()))
+			}
+		}
+	}
+	return filesAt(paths)
 }
 
 // writtenByUs are those of the unit files that this collection wrote.

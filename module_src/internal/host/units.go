@@ -178,7 +178,15 @@ func (h *Host) Run(ctx context.Context, unit string, v converge.Verb, look func(
 	case err != nil:
 		return fmt.Errorf("cannot %s %s: %w", v, unit, err)
 	}
-	return h.await(ctx, unit, v, result, look)
+	if err = h.await(ctx, unit, v, result, look); err == nil && v == converge.Stop {
+		// A unit that had failed before is failed after the stop, too, even when its
+		// file is gone, and with it the whole system is called degraded.
+		err = h.tell(ctx, func(ctx context.Context, c connection) error {
+			forgetFailures(ctx, c, unit)
+			return nil
+		})
+	}
+	return err
 }
 
 // queue queues a job. Queueing it twice does no harm: a job that is still there

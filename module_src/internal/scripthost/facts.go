@@ -28,6 +28,11 @@ func (h *Host) Facts(_ context.Context, q sidekiq.Questions) (sidekiq.Facts, err
 			f.Overridden = append(f.Overridden, sidekiq.FileText{Path: p, Content: file.Content})
 		}
 	}
+	for name, file := range h.Snapshot().Files {
+		if slices.Contains(q.DropIns, path.Dir(name)) {
+			f.DropIns = append(f.DropIns, sidekiq.FileText{Path: name, Content: file.Content})
+		}
+	}
 	f.Written = slices.DeleteFunc(slices.Clone(q.Paths), func(p string) bool { return !h.ours(p) })
 	f.Overriding = h.overriding(q.Overriding)
 	f.OurTemplate = h.ours(q.Template)

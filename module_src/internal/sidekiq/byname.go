@@ -74,7 +74,7 @@ func (b *ByName) Missing() error {
 // that of an umbrella.
 func (b *ByName) Read(u converge.Unit, content string) (instances []string, err error) {
 	if u.LoadState == "masked" {
-		return nil, errors.New(masked(u.Name, "unmask"))
+		return nil, errors.New(masked(u.Name, u.Fragment))
 	}
 	project, origin := OriginOf(content)
 	if origin != Ours {

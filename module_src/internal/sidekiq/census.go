@@ -178,10 +178,14 @@ func (w *wanting) embedded() {
 	}
 }
 
-// itself reports whether a process belongs to one of the service's own units,
-// whoever wrote these so far.
-func (w *wanting) itself(p Place) bool {
-	return p.Manager == SystemManager && (p.Unit == w.Unit() || contains(w.instances(), p.Unit))
+// itself reports whether a process belongs to one of the service's own units.
+func (w *wanting) itself(p Place) bool { return p.Manager == SystemManager && w.own(p.Unit) }
+
+// own reports whether a unit is one of the service's, whoever wrote it so far, or
+// one of its name that this run stops.
+func (w *wanting) own(unit string) bool {
+	leaves := slices.ContainsFunc(w.leaving(), func(name string) bool { return unit == w.Instance(name) })
+	return unit == w.Unit() || contains(w.instances(), unit) || leaves
 }
 
 // warnedOf reports whether the file of the process's unit was warned of.

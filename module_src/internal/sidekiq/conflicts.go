@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/shell"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
@@ -111,7 +112,7 @@ func (s *Service) checkFragment(u converge.Unit, ourTemplate bool) error {
 		if s.State == Absent {
 			return nil
 		}
-		return errors.New(masked(u.Name, "unmask"))
+		return errors.New(masked(u.Name, u.Fragment))
 	}
 	// Where /lib is not a link to /usr/lib, the manager reads both directories
 	// and names the file that it uses. The difference shows when our file is
@@ -139,6 +140,13 @@ func (s *Service) checkFragment(u converge.Unit, ourTemplate bool) error {
 func (s *Service) checkInstance(u converge.Unit, file string, ourTemplate bool) error {
 	if s.Replace || s.State == Absent || ourTemplate && systemd.SamePath(u.Fragment, s.TemplatePath()) {
 		return nil
+	}
+	if path.Base(u.Fragment) == u.Name && systemd.Precedence(path.Dir(u.Fragment)) < systemd.Precedence(s.UnitDir) {
+		if contains(s.instances(), u.Name) {
+			return nil
+		}
+		return fmt.Errorf("cannot remove %s: %s takes precedence over it; stop it and remove that, too: systemctl stop %s && rm %s",
+			u.Name, u.Fragment, u.Name, shell.Word(u.Fragment))
 	}
 	return fmt.Errorf("cannot write %s: %s is made from %s, which something else wrote; set another name, or replace: true to take it over",
 		file, u.Name, u.Fragment)
@@ -172,6 +180,9 @@ func (s *Service) foreignDropIns(have converge.State) []string {
 			verb = "are"
 		}
 		changed[i] = fmt.Sprintf("%s %s changed by drop-ins, which are left as they are: %s", strings.Join(units[list], ", "), verb, list)
+		if s.several() && slices.Equal(units[list], []string{s.Unit()}) {
+			changed[i] += "; its processes follow those in " + s.Template() + ".d"
+		}
 	}
 	return changed
 }

@@ -73,6 +73,9 @@ type Questions struct {
 	// name, over which the service's own file takes precedence.
 	Overridden []string
 
+	// DropIns are directories of drop-ins to read.
+	DropIns []string
+
 	// Others is a unit: other services of this collection are asked for.
 	Others string
 
@@ -148,6 +151,7 @@ type Facts struct {
 
 	Overriding  []OverridingFile // the files that there are
 	Overridden  []FileText       // the files that there are
+	DropIns     []FileText       // those in the directories that are there
 	Written     []string         // those of Questions.Paths that this collection wrote
 	ReadOnly    []string         // those of Questions.Paths that are on a file system mounted read-only
 	NoDirectory []string         // those of Questions.Paths whose directory does not exist
@@ -247,7 +251,7 @@ func (s *Service) Questions() Questions {
 		q.Backups, q.Others = s.BackupDir(), s.Unit()
 		return q
 	}
-	q.Overriding = s.overriding()
+	q.Overriding, q.DropIns = s.overriding(), s.dropInDirs()
 	q.Users = append(q.Users, s.User)
 	if s.Group != "" {
 		q.Groups = append(q.Groups, s.Group)

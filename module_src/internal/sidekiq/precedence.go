@@ -73,12 +73,10 @@ func (w *wanting) lookBelow() {
 // over would change is said with it, so that nobody is refused twice.
 func (w *wanting) refuseIfOverridden(want converge.State) {
 	for _, a := range w.facts.Overriding {
-		name, dir := path.Base(a.Path), path.Dir(a.Path)
+		name := path.Base(a.Path)
 		switch {
-		case a.Link == "/dev/null" && strings.HasPrefix(dir, "/run/"):
-			w.wrong = append(w.wrong, masked(name, "unmask --runtime"))
 		case a.Link == "/dev/null":
-			w.wrong = append(w.wrong, masked(name, "unmask"))
+			w.wrong = append(w.wrong, masked(name, a.Path))
 		case a.Link != "":
 			w.wrong = append(w.wrong, fmt.Sprintf("cannot manage %s: %s takes precedence over %s; it is a link to %s, by which that unit has this name, too: "+
 				"set another name, or remove it: rm %s", name, a.Path, path.Join(w.UnitDir, name), a.Link, shell.Word(a.Path)))
@@ -114,7 +112,12 @@ func precedes(unit, other, ours string) string {
 	return fmt.Sprintf("cannot manage %s: %s takes precedence over %s; %s", unit, other, ours, remedy)
 }
 
-func masked(name, verb string) string {
+// masked says how to unmask a unit that the file, a link, has masked.
+func masked(name, file string) string {
+	verb := "unmask"
+	if strings.HasPrefix(file, "/run/") {
+		verb = "unmask --runtime"
+	}
 	return fmt.Sprintf("cannot manage %s: it is masked; unmask it with: systemctl %s %s", name, verb, name)
 }
 

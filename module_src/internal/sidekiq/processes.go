@@ -23,8 +23,11 @@ import (
 // PartOf= it, so that they stop and restart with it, and After= it, so that its
 // stop waits for theirs. Its start waits for theirs, and fails where one of
 // them does not come up, because its command does; that command must ignore the
-// ordering, or it would wait for itself. A oneshot unit that has failed takes
-// none of the others down.
+// ordering, or it would wait for itself. systemd calls it well done to have
+// started a process whose Condition= or ExecCondition= is not met, so the
+// umbrella looks at each of them in the end. A oneshot unit that has failed takes
+// none of the others down. One that is active does not run its command again;
+// what has been stopped by itself is started by Wants= then.
 
 // Instance is one of several processes of a service.
 type Instance struct {
@@ -218,11 +221,14 @@ func (w *wanting) umbrella(processes []systemd.File) systemd.File {
 	}
 	u.Add("Unit", "Description", fmt.Sprintf("%s (%d processes)", w.Name, len(processes)))
 	carry("Unit", "After")
-	carry("Unit", "Wants")
+	u.AddList("Unit", "Wants", append(first.List("Unit", "Wants"), w.instances()...))
 	u.Add("Service", "Type", "oneshot")
 	u.Add("Service", "RemainAfterExit", "yes")
 	start := append([]string{w.facts.Systemctl, "start", "--job-mode=ignore-dependencies"}, w.instances()...)
 	u.Add("Service", "ExecStart", systemd.Command(start))
+	for _, unit := range w.instances() {
+		u.Add("Service", "ExecStartPost", systemd.Command([]string{w.facts.Systemctl, "is-active", unit}))
+	}
 	u.Add("Service", "ExecReload", "/bin/true") // goes on to the processes
 	if n := longest(processes, "TimeoutStartSec"); n > 0 {
 		u.Add("Service", "TimeoutStartSec", strconv.Itoa(n+60)) // theirs may begin with the pause before an automatic restart
@@ -262,7 +268,7 @@ func longest(units []systemd.File, name string) int {
 func (w *wanting) serviceUnits() []converge.Unit {
 	service := w.unit(w.made)
 	if w.several() && w.Sudo && w.KillAsked {
-		w.warn("systemctl kill -s TSTP %s reaches no process, since each is a unit of its own: quiet all with systemctl reload %s, or one with kill -s TSTP %s",
+		w.warn("systemctl kill -s TSTP %s reaches no process, since each is a unit of its own: quiet all with systemctl reload %s, or one with systemctl kill -s TSTP %s",
 			w.Name, w.Name, strings.TrimSuffix(w.instances()[0], ".service"))
 	}
 	units := []converge.Unit{w.umbrellaRow(service)}

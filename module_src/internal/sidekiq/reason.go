@@ -97,7 +97,8 @@ func (s *Service) reasonOfItself(f Facts, was, want converge.File) string {
 }
 
 func (s *Service) reasonOfType(f Facts, before, after string) string {
-	if s.Type != "auto" || before == "" || before == after || before == "oneshot" { // which was that of several processes
+	several := before == "oneshot" || after == "oneshot" // which is that of what stands for several processes
+	if s.Type != "auto" || before == "" || before == after || several {
 		return ""
 	}
 	version := f.SidekiqVersion()

@@ -21,7 +21,7 @@ import (
 func (w *wanting) rivals() {
 	for _, u := range w.facts.OtherUnits {
 		name := path.Base(u.Path)
-		itself := u.User == "" && (name == w.Unit() || name == w.Template()) // in whatever directory
+		itself := u.User == "" && (name == w.Template() || w.own(name)) // in whatever directory
 		if w.known(name) || !w.sameApplication(u.Content) {
 			continue
 		}
