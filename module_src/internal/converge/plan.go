@@ -351,7 +351,7 @@ func (s RunUnit) ended(ctx context.Context, h Host, err error) error {
 	if lookErr != nil {
 		return err
 	}
-	if part, dead, ok := s.deadPart(ctx, h); ok {
+	if part, dead, ok := s.deadPart(ctx, h, p); ok {
 		dead = job.endedBefore(dead)
 		return &NotUp{Unit: part, Why: job.words(dead, s.Proof), TimedOut: dead.Result == "timeout", Process: dead, Job: job}
 	}
@@ -360,9 +360,9 @@ func (s RunUnit) ended(ctx context.Context, h Host, err error) error {
 
 // deadPart finds the unit that is at fault where a unit that stands for others
 // did not start: one that has ended, or one that is being started again. Where
-// none of several has been started, it is the unit itself, be it by a drop-in of
-// its own.
-func (s RunUnit) deadPart(ctx context.Context, h Host) (name string, p Process, found bool) {
+// the command of that unit has failed itself and has started none of them, be it
+// because of a drop-in, it is the unit; the manager starts the others then.
+func (s RunUnit) deadPart(ctx context.Context, h Host, command Process) (name string, p Process, found bool) {
 	untouched := 0
 	for _, part := range s.Parts {
 		now, err := h.Process(context.WithoutCancel(ctx), part)
@@ -371,12 +371,12 @@ func (s RunUnit) deadPart(ctx context.Context, h Host) (name string, p Process, 
 			continue
 		case now.SubState == "auto-restart" || now.SubState == "auto-restart-queued" || now.ActiveState == "failed":
 			return part, now, true
-		case now.ActiveState == "inactive" && now.Invocation == "":
+		case now.ActiveState == "inactive" && now.Invocation == "", now.ActiveState == "activating" && now.Restarts == 0:
 			untouched++
 		}
 		if !found {
 			name, p, found = part, now, true
 		}
 	}
-	return name, p, found && (untouched < len(s.Parts) || untouched == 1)
+	return name, p, found && (untouched < len(s.Parts) || command.ExitStatus == 0)
 }
