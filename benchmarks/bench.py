@@ -9,7 +9,7 @@ RESULTS.md and chart.svg, and fails if a ratio is not what it must be.
 Environment: RUNS (10), ROUND_TRIPS in ms ("0 20 50 150", with one host), HOSTS ("5 20", at 0 ms), RESULTS (the file to write). A setting that
 is left out stays there as it was measured before. ONLY (plays, as named in CASES, raw among them) needs a RESULTS of its own, and shows figures
 without ratios. More than 20 hosts are that many names in the inventory, each with a connection of its own, which share 20 booted hosts; these are
-run once, and ordinary tasks, which take a second of the hosts' own time each, not at all: HOSTS=200 ROUND_TRIPS= make bench.
+run once, and ordinary tasks, which take seconds of each host, not at all: HOSTS=200 ROUND_TRIPS= make bench.
 """
 
 from __future__ import annotations
@@ -289,7 +289,7 @@ def measure_all(places: list[tuple[int, int]]) -> None:
     """Measures with so many hosts at such a round trip, in ms; there are as many hosts of each kind as the largest number of them."""
     most = max(count for count, dummy in places)
     os.sched_setaffinity(0, HOSTS_OWN if most > 1 else PROCESSORS)
-    kinds = {case.kind for name, case in CASES.items() if not ONLY or name in ONLY}
+    kinds = {case.kind for name, case in CASES.items() if (not ONLY or name in ONLY) and (case.when_shared or most <= BOOTED)}
     of_each = {kind: most if kind in kinds else 1 for kind in ("ours", "ordinary")}
     with fleet("ours", of_each["ours"]) as ours, fleet("ordinary", of_each["ordinary"]) as ordinary:
         fleets = {"ours": ours, "ordinary": ordinary}
