@@ -128,7 +128,7 @@ def test_a_sidekiq_is_named_with_the_way_to_end_it(alone: Host, name: str) -> No
         assert rivals(host.converge(known_services=[way.known])) == rivals(info(host, known_services=[way.known])) == []
     elif name != "no unit":
         assert "known_services" not in warning
-    remedy = warning.split("to end it: ")[1]
+    remedy = re.split(r"to end it[^:]*: ", warning)[1]
     if " disable --now UNIT` ends" in remedy:
         looks, ends = re.findall(r"`([^`]*)`", remedy)
         assert "mine.service" in host.out(looks)

@@ -95,6 +95,7 @@ const (
 	SystemManager Manager = "system"  // a service of the host's systemd
 	UserManager   Manager = "user"    // a service of a user's own systemd
 	CronDaemon    Manager = "cron"    // started by cron
+	Supervisor    Manager = "other"   // started, and started again, by another program for services
 	LoginSession  Manager = "session" // started from a terminal
 )
 
@@ -134,12 +135,19 @@ func placeAt(at string) Place {
 	switch {
 	case p.Unit == "cron.service" || p.Unit == "crond.service" || p.Unit == "atd.service":
 		p.Manager = CronDaemon
+	case contains(supervisors(), strings.TrimSuffix(p.Unit, ".service")):
+		p.Manager = Supervisor
 	case strings.HasSuffix(p.Unit, ".service"):
 		p.Manager = SystemManager
 	case strings.HasPrefix(p.Unit, "session-"):
 		p.Manager = LoginSession
 	}
 	return p
+}
+
+// supervisors are services that run what they are told to, and much else.
+func supervisors() []string {
+	return strings.Fields("supervisor supervisord monit runit runsvdir god eye circus circusd bluepill docker containerd")
 }
 
 // lastUnit is the innermost service or scope on the way.
@@ -163,8 +171,12 @@ func (w *wanting) runningRivals() {
 		if r.Place.Unit != "" && (r.Place.Manager == SystemManager || r.Place.Manager == UserManager) {
 			meant = "name its service in known_services if it is meant, or "
 		}
+		with := ""
+		if r.Place.Manager == SystemManager {
+			with = ", with whatever else that service runs"
+		}
 		w.warn("%s runs the Sidekiq of %s, too, so that there are more processes than wanted, and some of them run old code after a deploy; "+
-			"%sto end it: %s", r, w.Dir, meant, r.Removal())
+			"%sto end it%s: %s", r, w.Dir, meant, with, r.Removal())
 	}
 }
 
@@ -205,9 +217,14 @@ func template(unit string) string {
 	return stem + "@" + path.Ext(unit)
 }
 
+// ends reports whether there is a service by which everything in the control
+// group ends at once.
+func (p Place) ends() bool { return p.Manager == SystemManager || p.Manager == UserManager }
+
 // rivalsAmong are those of the processes found that are none of this
-// collection's, one of each control group: a wrapper shows beside the Sidekiq
-// that it has started.
+// collection's, one of each service: a wrapper shows beside the Sidekiq that it
+// has started. Where there is no service, each has to be ended by itself, but
+// for those that another one has started.
 func rivalsAmong(all []Running) []Running {
 	var others []Running
 	for _, r := range all {
@@ -215,11 +232,11 @@ func rivalsAmong(all []Running) []Running {
 			continue
 		}
 		same := func(o Running) bool {
-			return o.Place.Path == r.Place.Path && r.Place.Path != "" && r.Place.Manager != CronDaemon
+			return o.Place.Path == r.Place.Path && r.Place.Path != "" && (r.Place.ends() || o.PID == r.Parent || r.PID == o.Parent)
 		}
 		if i := slices.IndexFunc(others, same); i < 0 {
 			others = append(others, r)
-		} else if r.Kind == Titled && others[i].Kind != Titled {
+		} else if r.Kind == Titled && others[i].Kind == Booting || r.Kind == Swarm {
 			others[i] = r
 		}
 	}
@@ -239,6 +256,8 @@ func (r Running) String() string {
 		return fmt.Sprintf("process %d, of the systemd of the user with the id %d", r.PID, r.Place.UID)
 	case CronDaemon:
 		return fmt.Sprintf("process %d, which cron has started", r.PID)
+	case Supervisor:
+		return fmt.Sprintf("process %d, which %s has started", r.PID, r.Place.Unit)
 	case LoginSession:
 		return fmt.Sprintf("process %d, which was started in a login session", r.PID)
 	}
@@ -255,6 +274,8 @@ func (r Running) Removal() string {
 	case UserManager:
 		ctl := fmt.Sprintf("sudo -u '#%d' XDG_RUNTIME_DIR=/run/user/%[1]d systemctl --user", r.Place.UID)
 		return fmt.Sprintf("`%s status %d` names its unit, which `%[1]s disable --now UNIT` ends", ctl, r.PID)
+	case Supervisor:
+		return fmt.Sprintf("take it out of what %s runs, and %s", r.Place.Unit, end)
 	case CronDaemon:
 		return fmt.Sprintf("take it out of the crontab of the user with the id %d, and %s", r.UID, end)
 	}

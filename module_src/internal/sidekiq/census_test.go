@@ -3,6 +3,7 @@
 package sidekiq
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -76,13 +77,16 @@ func TestOneOfEachControlGroupAndNoneOfOurs(t *testing.T) {
 		in("/machine.slice/c.scope", Running{PID: 5, Kind: Titled, OtherRoot: true}),
 		in("/system.slice/cron.service", Running{PID: 6, Kind: Titled}),
 		in("/system.slice/cron.service", Running{PID: 7, Kind: Titled}),
+		in("/user.slice/user-1000.slice/session-2.scope", Running{PID: 8, Kind: Titled}),
+		in("/user.slice/user-1000.slice/session-2.scope", Running{PID: 9, Kind: Swarm}),
+		in("/user.slice/user-1000.slice/session-2.scope", Running{PID: 10, Parent: 9, Kind: Titled}),
 	})
 	var pids []int
 	for _, r := range got {
 		pids = append(pids, r.PID)
 	}
-	if len(pids) != 3 || pids[0] != 2 || pids[1] != 6 || pids[2] != 7 {
-		t.Errorf("got %v, want 2 6 7", pids)
+	if want := []int{2, 6, 7, 8, 9}; !slices.Equal(pids, want) {
+		t.Errorf("got %v, want %v", pids, want)
 	}
 }
 
@@ -99,6 +103,9 @@ func TestWhatRunsBesideTheServiceIsWarnedOfOnce(t *testing.T) {
 	}{
 		{"a session", in("/user.slice/user-1000.slice/session-3.scope"), nil, "kill -TERM 7"},
 		{"cron", in("/system.slice/cron.service"), nil, "crontab of the user with the id 1000, and kill -TERM 7"},
+		{"a supervisor", in("/system.slice/supervisor.service"), nil, "which supervisor.service has started runs the Sidekiq of /opt/laevigata/current, too"},
+		{"what monit would start again", in("/system.slice/monit.service"), nil, "take it out of what monit.service runs, and kill -TERM 7"},
+		{"a unit that may run more", in("/system.slice/procs.service"), nil, "or to end it, with whatever else that service runs: systemctl disable --now procs.service"},
 		{"a unit of another name", in("/system.slice/worker@3.service"), nil, "systemctl disable --now worker@3.service"},
 		{"the user's own systemd", in(user + "x.service"), nil, "sudo -u '#1000' XDG_RUNTIME_DIR=/run/user/1000 systemctl --user status 7"},
 		{"no unit at all", in("/"), nil, "kill -TERM 7"},
