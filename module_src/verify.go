@@ -56,7 +56,11 @@ func (p program) restartBySudo(ctx context.Context, v *sidekiq.Verification, beg
 	if why := v.Obstacle(&r.Before); why != "" {
 		return results.Verification{Failed: true, Msg: why}, nil
 	}
-	v.Read(&r.Before)
+	if v.Read(&r.Before); v.Dir != "" {
+		if r.Before.Facts, err = h.Facts(ctx, v.Questions()); err != nil { // which also marks where log files end
+			return out, err
+		}
+	}
 	if err := begin(); err != nil {
 		return out, err
 	}
@@ -80,9 +84,12 @@ func (p program) restartBySudo(ctx context.Context, v *sidekiq.Verification, beg
 	for _, p := range out.Processes {
 		out.Changed = out.Changed || p.MainPID != p.Before
 	}
-	up, text := v.Judge(&r)
 	mask := r.Before.Mask(v.Service, r.Before.Reading())
 	mask.Traces(r.Left)
+	for i, line := range r.Left.Log {
+		r.Left.Log[i] = mask.Text(line) // before blanks in it are lost
+	}
+	up, text := v.Judge(&r)
 	out.Failed, out.Msg = !up, mask.Text(text)
 	return out, nil
 }

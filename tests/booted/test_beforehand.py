@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from conftest import SUDOERS, Host, tool
+from system import SYSTEMCTL
 
 PROFILE = "/home/deploy/.bash_profile"
 LATER = "/etc/sudoers.d/zz-theirs"
@@ -37,7 +38,7 @@ def test_a_login_shell_that_hangs_is_ended(host: Host) -> None:
 
 
 def test_check_mode_tells_of_a_sudo_rule_that_would_win(host: Host) -> None:
-    host.sh(f"cat >{LATER} && chmod 440 {LATER}", stdin="deploy ALL=(root) PASSWD: /usr/bin/systemctl restart sidekiq\n")
+    host.sh(f"cat >{LATER} && chmod 440 {LATER}", stdin=f"deploy ALL=(root) PASSWD: {SYSTEMCTL} restart sidekiq\n")
     told, done = host.converge(check=True), host.converge()
     assert any(f"sudo reads {LATER} after {SUDOERS}, and the real run would fail" in w for w in told["warnings"]), told
     assert done["failed"] and done["rolled_back"], done

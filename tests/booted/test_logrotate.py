@@ -39,6 +39,6 @@ def test_another_rule_for_the_same_file_is_named(host: Host) -> None:
         result = host.converge(**OPTIONS)
         assert result["steps"] == [f"remove {RULE}"]
         assert any("is rotated by /etc/logrotate.d/samvera already" in w for w in result["warnings"]), result
-        host.sh("logrotate -f /etc/logrotate.conf")
+        host.sh("logrotate -f /etc/logrotate.d/samvera")
     finally:
         host.sh("rm /etc/logrotate.d/samvera")

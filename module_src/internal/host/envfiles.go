@@ -46,7 +46,24 @@ func envText(path string, content []byte, err error) sidekiq.Text {
 	case errors.Is(err, fs.ErrNotExist):
 		return sidekiq.Text{Path: path}
 	}
-	return sidekiq.Text{Path: path, Problem: withoutPath(err).Error()}
+	text := sidekiq.Text{Path: path, Problem: withoutPath(err).Error()}
+	if errors.Is(err, errIrregular) {
+		text.Odd = odd(path)
+	}
+	return text
+}
+
+// odd is what systemd cannot read an environment from: it fails, or waits without
+// an end. A device may be /dev/null, which is an empty file to it.
+func odd(path string) string {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return "a directory"
+	case err == nil && info.Mode()&fs.ModeNamedPipe != 0:
+		return sidekiq.OddFIFO
+	}
+	return ""
 }
 
 // readThrough reads a regular file, following links, and does not wait for what

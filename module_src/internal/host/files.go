@@ -94,6 +94,8 @@ func readText(path string) (string, error) {
 	return string(content), err
 }
 
+var errIrregular = errors.New("not a regular file")
+
 // readBounded reads an open file after making sure that it is a regular one.
 func readBounded(f *os.File) ([]byte, error) {
 	info, err := f.Stat()
@@ -101,7 +103,7 @@ func readBounded(f *os.File) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
+		return nil, errIrregular
 	}
 	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {

@@ -339,5 +339,8 @@ func (h *Host) RestartBySudo(ctx context.Context, user, service string, limit ti
 		return false, "", err
 	}
 	out, err := program{path: path, args: []string{"-n", "-k", "systemctl", "restart", service}, as: who, limit: limit}.run(ctx)
+	if errors.Is(err, errNotEnded) {
+		return false, "systemctl did not end within " + limit.String(), nil
+	}
 	return out.status == 0, out.all(), err
 }

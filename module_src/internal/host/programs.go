@@ -35,6 +35,9 @@ const (
 	maxOutput   = 64 << 10
 )
 
+// errNotEnded is why a program has been ended, with its limit behind it.
+var errNotEnded = errors.New("it did not end within")
+
 // find returns the first of paths that is an executable file, or "".
 func find(paths []string) (string, error) {
 	for _, p := range paths {
@@ -89,7 +92,7 @@ type program struct {
 // its exit status is no error.
 func (p program) run(ctx context.Context) (output, error) {
 	limit := cmp.Or(p.limit, programTime)
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it did not end within %s", limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w %s", errNotEnded, limit))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.path, p.args...)
 	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD_COLORS=0", "SYSTEMD_PAGER="}

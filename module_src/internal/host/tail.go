@@ -127,7 +127,7 @@ func (l logFile) copyTo(w io.Writer) error {
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return errors.New("not a regular file")
+		return errIrregular
 	}
 	from := l.began
 	if info.Size() < from {

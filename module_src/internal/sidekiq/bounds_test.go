@@ -44,7 +44,7 @@ func TestWhatTheDeployUserWritesIsReadInBoundedTime(t *testing.T) {
 				t.Errorf("%s: %d bytes", name, len(text))
 			}
 			w := wanting{Service: *s}
-			w.environmentFile("/env", file)
+			w.environmentFile("/env", file, true)
 			if len(w.warnings) > 20 {
 				t.Errorf("%s: %d warnings", name, len(w.warnings))
 			}

@@ -113,20 +113,31 @@ func (b *ByName) read(content string) {
 				b.StartTimeout = time.Duration(n) * time.Second
 			}
 		case "ExecStart":
+			words, _ := systemd.Words(value)
+			own := ownCommand(words)
+			for i, word := range words {
+				words[i] = strings.ReplaceAll(word, "$$", "$")
+			}
+			b.LogFile = logIn(words)
 			// What a program of the user's own shows in its title is not known.
-			if words, _ := systemd.Words(value); !ownCommand(words) {
-				for i, word := range words {
-					words[i] = strings.ReplaceAll(word, "$$", "$")
-				}
+			if !own {
 				b.ExecStart = words
 			}
 		}
 	}
 }
 
+// logIn is the file that a command of ours appends its log to; empty: none.
+func logIn(words []string) string {
+	r := newUnitReader("", "")
+	r.loginShell(r.ownLog(words))
+	file, _ := r.options["log_file"].(string)
+	return file
+}
+
 // Questions says what has to be known about the host to act on the service.
 func (b *ByName) Questions() Questions {
-	q := Questions{Dir: b.Dir, Reader: b.User, Unit: b.Unit(), Bundles: b.bundles()}
+	q := Questions{Dir: b.Dir, Reader: b.User, Unit: b.Unit(), Bundles: b.bundles(), Logs: b.logs()}
 	if b.User != "" {
 		q.Users = []string{b.User}
 	}

@@ -4,6 +4,7 @@ package sidekiq
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
@@ -14,6 +15,9 @@ import (
 // which environment they run. Sidekiq's -e, the option app_env, counts for
 // Sidekiq, and one of these may count for the application.
 var environmentVariables = []string{"RAILS_ENV", "APP_ENV", "RACK_ENV"}
+
+// OddFIFO is what is said of a FIFO, which systemd would wait for without an end.
+const OddFIFO = "a FIFO"
 
 // maxTold is how many lines of one file are told of.
 const maxTold = 5
@@ -35,32 +39,42 @@ func (w *wanting) environment() {
 		case text.Problem != "" && w.facts.RootFiles[name].Replaceable != "":
 			w.fail("env_files", "systemd would read %s as root, others can put another file in its place (%s), and the service's user may not read it (%s)",
 				name, w.facts.RootFiles[name].Replaceable, text.Problem)
+		case text.Odd != "" && (!optional || text.Odd == OddFIFO):
+			w.spoilt("%s is %s, and systemd starts nothing with it", name, text.Odd)
 		case text.Problem != "" && !optional:
 			w.warn("could not look: %s: %s", name, text.Problem)
 		case text.Found:
-			w.environmentFile(name, text.Content)
+			w.environmentFile(name, text.Content, optional)
 		case !optional:
-			w.noEnvironmentFile(name)
+			w.spoilt("%s is not there, and systemd starts nothing without it; write - before its path if it may be missing", name)
 		}
 	}
 	w.railsEnvironment()
 }
 
-// noEnvironmentFile speaks of a file without which systemd does not start the
-// service. Where nothing is to be started yet, it may still come.
-func (w *wanting) noEnvironmentFile(name string) {
-	const format = "%s is not there, and systemd starts nothing without it; write - before its path if it may be missing"
+// spoilt speaks of a file with which systemd does not start the service. Where
+// nothing is to be started yet, it may still become right.
+func (w *wanting) spoilt(format string, args ...any) {
 	if a := w.activity(); a == converge.Up || a == converge.Restarted {
-		w.miss("env_files", format, name)
+		w.miss("env_files", format, args...)
 		return
 	}
-	w.warn(format, name)
+	w.warn(format, args...)
 }
 
 // environmentFile tells which lines of a file systemd does not use, and never
 // what is in them.
-func (w *wanting) environmentFile(name, content string) {
+func (w *wanting) environmentFile(name, content string, optional bool) {
 	vars, ignored := systemd.Environment(content)
+	if i := slices.IndexFunc(ignored, func(l systemd.Ignored) bool { return l.Whole }); i >= 0 {
+		l := ignored[i]
+		if optional {
+			w.warn("systemd ignores all of %s for its line %d: %s", name, l.Line, l.Reason)
+		} else {
+			w.spoilt("systemd starts nothing with %s for its line %d: %s", name, l.Line, l.Reason)
+		}
+		return
+	}
 	for i, l := range ignored {
 		if i == maxTold {
 			w.warn("%s has %d more lines that systemd ignores", name, len(ignored)-maxTold)

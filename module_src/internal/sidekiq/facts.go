@@ -231,6 +231,7 @@ type Text struct {
 	Content string
 	Found   bool
 	Problem string // why the file exists but could not be read; empty: it could be
+	Odd     string // what it is in place of a file, of an environment file only: "a directory"
 }
 
 // RootFile is a file, or another thing with a path, that systemd opens as root

@@ -3,6 +3,7 @@
 package sidekiq
 
 import (
+	"fmt"
 	"net/url"
 	"path"
 	"slices"
@@ -146,19 +147,23 @@ func (m *Mask) Traces(t converge.Traces) {
 }
 
 // Secret adds a value that is known to be a secret.
-func (m *Mask) Secret(value string) { m.add(value, shortestSecret, true) }
+func (m *Mask) Secret(value string) { m.parts(value, shortestSecret, true) }
 
-func (m *Mask) value(value string) {
-	m.add(value, shortestValue, false)
+func (m *Mask) value(value string) { m.parts(value, shortestValue, false) }
+
+// parts adds a value and what may be shown of it alone: the password in a URL,
+// and each line without blanks around it, which the journal does not keep.
+func (m *Mask) parts(value string, shortest int, secret bool) {
+	m.add(value, shortest, secret)
 	if password := passwordOf(value); password != "" {
-		m.Secret(password)
+		m.add(password, shortestSecret, true)
 		if plain, err := url.PathUnescape(password); err == nil {
-			m.Secret(plain)
+			m.add(plain, shortestSecret, true)
 		}
 	}
 	for line := range strings.Lines(value) {
 		if line = strings.TrimSpace(line); line != value {
-			m.add(line, shortestValue, false)
+			m.add(line, shortest, secret)
 		}
 	}
 }
@@ -173,10 +178,18 @@ func (m *Mask) add(value string, shortest int, secret bool) {
 		return
 	}
 	inRuby := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "#{", `\#{`).Replace(value)
+	inC := "" // the locale, in which Ruby takes a variable for bytes
+	for _, b := range []byte(inRuby) {
+		if b >= 0x80 {
+			inC += fmt.Sprintf(`\x%X`, b)
+		} else {
+			inC += string(b)
+		}
+	}
 	inUnit := strings.Trim(systemd.Assignment("", value), `"`)[1:]
 	inGo := strconv.Quote(value)
 	for _, spelling := range []string{
-		inRuby, inUnit, systemd.Literal(value), inGo[1 : len(inGo)-1], url.PathEscape(value), url.QueryEscape(value),
+		inRuby, inC, inUnit, systemd.Literal(value), inGo[1 : len(inGo)-1], url.PathEscape(value), url.QueryEscape(value),
 	} {
 		m.hidden[spelling] = why
 	}

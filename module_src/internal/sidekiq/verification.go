@@ -67,6 +67,7 @@ func (v *Verification) Read(found *Report) {
 			v.ReadInstance(name, f.Content)
 		}
 	}
+	v.Dir = cmp.Or(v.Dir, found.Dir)
 }
 
 // Limit is what the restart may take: the end of the present processes as long as
@@ -138,7 +139,7 @@ func (v *Verification) Judge(r *Attempt) (up bool, text string) {
 		restarts += r.After.Processes[i].Process.Restarts
 	}
 	same := slices.ContainsFunc(is, func(pid string) bool { return contains(was, pid) })
-	if r.Said == "" && r.Dead == nil && restarts == 0 && !same && len(is) > 0 && len(is) == len(r.After.Processes) {
+	if r.Said == "" && r.Down() == "" && !same && len(is) > 0 && len(is) == len(r.After.Processes) {
 		return true, fmt.Sprintf("%s restarted %s without a password, and it is up again: process %s %s, Sidekiq %s in %s.", user, v.Name,
 			strings.Join(is, ", "), before, cmp.Or(r.After.Facts.SidekiqVersion(), "of an unknown version"), r.After.Release)
 	}
@@ -153,7 +154,7 @@ func (v *Verification) Judge(r *Attempt) (up bool, text string) {
 			"and systemd has started it %d more times.", user, v.Name, why, state.ActiveState, state.SubState,
 			cmp.Or(strings.Join(is, ", "), "gone"), before, restarts)
 	}
-	return false, text + v.reason(r) + " The log says why: journalctl -u " + v.logged()
+	return false, text + v.reason(r) + " The log says why: " + v.logged(r.Left.LogFile)
 }
 
 // reason is the likely cause and what the log ends with, where something of it
@@ -168,12 +169,17 @@ func (v *Verification) reason(r *Attempt) (text string) {
 	return text
 }
 
-// logged names the units whose log tells of the service.
-func (v *Verification) logged() string {
+// logged is where the log tells of the service: in the journal and, perhaps, in a
+// file.
+func (v *Verification) logged(file string) string {
+	unit := v.Name
 	if len(v.Instances) > 0 {
-		return shell.Word(v.Name + "@*")
+		unit = shell.Word(v.Name + "@*")
 	}
-	return v.Name
+	if file != "" {
+		file += " and "
+	}
+	return file + "journalctl -u " + unit
 }
 
 // mainPIDs are the processes that run.

@@ -16,10 +16,11 @@ type EnvVar struct {
 }
 
 // Ignored is a line of an environment file that systemd does not use. It says
-// so in the host's log, and goes on.
+// so in the host's log, and goes on, unless the line spoils the whole file.
 type Ignored struct {
 	Line   int
 	Reason string // in words, without anything of the line
+	Whole  bool   // systemd takes nothing of the file: load_env_file fails
 }
 
 // Environment reads an environment file as systemd does: src/basic/env-file.c
@@ -31,9 +32,13 @@ type Ignored struct {
 // line, and newer versions do not; here it goes on.
 func Environment(text string) (vars []EnvVar, ignored []Ignored) {
 	r := envReader{line: 1}
-	for _, c := range strings.ReplaceAll(text, "\r\n", "\n") {
-		r.read(c)
-		if c == '\n' {
+	for i := range len(text) { // all that has a meaning is ASCII
+		if text[i] == 0 {
+			r.ignored = append(r.ignored, Ignored{r.line, "it holds a NUL byte", true})
+			break
+		}
+		r.read(text[i])
+		if text[i] == '\n' {
 			r.line++
 		}
 	}
@@ -66,7 +71,7 @@ type envReader struct {
 	ignored    []Ignored
 }
 
-func (r *envReader) read(c rune) {
+func (r *envReader) read(c byte) {
 	switch r.state {
 	case beforeKey:
 		r.beforeKey(c)
@@ -76,9 +81,8 @@ func (r *envReader) read(c rune) {
 		r.inValue(c)
 	case escapedInValue:
 		r.state = inValue
-		if c != '\n' {
+		if !endsLine(c) {
 			r.add(c)
-			r.bare = r.value.Len()
 		}
 	case inSingleQuotes:
 		if c == '\'' {
@@ -95,34 +99,34 @@ func (r *envReader) read(c rune) {
 	}
 }
 
-func (r *envReader) beforeKey(c rune) {
+func (r *envReader) beforeKey(c byte) {
 	switch {
 	case c == '#' || c == ';':
 		r.state = inComment
-	case !isBlank(c) && c != '\n':
+	case !isBlank(c):
 		r.state, r.began = inKey, r.line
 		r.key.Reset()
 		r.value.Reset()
 		r.bare = 0
-		r.key.WriteRune(c)
+		r.key.WriteByte(c)
 	}
 }
 
-func (r *envReader) inKey(c rune) {
-	switch c {
-	case '\n':
-		r.ignored = append(r.ignored, Ignored{r.began, "it has no ="})
+func (r *envReader) inKey(c byte) {
+	switch {
+	case endsLine(c):
+		r.ignored = append(r.ignored, Ignored{Line: r.began, Reason: "it has no ="})
 		r.state = beforeKey
-	case '=':
+	case c == '=':
 		r.state = beforeValue
 	default:
-		r.key.WriteRune(c)
+		r.key.WriteByte(c)
 	}
 }
 
-func (r *envReader) inValue(c rune) {
+func (r *envReader) inValue(c byte) {
 	switch {
-	case c == '\n':
+	case endsLine(c):
 		r.push()
 		r.state = beforeKey
 	case c == '\\':
@@ -134,21 +138,21 @@ func (r *envReader) inValue(c rune) {
 	case r.state == beforeValue && isBlank(c):
 	default:
 		r.state = inValue
-		r.value.WriteRune(c)
+		r.value.WriteByte(c)
 		if !isBlank(c) {
 			r.bare = r.value.Len()
 		}
 	}
 }
 
-func (r *envReader) inDoubleQuotes(c rune) {
+func (r *envReader) inDoubleQuotes(c byte) {
 	switch {
 	case r.state == escapedInDoubleQuotes:
 		r.state = inDoubleQuotes
 		if c == '\n' {
 			return
 		}
-		if !strings.ContainsRune("\"\\`$", c) {
+		if strings.IndexByte("\"\\`$", c) < 0 {
 			r.add('\\')
 		}
 		r.add(c)
@@ -161,18 +165,18 @@ func (r *envReader) inDoubleQuotes(c rune) {
 	}
 }
 
-func (r *envReader) inComment(c rune) {
-	switch c {
-	case '\n':
+func (r *envReader) inComment(c byte) {
+	switch {
+	case endsLine(c):
 		r.state = beforeKey
-	case '\\':
+	case c == '\\':
 		r.state = escapedInComment
 	}
 }
 
 // add adds a character that counts wherever it stands.
-func (r *envReader) add(c rune) {
-	r.value.WriteRune(c)
+func (r *envReader) add(c byte) {
+	r.value.WriteByte(c)
 	r.bare = r.value.Len()
 }
 
@@ -182,7 +186,7 @@ func (r *envReader) end() {
 		r.inKey('\n')
 	case beforeValue, inValue, escapedInValue, inSingleQuotes, inDoubleQuotes, escapedInDoubleQuotes:
 		if r.state == inSingleQuotes || r.state == inDoubleQuotes {
-			r.ignored = append(r.ignored, Ignored{r.began, "its quote does not end, so the rest of the file is its value"})
+			r.ignored = append(r.ignored, Ignored{Line: r.began, Reason: "its quote does not end, so the rest of the file is its value"})
 		}
 		r.push()
 	}
@@ -190,9 +194,13 @@ func (r *envReader) end() {
 
 // push takes the variable, or says why systemd does not.
 func (r *envReader) push() {
-	name, value := strings.TrimRightFunc(r.key.String(), isBlank), r.value.String()[:r.bare]
+	name, value := strings.TrimRight(r.key.String(), " \t\r\n"), r.value.String()[:r.bare]
+	if !utf8.ValidString(name) || !utf8.ValidString(value) {
+		r.ignored = append(r.ignored, Ignored{r.began, "it is not UTF-8", true})
+		return
+	}
 	if reason := badAssignment(name, value); reason != "" {
-		r.ignored = append(r.ignored, Ignored{r.began, reason})
+		r.ignored = append(r.ignored, Ignored{Line: r.began, Reason: reason})
 		return
 	}
 	r.vars = append(r.vars, EnvVar{Name: name, Value: value, Line: r.began})
@@ -206,8 +214,6 @@ func badAssignment(name, value string) string {
 		return "export is not known to systemd; leave it out"
 	case !IsVariable(name):
 		return "the name of a variable must be letters, digits and _, and must not start with a digit"
-	case !utf8.ValidString(value) || strings.ContainsRune(value, utf8.RuneError):
-		return "its value is not UTF-8"
 	case strings.ContainsFunc(value, func(c rune) bool { return unicode.IsControl(c) && c != '\t' && c != '\n' }):
 		return "its value holds a control character"
 	}
@@ -226,7 +232,11 @@ func IsVariable(name string) bool {
 	return name != ""
 }
 
-func isBlank(c rune) bool { return c == ' ' || c == '\t' || c == '\r' }
+func isBlank(c byte) bool { return c == ' ' || c == '\t' || endsLine(c) }
+
+// endsLine reports whether a line ends with a character, outside quotes: of a
+// line that ends with CR LF, the second ends an empty one.
+func endsLine(c byte) bool { return c == '\n' || c == '\r' }
 
 // EncodeEnvironment writes variables, whose values may hold anything but control
 // characters, so that [Environment] and systemd of every version read them as

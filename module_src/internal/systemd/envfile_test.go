@@ -23,6 +23,9 @@ func TestEnvironmentFilesAreReadAsBySystemd(t *testing.T) {
 		"A=1":                             {"A": "1"},
 		"# goes on \\\nA=1\nB=2\n":        {"B": "2"},
 		"A=1\r\nB=2\r\n":                  {"A": "1", "B": "2"},
+		"A=1\rB=2\r":                      {"A": "1", "B": "2"},
+		"# ends \\\r\nB=2\r\n":            {"B": "2"},
+		"A=\ufffd\u00e9\n":                {"A": "\ufffd\u00e9"},
 	} {
 		vars, ignored := Environment(text)
 		got := map[string]string{}
@@ -43,6 +46,13 @@ func TestLinesThatSystemdIgnoresAreTold(t *testing.T) {
 		"1A=hunter2\n":                    "must not start with a digit",
 		"A-B=hunter2\n":                   "letters, digits",
 		"A=hunter2\x01\n":                 "control character",
+		"A='hunter2\r\nx'\r\n":            "control character",
+		"A=1\\\r\nhunter2\r\n":            "no =",
+		"=hunter2\n":                      "no =",
+		"A B=hunter2\n":                   "letters, digits",
+		"A=hunter2\xff\n":                 "not UTF-8",
+		"A\xff=hunter2\n":                 "not UTF-8",
+		"A=1\nB=hunter2\x00\n":            "NUL",
 		"A=1\nB=\"hunter2\nC=3\n":         "quote does not end",
 		"A=1\n\nno assignment, no end=\n": "letters, digits",
 	} {
