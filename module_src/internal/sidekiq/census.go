@@ -196,8 +196,8 @@ func (w *wanting) itself(p Place) bool { return p.Manager == SystemManager && w.
 // own reports whether a unit is one of the service's, whoever wrote it so far, or
 // one of its name that this run stops.
 func (w *wanting) own(unit string) bool {
-	leaves := slices.ContainsFunc(w.leaving(), func(name string) bool { return unit == w.Instance(name) })
-	return unit == w.Unit() || contains(w.instances(), unit) || leaves
+	_, name, _ := strings.Cut(strings.TrimSuffix(unit, ".service"), "@")
+	return unit == w.Unit() || contains(w.instances(), unit) || unit == w.Instance(name) && contains(w.leaving(), name)
 }
 
 // warnedOf reports whether the file of the process's unit was warned of.

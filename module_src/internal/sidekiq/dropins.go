@@ -14,13 +14,10 @@ import (
 // dropInDirs are the directories of drop-ins of the service's own name, if it
 // stands for several processes.
 func (s *Service) dropInDirs() []string {
-	var dirs []string
-	for _, dir := range systemd.LoadPath() {
-		if s.several() {
-			dirs = append(dirs, path.Join(dir, s.Unit()+".d"))
-		}
+	if !s.several() {
+		return nil
 	}
-	return dirs
+	return joined(systemd.LoadPath(), s.Unit()+".d")
 }
 
 // ofOneProcess refuses drop-ins that were written for a single process, which

@@ -15,27 +15,21 @@ import (
 // overriding are the paths at which files would take precedence over the service's
 // own unit files.
 func (s *Service) overriding() []string {
-	var paths []string
-	for _, dir := range systemd.LoadPath() {
-		if systemd.Precedence(dir) < systemd.Precedence(s.UnitDir) {
-			paths = append(paths, path.Join(dir, s.Unit()))
-			for _, unit := range s.instances() {
-				paths = append(paths, path.Join(dir, unit))
-			}
-		}
-	}
-	return paths
+	return joined(systemd.LoadPath()[:systemd.Precedence(s.UnitDir)], append([]string{s.Unit()}, s.instances()...)...)
 }
 
 // overridden are the paths at which the service's own unit files hide others.
 func (s *Service) overridden() []string {
-	var paths []string
-	for _, dir := range systemd.LoadPath() {
-		if systemd.Precedence(dir) > systemd.Precedence(s.UnitDir) {
-			paths = append(paths, path.Join(dir, s.Unit()), path.Join(dir, s.Template()))
-			for _, unit := range s.instances() {
-				paths = append(paths, path.Join(dir, unit))
-			}
+	dirs := systemd.LoadPath()
+	below := dirs[min(systemd.Precedence(s.UnitDir)+1, len(dirs)):]
+	return joined(below, append([]string{s.Unit(), s.Template()}, s.instances()...)...)
+}
+
+// joined are the paths of the names in each of the directories.
+func joined(dirs []string, names ...string) (paths []string) {
+	for _, dir := range dirs {
+		for _, name := range names {
+			paths = append(paths, path.Join(dir, name))
 		}
 	}
 	return paths

@@ -18,12 +18,12 @@ const (
 
 // LoadPath are the directories that the manager of the host loads unit files
 // from. The first that has a file of a unit's name wins.
-func LoadPath() []string {
-	return []string{
-		"/etc/systemd/system.control", "/run/systemd/system.control", "/run/systemd/transient", "/run/systemd/generator.early",
-		EtcUnits, "/etc/systemd/system.attached", RunUnits, "/run/systemd/system.attached",
-		"/run/systemd/generator", "/usr/local/lib/systemd/system", LibUnits, "/run/systemd/generator.late",
-	}
+func LoadPath() []string { return loadPath[:] }
+
+var loadPath = [...]string{
+	"/etc/systemd/system.control", "/run/systemd/system.control", "/run/systemd/transient", "/run/systemd/generator.early",
+	EtcUnits, "/etc/systemd/system.attached", RunUnits, "/run/systemd/system.attached",
+	"/run/systemd/generator", "/usr/local/lib/systemd/system", LibUnits, "/run/systemd/generator.late",
 }
 
 // Precedence is the place of a directory in the load path, in either spelling
