@@ -44,7 +44,7 @@ options: $(SETUP) ## tell what an option or a result that is declared lacks, in 
 docs: build $(SETUP) .cache/release-venv/complete ## write the documentation as HTML, into .cache/docs
 	scripts/docs
 
-collection: ## make the release tarball, with the program for every architecture that the collection knows
+collection: .venv/complete ## make the release tarball, with the program for every architecture that the collection knows
 	@git diff --quiet HEAD || { echo "A release is made of what is committed: commit first." >&2; exit 1; }
 	scripts/build $(BIN) $(RELEASE_ARCHS)
 	scripts/collection
