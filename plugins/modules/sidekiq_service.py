@@ -23,7 +23,7 @@ description:
     replaced, enables and starts the service, and waits until Sidekiq has really come up. If it does not come up, everything is put back
     as it was, and the message says why, with Sidekiq's last log lines.
   - The task may run before the first deploy. The service is then prepared and enabled, is not started, and the task ends with a warning.
-  - The host needs systemd 229 or newer and sudo. It needs no Python and no facts.
+  - The host needs systemd 229 or newer, and sudo unless O(sudo=false). It needs no Python and no facts.
 options:
   name:
     description:
@@ -142,7 +142,7 @@ options:
   start_timeout:
     description:
       - How many seconds Sidekiq may take to come up, at boot and in this task. Large Rails applications need their time after a reboot.
-      - In this task it counts from when systemd is asked until Sidekiq has been seen to take jobs, whatever systemd waits for meanwhile. What
+      - In this task it counts from when systemd is asked until Sidekiq has been seen to be up, whatever systemd waits for meanwhile. What
         has to be stopped first has O(timeout_stop_sec) and 10 seconds for that. Each of several processes has its own time.
       - V(0) does not look whether it comes up, with a warning; the start itself may take 300 seconds then. From 0 to 604800 seconds.
     type: int
@@ -346,8 +346,8 @@ options:
     default: rollback
   replace:
     description:
-      - Take over files of the same name that belong to another application. Without it that is an error, so that two applications
-        do not take each other's service away.
+      - Take over files of the same name that belong to another application, or that something else wrote and that say what the options do
+        not ask for. Without it that is an error, so that two applications do not take each other's service away, and no setting is lost.
     type: bool
     default: false
   backup:
@@ -454,7 +454,7 @@ steps:
   sample:
     - "write /lib/systemd/system/sidekiq.service"
     - "write /etc/sudoers.d/sidekiq-restart-users"
-    - "reload systemd"
+    - "reload the systemd manager"
     - "enable sidekiq.service"
     - "start sidekiq.service"
 diff:
