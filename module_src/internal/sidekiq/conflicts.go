@@ -75,8 +75,9 @@ func (s *Service) taken(f converge.File, option string, want converge.State) err
 	case origin == OldRole && s.State == Absent:
 		return fmt.Errorf("cannot remove %s: this collection did not write it; set replace: true if it is to go", f.Path)
 	case origin == Foreign && option == "sudoers_file" && s.State != Absent:
-		return fmt.Errorf("cannot write %s: something else wrote it; set replace: true to take it over, and backup: true to keep it, or set another "+
-			"sudoers_file that sudo reads after it, since the last rule that matches wins: sudoers_file: %s/zz-%s", f.Path, path.Dir(f.Path), path.Base(f.Path))
+		return fmt.Errorf("cannot write %s: something else wrote it%s. Set replace: true to take it over, and backup: true to keep it, or set another "+
+			"sudoers_file that sudo reads after it, since the last rule that matches wins: sudoers_file: %s/zz-%s",
+			f.Path, s.goingRules(f.Content), path.Dir(f.Path), path.Base(f.Path))
 	case origin == Foreign:
 		return fmt.Errorf("cannot %s %s: something else wrote it; set another %s, or replace: true to take it over", verb, f.Path, option)
 	}

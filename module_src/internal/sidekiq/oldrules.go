@@ -81,7 +81,9 @@ func (s *Service) lostRights(have converge.State) []string {
 		return nil
 	}
 	rules, ok := s.readOldRules(f.Content)
-	if !ok {
+	if going := s.goingRules(f.Content); !ok && going != "" {
+		return []string{f.Path + ", which something else wrote, is replaced" + going}
+	} else if !ok {
 		return nil
 	}
 	var lost []string
@@ -101,6 +103,30 @@ func (s *Service) lostRights(have converge.State) []string {
 			s.SudoersFile, rules.user))
 	}
 	return warnings
+}
+
+// goingRules says which lines of a sudoers file of others go with it: those that
+// are no rules of the old role for what ours grants, too.
+func (s *Service) goingRules(content string) string {
+	const most = 5
+	var going []string
+	if _, origin := OriginOf(content); origin == Ours {
+		return ""
+	}
+	for line := range strings.Lines(strings.ReplaceAll(content, "\\\n", " ")) {
+		line = strings.Join(strings.Fields(line), " ")
+		if rules, ok := s.readOldRules(line); line == "" || line[0] == '#' && !numbered(line) ||
+			ok && !slices.ContainsFunc(rules.verbs, func(verb string) bool { return !contains(s.SudoCommands, verb) }) {
+			continue
+		}
+		if going = append(going, line); len(going) == most {
+			break
+		}
+	}
+	if going == nil {
+		return ""
+	}
+	return ", and these of its rules go with it: " + strings.Join(going, "; ")
 }
 
 // keepRights says by which options a user keeps the verbs.

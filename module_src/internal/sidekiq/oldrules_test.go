@@ -82,6 +82,10 @@ func TestNoRightIsLostInSilence(t *testing.T) {
 		{``, strings.ReplaceAll(oldRules5(), "(ALL)", "(root)"), ""},
 		{`, "sudo_commands": ["restart", "status"]`, oldRules5(), "no longer allow: start, stop, kill_tstp; to keep it, set sudo_commands to [start, stop, restart, status, kill_tstp]"},
 		{`, "sudo_users": ["bess"]`, oldRules4(), "no longer allow: start, stop, restart, status; to keep it, name deploy in sudo_users"},
+		{
+			`, "replace": true`, oldRules4() + "# x\n%ops ALL = NOPASSWD: /usr/sbin/service sidekiq restart, \\\n  /bin/systemctl daemon-reload\n",
+			"which something else wrote, is replaced, and these of its rules go with it: %ops ALL = NOPASSWD: /usr/sbin/service sidekiq restart, /bin/systemctl daemon-reload",
+		},
 		{`, "sudo": false`, oldRules4(), "to keep it, set sudo: true"},
 	} {
 		warnings, err := mustParse(t, `{"project_name": "laevigata"`+test.options+`}`).Conflicts(converge.State{}, rulesThere(test.content))

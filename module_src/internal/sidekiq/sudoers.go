@@ -3,6 +3,7 @@
 package sidekiq
 
 import (
+	"path"
 	"slices"
 	"strings"
 
@@ -66,19 +67,23 @@ func (w *wanting) othersRules() {
 // manages the service, and names it or has the manager read its files again.
 func (s *Service) onlyAbout(content string) bool {
 	about := false
+	var aliases []string
 	for line := range strings.Lines(strings.ReplaceAll(content, "\\\n", " ")) {
 		line, _, _ = strings.Cut(strings.TrimSpace(line), "#")
 		if line == "" || strings.HasPrefix(line, "Defaults") {
 			continue
 		}
 		who, commands, rule := strings.Cut(line, "=")
-		user, _, _ := strings.Cut(who, " ")
-		if !rule || user != s.User && !contains(s.SudoUsers, user) {
+		user, rest, _ := strings.Cut(who, " ")
+		switch {
+		case rule && user == "Cmnd_Alias":
+			aliases = append(aliases, strings.TrimSpace(rest))
+		case !rule || user != s.User && user != "%"+s.User && !contains(s.SudoUsers, user) && !contains(s.SudoGroups, strings.TrimPrefix(user, "%")):
 			return false
 		}
 		for command := range strings.SplitSeq(commands, ",") {
-			words := strings.Fields(command)
-			named := contains(words, s.Name) || contains(words, s.Unit())
+			words := strings.Fields(strings.ReplaceAll(command, ":", ": "))
+			named := slices.ContainsFunc(words, func(w string) bool { return path.Base(w) == s.Name || w == s.Unit() || contains(aliases, w) })
 			if !named && !contains(words, "daemon-reload") {
 				return false
 			}
