@@ -156,26 +156,31 @@ func (s RunUnit) invert() []Step {
 }
 
 // back brings back what the unit itself did.
-func (s RunUnit) back() []Step {
-	back := func(v Verb) Step {
-		return restoreUnit{RunUnit{Unit: s.Unit, Verb: v, Was: s.Was, Proof: s.Proof, limit: s.limit, Of: s.Of, Parts: s.Parts}}
-	}
+func (s RunUnit) back() (steps []Step) {
+	was := s.Was.Activity.alive()
+	var verbs []Verb
 	switch {
-	case s.Was.Process.SubState == "exited" && s.Was.Activity.alive():
-		if s.Verb == Stop {
-			return []Step{back(Start)}
-		}
-		return []Step{back(Stop), back(Start)}
-	case !s.Was.Activity.alive() && s.PartsUp && s.Was.LoadState != "not-found":
-		return nil
-	case !s.Was.Activity.alive() && s.PartsUp:
-		return []Step{stopLast{back(Stop).(restoreUnit)}}
-	case !s.Was.Activity.alive():
-		return []Step{back(Stop)}
+	case s.Was.Process.SubState == "exited" && was && s.Verb == Stop:
+		verbs = []Verb{Start}
+	case s.Was.Process.SubState == "exited" && was:
+		verbs = []Verb{Stop, Start}
+	case !was && s.PartsUp && s.Was.LoadState != "not-found":
+	case !was:
+		verbs = []Verb{Stop}
 	case s.Verb == Stop && s.Of != "":
-		return []Step{back(Start)}
+		verbs = []Verb{Start}
+	default:
+		verbs = []Verb{Restart}
 	}
-	return []Step{back(Restart)}
+	for _, v := range verbs {
+		step := restoreUnit{RunUnit{Unit: s.Unit, Verb: v, Was: s.Was, Proof: s.Proof, limit: s.limit, Of: s.Of, Parts: s.Parts}}
+		if !was && s.PartsUp {
+			steps = append(steps, stopLast{step})
+		} else {
+			steps = append(steps, step)
+		}
+	}
+	return steps
 }
 
 // restoreUnit brings back what a unit did before. A unit that was running, or
