@@ -30,17 +30,27 @@ class Odd:
     lines: tuple[int, ...] = ()
 
 
+def since(version: int, now: Odd, before: Odd) -> Odd:
+    return now if SYSTEMD >= version else before
+
+
 ODD = {
     "export": Odd(b"V1=1\nexport V2=2\nV3=3\n", {"V1": "1", "V3": "3"}, (2,)),
     "byte-order-mark": Odd(b"\xef\xbb\xbfV1=1\nV2=2\n", {"V2": "2"}, (1,)),
     "crlf": Odd(b"V1=1\r\nV2='two words'\r\n\r\n# V3=3\r\nV4=4\r\n", {"V1": "1", "V2": "two words", "V4": "4"}),
     "cr-alone": Odd(b"V1=1\rV2=2\r", {"V1": "1", "V2": "2"}),
     "crlf-continued": Odd(b"V1=a\\\r\nb\r\nV2=2\r\n", {"V1": "a", "V2": "2"}, (2,)),
-    "crlf-in-quotes": Odd(b"V1='a\r\nb'\r\nV2=2\r\n", {"V2": "2"}, (1,)),
+    "crlf-in-quotes": since(
+        248, Odd(b"V1='a\r\nb'\r\nV2=2\r\n", {"V1": "a\r\nb", "V2": "2"}), Odd(b"V1='a\r\nb'\r\nV2=2\r\n", {"V2": "2"}, (1,))
+    ),
     "continued": Odd(b"V1=a\\\nb\nV2=2\n", {"V1": "ab", "V2": "2"}),
     "continued-in-quotes": Odd(b'V1="a\\\nb"\nV2=2\n', {"V1": "ab", "V2": "2"}),
-    "lines-in-quotes": Odd(b"V1='a\nV2=b'\nV3=3\n", {"V1": "a\nV2=b", "V3": "3"}),
-    "open-quote": Odd(b"V1=1\nV2='two\nV3=3\n", {"V1": "1", "V2": "two\nV3=3\n"}, (2,)),
+    "lines-in-quotes": since(
+        239, Odd(b"V1='a\nV2=b'\nV3=3\n", {"V1": "a\nV2=b", "V3": "3"}), Odd(b"V1='a\nV2=b'\nV3=3\n", {"V3": "3"}, (1,))
+    ),
+    "open-quote": since(
+        239, Odd(b"V1=1\nV2='two\nV3=3\n", {"V1": "1", "V2": "two\nV3=3\n"}, (2,)), Odd(b"V1=1\nV2='two\nV3=3\n", {"V1": "1"}, (2,))
+    ),
     "quote-inside": Odd(b"V1=it's\nV2=\"a\" b\n", {"V1": "it's", "V2": "ab"}),
     "nothing-before-the-equals-sign": Odd(b"=x\nV1=1\n", {"V1": "1"}, (1,)),
     "blank-in-the-name": Odd(b"A V1=1\nV2=2\n", {"V2": "2"}, (1,)),
@@ -53,7 +63,7 @@ ODD = {
     "dollar": Odd(b"V1=$HOME\nV2=${V1}x\nV3=`id`\nV4=%n\n", {"V1": "$HOME", "V2": "${V1}x", "V3": "`id`", "V4": "%n"}),
     "twice": Odd(b"V1=1\nV1=2\n", {"V1": "2"}),
     "empty-value": Odd(b"V1=\nV2=2", {"V1": "", "V2": "2"}),
-    "control-character": Odd(b"V1=a\x07b\nV2=2\n", {"V2": "2"}, (1,)),
+    "control-character": since(248, Odd(b"V1=a\x07b\nV2=2\n", {"V1": "a\x07b", "V2": "2"}), Odd(b"V1=a\x07b\nV2=2\n", {"V2": "2"}, (1,))),
     "not-utf-8": Odd(b"V1=1\nV2=\xff\n", None, (2,)),
     "not-utf-8-in-a-comment": Odd(b"# \xff\nV1=1\n", {"V1": "1"}),
     "latin-1": Odd(b"V1=caf\xe9\n", None, (1,)),

@@ -66,6 +66,7 @@ func (w *wanting) spoilt(format string, args ...any) {
 // what is in them.
 func (w *wanting) environmentFile(name, content string, optional bool) {
 	vars, ignored := systemd.Environment(content)
+	ignored = slices.DeleteFunc(ignored, func(l systemd.Ignored) bool { return l.Until != 0 && l.Until <= w.facts.Systemd })
 	if i := slices.IndexFunc(ignored, func(l systemd.Ignored) bool { return l.Whole }); i >= 0 {
 		l := ignored[i]
 		if optional {

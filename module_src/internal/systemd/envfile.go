@@ -4,7 +4,6 @@ package systemd
 
 import (
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -21,6 +20,7 @@ type Ignored struct {
 	Line   int
 	Reason string // in words, without anything of the line
 	Whole  bool   // systemd takes nothing of the file: load_env_file fails
+	Until  int    // the version of systemd from which on the line is used; 0: none
 }
 
 // Environment reads an environment file as systemd does: src/basic/env-file.c
@@ -34,7 +34,7 @@ func Environment(text string) (vars []EnvVar, ignored []Ignored) {
 	r := envReader{line: 1}
 	for i := range len(text) { // all that has a meaning is ASCII
 		if text[i] == 0 {
-			r.ignored = append(r.ignored, Ignored{r.line, "it holds a NUL byte", true})
+			r.ignored = append(r.ignored, Ignored{Line: r.line, Reason: "it holds a NUL byte", Whole: true})
 			break
 		}
 		r.read(text[i])
@@ -196,12 +196,15 @@ func (r *envReader) end() {
 func (r *envReader) push() {
 	name, value := strings.TrimRight(r.key.String(), " \t\r\n"), r.value.String()[:r.bare]
 	if !utf8.ValidString(name) || !utf8.ValidString(value) {
-		r.ignored = append(r.ignored, Ignored{r.began, "it is not UTF-8", true})
+		r.ignored = append(r.ignored, Ignored{Line: r.began, Reason: "it is not UTF-8", Whole: true})
 		return
 	}
 	if reason := badAssignment(name, value); reason != "" {
 		r.ignored = append(r.ignored, Ignored{Line: r.began, Reason: reason})
 		return
+	}
+	if reason, until := controls(value); until != 0 {
+		r.ignored = append(r.ignored, Ignored{Line: r.began, Reason: reason, Until: until})
 	}
 	r.vars = append(r.vars, EnvVar{Name: name, Value: value, Line: r.began})
 }
@@ -214,10 +217,23 @@ func badAssignment(name, value string) string {
 		return "export is not known to systemd; leave it out"
 	case !IsVariable(name):
 		return "the name of a variable must be letters, digits and _, and must not start with a digit"
-	case strings.ContainsFunc(value, func(c rune) bool { return unicode.IsControl(c) && c != '\t' && c != '\n' }):
-		return "its value holds a control character"
 	}
 	return ""
+}
+
+// controls says which control characters of a value older versions of systemd do
+// not take, and from which version on they are taken: systemd's pull requests
+// 8471 and 18129.
+func controls(value string) (reason string, until int) {
+	for _, c := range []byte(value) {
+		switch {
+		case c == '\n':
+			reason, until = "its value has more than one line", max(until, 239)
+		case c < ' ' && c != '\t', c == 0x7f:
+			return "its value holds a control character", 248
+		}
+	}
+	return reason, until
 }
 
 // IsVariable reports whether systemd takes a name for that of a variable:

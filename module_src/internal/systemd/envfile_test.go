@@ -18,7 +18,6 @@ func TestEnvironmentFilesAreReadAsBySystemd(t *testing.T) {
 		`A="a \"b\" \$c \x"` + "\n":       {"A": `a "b" $c \x`},
 		"A=a\\ b\\\nc\n":                  {"A": "a bc"},
 		"# A=1\n;B=2\nC=3 # no comment\n": {"C": "3 # no comment"},
-		"A='two\nlines'\n":                {"A": "two\nlines"},
 		"A=$HOME\n":                       {"A": "$HOME"},
 		"A=1":                             {"A": "1"},
 		"# goes on \\\nA=1\nB=2\n":        {"B": "2"},
@@ -38,6 +37,15 @@ func TestEnvironmentFilesAreReadAsBySystemd(t *testing.T) {
 	}
 }
 
+func TestOldVersionsIgnoreControlCharacters(t *testing.T) {
+	for text, until := range map[string]int{"A='two\nlines'\n": 239, "A='two\r\nlines'\n": 248, "A=a\tb\n": 0, "A=a\x7fb\n": 248, "A=a\u0085\n": 0} {
+		vars, ignored := Environment(text)
+		if len(vars) != 1 || (until != 0) != (len(ignored) == 1) || until != 0 && ignored[0].Until != until {
+			t.Errorf("%q: %v, %v", text, vars, ignored)
+		}
+	}
+}
+
 func TestLinesThatSystemdIgnoresAreTold(t *testing.T) {
 	for text, want := range map[string]string{
 		"A=1\nexport B=hunter2\n":         "export",
@@ -53,7 +61,7 @@ func TestLinesThatSystemdIgnoresAreTold(t *testing.T) {
 		"A=hunter2\xff\n":                 "not UTF-8",
 		"A\xff=hunter2\n":                 "not UTF-8",
 		"A=1\nB=hunter2\x00\n":            "NUL",
-		"A=1\nB=\"hunter2\nC=3\n":         "quote does not end",
+		"A=1\nB=\"hunter2 C=3":            "quote does not end",
 		"A=1\n\nno assignment, no end=\n": "letters, digits",
 	} {
 		_, ignored := Environment(text)
