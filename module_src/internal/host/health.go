@@ -74,8 +74,12 @@ func (h *Host) latest(ctx context.Context, processes []sidekiq.UnitReport) []str
 	}
 	match := []string{fmt.Sprintf("--since=@%d", h.Now().Add(-latestTime).Unix())}
 	for _, p := range processes {
-		if p.Process.MainPID != 0 && p.Process.Invocation != "" {
+		switch {
+		case p.Process.MainPID == 0:
+		case p.Process.Invocation != "":
 			match = append(match, "_SYSTEMD_INVOCATION_ID="+p.Process.Invocation)
+		default: // before 232
+			match = append(match, "_SYSTEMD_UNIT="+p.Name)
 		}
 	}
 	if len(match) == 1 {

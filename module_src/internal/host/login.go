@@ -33,7 +33,7 @@ func (h *Host) Finds(ctx context.Context, l sidekiq.Login) (bool, error) {
 	} else if ok {
 		dir = l.Dir
 	}
-	env := []string{"HOME=" + user.home, "USER=" + user.name, "LOGNAME=" + user.name, "SHELL=/bin/sh", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"}
+	env := []string{"HOME=" + user.home, "USER=" + user.name, "LOGNAME=" + user.name, "SHELL=/bin/sh", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	for _, v := range l.Env {
 		env = append(env, v.Name+"="+v.Value)
 	}
