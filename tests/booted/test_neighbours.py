@@ -132,7 +132,7 @@ NEIGHBOURS = {
     "a template of one's own": Neighbour(
         {f"{ETC}/sidekiq@.service": unit(DEPLOYS)},
         ["sidekiq@1", "sidekiq@2"],
-        ["which something else wrote; set another name, or replace: true to take it over"],
+        ["which something else wrote; set replace: true to take it over, or another name for a second service"],
         {"processes": 2, "replace": True},
         refused=True,
         replaced=False,

@@ -126,7 +126,7 @@ func (s *Service) checkFragment(u converge.Unit, ourTemplate bool) error {
 		return s.checkInstance(u, file, ourTemplate)
 	}
 	if s.State == Absent {
-		return fmt.Errorf("cannot remove %s: it is described by %s, which is not the file of this service", u.Name, u.Fragment)
+		return fmt.Errorf("cannot remove %s: it is described by %s, which is not the file of this service; if it is to be, set unit_dir to %s", u.Name, u.Fragment, path.Dir(u.Fragment))
 	}
 	if systemd.Precedence(path.Dir(u.Fragment)) < systemd.Precedence(s.UnitDir) {
 		return errors.New(precedes(u.Name, u.Fragment, file))
@@ -149,7 +149,7 @@ func (s *Service) checkInstance(u converge.Unit, file string, ourTemplate bool) 
 		return fmt.Errorf("cannot remove %s: %s takes precedence over it; stop it and remove that, too: systemctl stop %s && rm %s",
 			u.Name, u.Fragment, u.Name, shell.Word(u.Fragment))
 	}
-	return fmt.Errorf("cannot write %s: %s is made from %s, which something else wrote; set another name, or replace: true to take it over",
+	return fmt.Errorf("cannot write %s: %s is made from %s, which something else wrote; set replace: true to take it over, or another name for a second service",
 		file, u.Name, u.Fragment)
 }
 

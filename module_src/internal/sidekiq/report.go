@@ -132,6 +132,10 @@ func (s *Service) Rivals(f Facts) []string {
 			w.facts.OtherUnits = append(w.facts.OtherUnits, u)
 		}
 	}
+	w.facts.Running = slices.DeleteFunc(slices.Clone(f.Running), func(r Running) bool {
+		_, process := s.InstanceOf(r.Place.Unit)
+		return process && r.Place.Manager == SystemManager
+	})
 	w.rivals()
 	w.runningRivals()
 	w.embedded()
