@@ -139,7 +139,7 @@ func (e exception) text(log []string) string {
 	switch {
 	case e.message == "" && hasAny(first, "/message_encryptor.rb", "/encrypted_file.rb"):
 		return "[encrypted] " + text
-	case hasAny(first, "`parse_config'", "#parse_config'"):
+	case slices.ContainsFunc(log[e.frames:e.end], func(frame string) bool { return hasAny(frame, "`parse_config'", "#parse_config'") }):
 		return "[sidekiq.yml] " + text
 	case strings.Contains(lower, "redis") || strings.Contains(first, "redis"):
 		return "[redis] " + text
@@ -260,13 +260,16 @@ func (s *Service) failureOf(left converge.Traces, p converge.Process) string {
 	}
 	switch result {
 	case "timeout":
+		if slices.ContainsFunc(left.Log, func(line string) bool { return strings.Contains(line, "start-pre operation timed out") }) {
+			return "a command that is run before Sidekiq takes longer than start_timeout: see ExecStartPre in directives" + setBy(left.DropIns, "ExecStartPre")
+		}
 		if p.Type == "notify" {
 			return "Sidekiq did not tell systemd in time that it is up: its boot takes longer than start_timeout, or " +
 				"something that is not Sidekiq 6.0.6 or newer runs under type notify"
 		}
 		return "it took longer than start_timeout"
 	case "protocol":
-		return "it ended before it told systemd that it is up"
+		return ended
 	case "watchdog":
 		return "it gave no sign of life for watchdog_sec"
 	case "oom-kill":
@@ -280,10 +283,13 @@ func (s *Service) failureOf(left converge.Traces, p converge.Process) string {
 	case p.ExitCode == systemd.Killed || p.ExitCode == systemd.Dumped:
 		return signalled(p.ExitStatus)
 	case p.ExitCode == systemd.Exited && p.ExitStatus == 0 && p.MainPID == 0:
-		return "it ended by itself without an error: it puts itself into the background, or is no Sidekiq; see exec_start"
+		return ended
 	}
 	return ""
 }
+
+// ended says of a process with the status 0 what else may have ended it.
+const ended = "it ended without an error: somebody stopped it, the application calls exit, or it puts itself into the background, as no Sidekiq does; see exec_start"
 
 // signalled says what it means that a signal ended the process: signal(7).
 func signalled(signal int) string {

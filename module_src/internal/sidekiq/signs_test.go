@@ -199,6 +199,15 @@ func failures() map[string][2]string {
 		"at_exit-after-exit":                {"", `key not found: "X" (KeyError)`},
 		"at_exit-before-the-error":          {"", `the licence says no (RuntimeError)`},
 		"abort-with-unbuilt-extensions":     {"", `no licence`},
+		"rbenv-command-1.2":                 {"rbenv command", `exists in these Ruby versions`},
+		"ruby-permission":                   {"ruby permission", `Permission denied`},
+		"database-password-none-15":         {"database password", `no password supplied`},
+		"lock-conflict":                     {"lock conflict", `contains merge conflicts`},
+		"lock-platform":                     {"lock platform", `x86_64-darwin-21`},
+		"not-in-the-Gemfile":                {"not in the Gemfile", `not currently included in the bundle`},
+		"redis-socket-rights":               {"Redis socket", `/run/redis/redis.sock`},
+		"encoding":                          {"encoding", `invalid byte sequence in UTF-8`},
+		"sidekiq.yml-alias":                 {"sidekiq.yml", `Unknown alias: nope`},
 		"server-solr":                       {"server", `localhost:8983`},
 	}
 }
