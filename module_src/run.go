@@ -231,7 +231,7 @@ func (r *progress) listen(ctx context.Context, h machine, began time.Time) {
 		if h.Sleep(ctx, refusalTime) != nil {
 			return
 		}
-		if why := sidekiq.Refusal(h.Traces(ctx, u.Name, began).Log); why != "" {
+		if why := sidekiq.Refusal(h.Traces(ctx, u.Name, converge.Process{}, began).Log); why != "" {
 			r.warnings = append(r.warnings, fmt.Sprintf("%s runs, and its log says that it can do no jobs: %s", u.Name, why))
 		}
 	}

@@ -122,7 +122,7 @@ func watch(ctx context.Context, h machine, v *sidekiq.Verification, began time.T
 		return warnings, err
 	}
 	if unit := r.Down(); unit != "" {
-		r.Left = h.Traces(ctx, unit, began)
+		r.Left = h.Traces(ctx, unit, converge.Process{}, began)
 	}
 	return warnings, nil
 }

@@ -94,7 +94,7 @@ func (p Plan) Apply(ctx context.Context, h Host, then OnFailure) (warnings []str
 		failed.Err = fmt.Errorf("%w (%w)", context.Cause(ctx), failed.Err)
 	}
 	if failed.Unit != "" {
-		failed.Traces = traces(ctx, h, failed.Unit, began)
+		failed.Traces = traces(ctx, h, failed, began)
 	}
 	if then == Keep {
 		return warnings, failed
@@ -102,6 +102,7 @@ func (p Plan) Apply(ctx context.Context, h Host, then OnFailure) (warnings []str
 	ctx = context.WithoutCancel(ctx)
 	undo(ctx, h, p.begun(done), failed)
 	p.restoreOthers(ctx, h, others, failed)
+	p.forgetFailures(ctx, h, others)
 	lookBack(ctx, h, p.was, failed)
 	failed.RolledBack = len(failed.Left) == 0
 	return warnings, failed
@@ -113,12 +114,14 @@ const tracesTime = 500 * time.Millisecond
 
 // traces looks at what a unit has left behind. An interrupted run still looks,
 // but not for long: there may be much to undo.
-func traces(ctx context.Context, h Host, unit string, began time.Time) Traces {
+func traces(ctx context.Context, h Host, failed *Failure, began time.Time) Traces {
+	dead := &NotUp{}
+	errors.As(failed.Err, &dead)
 	looking, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(tracesTime, cancel) })
 	defer stop()
-	return h.Traces(looking, unit, began)
+	return h.Traces(looking, failed.Unit, dead.Process, began)
 }
 
 // carryOut returns the steps that were begun, including the one that failed.
@@ -275,7 +278,7 @@ func undo(ctx context.Context, h Host, done []Step, failed *Failure) {
 		if err := undoStep(ctx, h, s); err != nil {
 			failed.notUndone(s, err)
 			if failed.Old != nil && failed.OldTraces.Log == nil {
-				failed.OldTraces = h.Traces(ctx, failed.Old.Unit, began)
+				failed.OldTraces = h.Traces(ctx, failed.Old.Unit, failed.Old.Process, began)
 			}
 		} else if unit, ok := s.(restoreUnit); ok && unit.again(ctx, h) {
 			failed.Again = append(failed.Again, unit.Unit)

@@ -20,6 +20,8 @@ const (
 	Stop      Verb = "stop"
 	Restart   Verb = "restart"
 	MakeQuiet Verb = "quiet" // take no more work, finish what is in progress
+
+	Forget Verb = "forget the failure of" // has no job
 )
 
 // Verdict is what the host's own tools say of files in which they find no
@@ -83,7 +85,9 @@ type Host interface {
 	// Traces are what a unit that did not come up has left behind since the
 	// given time. They are for a message only, so a problem in getting them
 	// becomes a line of the log.
-	Traces(ctx context.Context, unit string, since time.Time) Traces
+	// The manager may have started it again since: what counts is the given run
+	// or, where its Invocation is not known, the last that has ended.
+	Traces(ctx context.Context, unit string, run Process, since time.Time) Traces
 
 	// Now is the host's clock, and Sleep waits by it; an error is that of ctx.
 	Now() time.Time
@@ -114,7 +118,7 @@ func (e *JobError) Error() string {
 // the one before has ended.
 func (e *JobError) endedBefore(now Process) Process {
 	if e.Result == "failed" && now.ActiveState == "activating" && strings.HasPrefix(now.SubState, "start") {
-		now.MainPID, now.SubState, now.Result = 0, "auto-restart", "failed"
+		now.MainPID, now.SubState, now.Result, now.Invocation = 0, "auto-restart", "failed", ""
 	}
 	return now
 }

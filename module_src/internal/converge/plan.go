@@ -355,7 +355,25 @@ func (s RunUnit) ended(ctx context.Context, h Host, err error) error {
 		dead = job.endedBefore(dead)
 		return &NotUp{Unit: part, Why: job.words(dead, s.Proof), TimedOut: dead.Result == "timeout", Process: dead, Job: job}
 	}
-	return &NotUp{Unit: s.Unit, Why: job.words(p, s.Proof), TimedOut: job.Result == "timeout" || p.Result == "timeout", Process: p, Job: job}
+	why := job.words(p, s.Proof)
+	if job.Result == "dependency" {
+		why += down(ctx, h, p.Needs)
+	}
+	return &NotUp{Unit: s.Unit, Why: why, TimedOut: job.Result == "timeout" || p.Result == "timeout", Process: p, Job: job}
+}
+
+// down says which of the units do not run, or nothing.
+func down(ctx context.Context, h Host, units []string) string {
+	var names []string
+	for _, name := range units {
+		if now, err := h.Process(context.WithoutCancel(ctx), name); err == nil && !now.wanted() {
+			names = append(names, fmt.Sprintf("%s (systemctl status %[1]s)", name))
+		}
+	}
+	if names == nil {
+		return ""
+	}
+	return ": " + strings.Join(names, ", ")
 }
 
 // deadPart finds the unit that is at fault where a unit that stands for others

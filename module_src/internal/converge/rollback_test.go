@@ -545,6 +545,49 @@ func TestWhatTheManagerStartsOrStopsBesideThePlanIsRestored(t *testing.T) {
 	}
 }
 
+// joined is a host whose manager starts, stops or fails more units with those
+// that it is told of.
+type joined struct {
+	*fakehost.Host
+	starts map[string][]string
+}
+
+func (h joined) Process(ctx context.Context, unit string) (converge.Process, error) {
+	p, err := h.Host.Process(ctx, unit)
+	p.StartsWith = h.starts[unit]
+	return p, err
+}
+
+func TestWhatStartsByWayOfAnotherUnitIsStoppedAgain(t *testing.T) {
+	const first, second, failing = "first.service", "second.service", "failing.service"
+	h := joined{fakehost.New(), map[string][]string{first: {second, failing}, second: {first}}}
+	h.Write(unitAt, unitText("old", "simple", ""), 0o644)
+	for _, name := range []string{first, second} {
+		h.Write(fileOf(name), unitText(name, "simple", ""), 0o644)
+	}
+	h.Write(fileOf(failing), strings.Replace(unitText(failing, "simple", "life=1ms exit=1"), "Restart=always", "Restart=no", 1), 0o644)
+	h.DaemonReload()
+	h.Systemctl(converge.Start, service)
+	h.Pass(time.Hour)
+	h.OnEffect = func(_ int, what string) {
+		if what == "start "+service {
+			h.OnEffect = nil
+			for _, name := range []string{first, second, failing} {
+				h.Systemctl(converge.Start, name)
+			}
+		}
+	}
+	want := wanted(converge.Up, unitFile(unitText("new", "simple", "life=50ms")))
+	want.Others = []string{first}
+	_, err := run(context.Background(), t, h, want, converge.Rollback)
+	f := failure(t, err)
+	for _, name := range []string{first, second, failing} {
+		if now, _ := h.Process(context.Background(), name); now.ActiveState != "inactive" || !f.RolledBack {
+			t.Errorf("%s: %s, %v", name, now.ActiveState, f)
+		}
+	}
+}
+
 func TestAUnitThatAnotherOfThePlanHasStartedIsStoppedAgain(t *testing.T) {
 	const second = "second.service"
 	h := befores[1].host("simple", managers[0])

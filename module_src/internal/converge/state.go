@@ -274,6 +274,10 @@ type Process struct {
 	Quiet       bool          // the title says that it takes no more work
 	Title       string        // empty where it cannot be read
 
+	Needs      []string // units without which this one does not start
+	StartsWith []string // others that the manager starts with it, or where it has failed
+	StopsWith  []string // those that the manager stops with it
+
 	// Behind is another process of the unit that says in its title that it is at
 	// work or quiet, where the main process says nothing and would not pass a
 	// signal to end on. The manager sends that signal to the main process, and

@@ -379,6 +379,8 @@ func (u Unit) otherwise(now Unit) (words []string) {
 		// It says that the others are up, which they are; see invert.
 	case was == Down && is != Down:
 		words = append(words, u.Name+" was not running and is")
+	case u.Process.failedSince(now.Process):
+		words = append(words, u.Name+" had not failed and has")
 	}
 	return words
 }

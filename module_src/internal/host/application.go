@@ -46,6 +46,9 @@ func (h *Host) application(ctx context.Context, f *sidekiq.Facts, q sidekiq.Ques
 	}
 	f.Deployed = true
 	err = deployed(f, q, who)
+	if _, _, inside := statAs(who, q.Dir+"/."); inside == nil && errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("option \"user\": %q may not use what Sidekiq needs: %w", q.Reader, err)
+	}
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("option \"working_directory\": %q (option \"user\") may not look into %s, so it could not run there: %w", q.Reader, q.Dir, err)
 	}

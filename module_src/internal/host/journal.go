@@ -3,6 +3,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ const maxWord = 500
 // as with a manager that does not number its processes yet (before 232), they
 // are the unit's lines since the given time, which may include those of an
 // earlier process.
-func (h *Host) Traces(ctx context.Context, unit string, since time.Time) converge.Traces {
+func (h *Host) Traces(ctx context.Context, unit string, run converge.Process, since time.Time) converge.Traces {
 	var left converge.Traces
 	p, err := h.properties(ctx, unit)
 	if err == nil {
@@ -34,15 +35,16 @@ func (h *Host) Traces(ctx context.Context, unit string, since time.Time) converg
 		left.LogFile = log.path
 		left.Log = log.lastLines()
 	}
-	left.Log = append(left.Log, fromJournal(ctx, unit, since, p)...)
+	left.Log = append(left.Log, fromJournal(ctx, unit, run.Invocation, since, p)...)
 	if len(left.Log) == 0 {
 		left.Log = []string{"(no log: " + whyNoLog(ctx, unit, p) + ")"}
 	}
 	return left
 }
 
-// fromJournal are the lines of the journal about a unit with these properties.
-func fromJournal(ctx context.Context, unit string, since time.Time, p properties) []string {
+// fromJournal are the lines of the journal about a run of a unit with these
+// properties, or about its last one.
+func fromJournal(ctx context.Context, unit, run string, since time.Time, p properties) []string {
 	path, err := find(journalPaths[:])
 	if err != nil {
 		return []string{"(no log: " + err.Error() + ")"}
@@ -54,18 +56,32 @@ func fromJournal(ctx context.Context, unit string, since time.Time, p properties
 	// in what the process said last. Where that fails, there is only less to
 	// read.
 	_, _ = program{path: path, args: []string{"--sync"}}.run(ctx)
+	start := fmt.Sprintf("--since=@%d", since.Unix())
 	var words []string
 	if p != nil {
-		if id := p.invocation(); id != "" {
+		last := p.invocation()
+		switch id := cmp.Or(run, last); {
+		case id == "":
+		case run == "" && p.text("ActiveState") == "activating" && p.number("NRestarts") > 0:
+			words = lastLines(ctx, path, "--unit="+unit, start)
+			for i, line := range slices.Backward(words) {
+				if i > 0 && strings.HasPrefix(line, "Starting ") {
+					words = words[:i] // of the start that is under way
+					break
+				}
+			}
+		default:
 			// These are the lines of the process, and those of the manager
 			// about it: systemd.journal-fields(7). If the process has ended
 			// before the journal takes in its lines, they have its unit and
 			// its number only.
-			words = lastLines(ctx, path, "_SYSTEMD_INVOCATION_ID="+id, "+", "INVOCATION_ID="+id, "+",
-				"_SYSTEMD_UNIT="+unit, fmt.Sprintf("_PID=%d", p.number("ExecMainPID")), "_BOOT_ID="+bootID())
+			match := []string{"_SYSTEMD_INVOCATION_ID=" + id, "+", "INVOCATION_ID=" + id}
+			if id == last {
+				match = append(match, "+", "_SYSTEMD_UNIT="+unit, fmt.Sprintf("_PID=%d", p.number("ExecMainPID")), "_BOOT_ID="+bootID())
+			}
+			words = lastLines(ctx, path, match...)
 		}
 	}
-	start := fmt.Sprintf("--since=@%d", since.Unix())
 	if pid := p.number("ExecMainPID"); len(words) == 0 && pid != 0 && p.invocation() == "" {
 		// Before 232, the runs of a unit have no number, and an earlier process
 		// may have said its last words since then, too.

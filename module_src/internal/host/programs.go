@@ -69,6 +69,11 @@ func (o output) ended(path string) error {
 	return fmt.Errorf("%s was ended by the signal %d (%s), so it has approved nothing", path, int(o.signal), o.signal)
 }
 
+// silent says of a program that has written nothing that it has judged nothing.
+func (o output) silent(path string) error {
+	return fmt.Errorf("%s ended with the status %d and said nothing, so it has approved nothing", path, o.status)
+}
+
 // all is both outputs together, for a message.
 func (o output) all() string { return strings.TrimSpace(o.stderr + o.stdout) }
 
@@ -125,6 +130,9 @@ func (p program) run(ctx context.Context) (output, error) {
 		return out, fmt.Errorf("cannot run %s: %w", p.path, context.Cause(ctx))
 	case errors.As(err, &exit):
 		out.status, out.signal = exitStatus(exit)
+	case errors.Is(err, exec.ErrWaitDelay):
+		_ = cmd.Cancel()
+		return out, fmt.Errorf("cannot run %s: it ended, and a child of it kept its output open", p.path)
 	case err != nil:
 		return out, fmt.Errorf("cannot run %s: %w", p.path, withoutPath(err))
 	}

@@ -4,6 +4,7 @@ package host
 
 import (
 	"os"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -70,7 +71,7 @@ func TestPropertiesAreReadInTheTypesThatSystemdGivesThem(t *testing.T) {
 		ActiveState: "active", MainPID: os.Getpid(), Restarts: 3, Invocation: "ab01",
 		Started: time.UnixMicro(1_700_000_000_000_000), ExitStatus: 7, JobPending: true, StopLimit: 90 * time.Second,
 	}
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	if files := p.envFiles(); !slices.Equal(files, []string{"/a.env", "/b.env"}) {

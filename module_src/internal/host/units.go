@@ -160,6 +160,9 @@ func (h *Host) Reload(ctx context.Context) error {
 // Run queues a job for the unit and waits for its end. The job is never taken
 // back: when ctx is done or look has seen enough, only the waiting ends.
 func (h *Host) Run(ctx context.Context, unit string, v converge.Verb, look func(converge.Process) error) error {
+	if v == converge.Forget {
+		return h.tell(ctx, func(ctx context.Context, c connection) error { return c.ResetFailedUnitContext(ctx, unit) })
+	}
 	if v == converge.Stop || v == converge.Restart {
 		if err := h.endBehind(ctx, unit); err != nil {
 			return err
@@ -315,6 +318,14 @@ func (p properties) texts(name string) []string {
 	return s
 }
 
+// all is what several properties hold.
+func (p properties) all(names ...string) (all []string) {
+	for _, name := range names {
+		all = append(all, p.texts(name)...)
+	}
+	return all
+}
+
 func (p properties) yes(name string) bool {
 	b, _ := p[name].(bool)
 	return b
@@ -431,6 +442,9 @@ func (p properties) process() converge.Process {
 		JobPending:  p.jobPending(),
 		ExitCode:    int(p.number("ExecMainCode")),
 		ExitStatus:  int(p.number("ExecMainStatus")),
+		Needs:       p.all("Requires", "Requisite", "BindsTo"),
+		StartsWith:  p.all("Wants", "Upholds", "OnFailure"),
+		StopsWith:   p.all("RequiredBy", "BoundBy", "ConsistsOf"),
 	}
 	if proc.MainPID == 0 {
 		return proc

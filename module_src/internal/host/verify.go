@@ -104,7 +104,7 @@ func analyze(ctx context.Context, units []copied, deployed bool, v *converge.Ver
 	}
 	said := lines(out.all())
 	if len(said) == 0 && out.status != 0 {
-		return fmt.Errorf("%s ended with the status %d and said nothing, so it has approved nothing", path, out.status)
+		return out.silent(path)
 	}
 	var bad []error
 	for _, line := range said {
@@ -273,7 +273,8 @@ func ofOthers(faults []string, replaced []copied) []string {
 }
 
 // rejected are those of the sudoers files that visudo rejects, with its words;
-// nil where there are none.
+// nil where it has approved all of them, which every version, sudo-rs's too,
+// says in a line of its own.
 func rejected(ctx context.Context, visudo string, sudoers []copied) error {
 	var bad []error
 	for _, s := range sudoers {
@@ -284,8 +285,16 @@ func rejected(ctx context.Context, visudo string, sudoers []copied) error {
 		if err := out.ended(visudo); err != nil {
 			return err
 		}
-		if out.status != 0 {
-			bad = append(bad, fmt.Errorf("visudo rejects %s: %s", s.Path, strings.ReplaceAll(strings.Join(lines(out.all()), "; "), s.at, s.Path)))
+		said := lines(out.all())
+		words := strings.ReplaceAll(strings.Join(said, "; "), s.at, s.Path)
+		switch {
+		case out.status == 0 && slices.Contains(said, s.at+": parsed OK"):
+		case words == "":
+			bad = append(bad, out.silent(visudo))
+		case strings.Contains(words, s.Path):
+			bad = append(bad, fmt.Errorf("visudo rejects %s: %s", s.Path, words))
+		default:
+			bad = append(bad, fmt.Errorf("visudo has not judged %s, and ended with the status %d: %s", s.Path, out.status, words))
 		}
 	}
 	return errors.Join(bad...)

@@ -339,8 +339,8 @@ func (h *Host) Lock(context.Context, ...string) (release func(), err error) {
 }
 
 // Traces are what programs log and how they ended.
-func (h *Host) Traces(ctx context.Context, unit string, since time.Time) converge.Traces {
-	left := h.Host.Traces(ctx, unit, since)
+func (h *Host) Traces(ctx context.Context, unit string, run converge.Process, since time.Time) converge.Traces {
+	left := h.Host.Traces(ctx, unit, run, since)
 	left.Log = append(slices.Clone(h.said), left.Log...)
 	return left
 }

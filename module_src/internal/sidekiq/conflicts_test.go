@@ -114,6 +114,7 @@ func TestConflictsOfUnits(t *testing.T) {
 		{"the old one, to be hidden", etc, converge.Unit{Fragment: unitPath}, ""},
 		{"generated", here, converge.Unit{Fragment: "/run/systemd/generator.late/sidekiq.service"}, ""},
 		{"masked", here, converge.Unit{LoadState: "masked"}, "it is masked; unmask it with: systemctl unmask sidekiq.service"},
+		{"masked until a reboot", here, converge.Unit{LoadState: "masked", Fragment: "/run/systemd/system/sidekiq.service"}, "systemctl unmask --runtime sidekiq.service"},
 		{"masked until the next reload", here, converge.Unit{LoadState: "masked", Reload: true}, ""},
 		{"masked, removed", absent, converge.Unit{LoadState: "masked"}, ""},
 		{"another's, removed", absent, converge.Unit{Fragment: "/etc/systemd/system/sidekiq.service"}, "which is not the file of this service"},

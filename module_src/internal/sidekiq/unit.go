@@ -24,7 +24,7 @@ func (w *wanting) unitFile(path string, u systemd.File, units ...string) converg
 		}
 		w.fail(option, "a line of %s would be %d bytes long, and systemd %d reads less than %d; %s", path, n, w.facts.Systemd, limit, advice)
 	}
-	for _, directive := range []string{"Wants", "Requires", "BindsTo", "Upholds", "Conflicts"} {
+	for _, directive := range []string{"Wants", "Requires", "BindsTo", "Upholds", "Conflicts", "OnFailure"} {
 		w.beside = appendNew(w.beside, u.List("Unit", directive)...)
 	}
 	return converge.File{

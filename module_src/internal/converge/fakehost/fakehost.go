@@ -257,7 +257,7 @@ func (h *Host) ProveGrants(ctx context.Context, grants []sudo.Grant, _ converge.
 }
 
 // Traces are how the unit's processes ended.
-func (h *Host) Traces(_ context.Context, name string, _ time.Time) converge.Traces {
+func (h *Host) Traces(_ context.Context, name string, _ converge.Process, _ time.Time) converge.Traces {
 	return converge.Traces{Log: slices.Clone(h.log[name])}
 }
 

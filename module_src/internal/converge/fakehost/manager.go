@@ -228,6 +228,13 @@ func (h *Host) stale(u *unit) []string {
 func (h *Host) Run(ctx context.Context, name string, v converge.Verb, look func(converge.Process) error) error {
 	u := h.unit(name)
 	h.load(u)
+	if v == converge.Forget {
+		return h.effect(string(v)+" "+name, func() {
+			if u.proc.ActiveState == "failed" {
+				u.proc.ActiveState, u.proc.SubState = "inactive", "dead"
+			}
+		})
+	}
 	if u.known.fragment == "" && v != converge.Stop && !u.alive() {
 		return fmt.Errorf("cannot %s %s: there is no such unit", v, name)
 	}
