@@ -37,7 +37,7 @@ func (w *wanting) ofOneProcess() {
 		}
 		dir := path.Join(systemd.EtcUnits, w.Template()+".d")
 		words := fmt.Sprintf("%s has %s of its own, which with several processes would be root's and not theirs; move it to where it is for each of them: "+
-			"mkdir -p %s && mv %s %[3]s/", shown(file.Path), strings.Join(asRoot, " and "), dir, shell.Word(file.Path))
+			"mkdir -p %s && mv -n %s %[3]s/", shown(file.Path), strings.Join(asRoot, " and "), dir, shell.Word(file.Path))
 		if w.severalAlready() {
 			w.warn("%s", words)
 		} else {
