@@ -31,7 +31,7 @@ AS_BEFORE = (
     'test -d "/home/a blank" && mv "/home/a blank" /home/admin; sed -i "s|:/home/a blank:|:/home/admin:|" /etc/passwd; '
     f"umount {CACHE} >/dev/null; rm -rf {CACHE} /etc/sudoers.d/zz-test /etc/doas.conf /root/.ssh/rc /home/admin/.ansible; usermod -s /bin/bash root; "
     "usermod -s /bin/bash admin; cp /etc/skel/.bashrc /root/.bashrc; cp /etc/skel/.bashrc /home/admin/.bashrc; sudo -k; "
-    "ln -sf dash /bin/sh; rm -f /usr/local/bin/dzdo /etc/ssh/sshd_config.d/zz-test.conf; "
+    "ln -sf dash /bin/sh; rm -f /usr/local/bin/dzdo /etc/ssh/sshd_config.d/00-way.conf /etc/ssh/sshd_config.d/zz-way.conf; "
     "sed -i 's/^#Subsystem/Subsystem/' /etc/ssh/sshd_config; systemctl reload ssh"
 )
 
@@ -52,8 +52,9 @@ def bashrc(line: str, user: str = "root") -> str:
     return f"sed -i '1i {line}' ~{user}/.bashrc"
 
 
-def sshd(line: str) -> str:
-    return f"echo '{line}' >/etc/ssh/sshd_config.d/zz-test.conf; systemctl reload ssh"
+def sshd(line: str, file: str = "zz-way.conf") -> str:
+    """Gives sshd a setting, of which the first counts, in the order of the files."""
+    return f"echo '{line}' >/etc/ssh/sshd_config.d/{file}; systemctl reload ssh"
 
 
 # Printed by every shell that bash is for a command over ssh, and without the end of a line.
@@ -88,7 +89,8 @@ SU = {**WITH_PASSWORD, "ansible_become_method": "su", "ansible_become_password":
 SECRET = "echo root:secret | chpasswd"
 BY_SUDO = 'Match User admin\n ForceCommand sudo -n /bin/sh -c "$SSH_ORIGINAL_COMMAND"'
 BOTH_WAYS = (("", "fast", "", {}), (", transferred", "transfer", "is false", TRANSFER))
-PARAMIKO = {"ansible_connection": "ansible.builtin.paramiko_ssh", "ansible_host_key_checking": False}
+# Debian 12's paramiko knows the exchange of the test hosts by another name.
+OTHER_EXCHANGE = sshd("KexAlgorithms curve25519-sha256@libssh.org,curve25519-sha256", "00-way.conf")
 
 WAYS = [
     Way("connection", "ssh", "fast"),
@@ -110,8 +112,9 @@ WAYS = [
     Way("connection", "ssh with a `ForceCommand` by way of another shell", "fast", prepare=sshd('ForceCommand /bin/bash -c "$SSH_ORIGINAL_COMMAND"')),
     *(Way("connection", f"ssh with a `ForceCommand` by sudo{how}", takes, says, prepare=f"{NO_PASSWORD_FOR_SUDO}; {sshd(BY_SUDO)}",
           variables={"ansible_user": "admin", **more}) for how, takes, says, more in BOTH_WAYS),
-    Way("connection", "paramiko_ssh", "transfer", "passes no standard input", variables={**PARAMIKO}, until="2.20"),
-    Way("connection", "paramiko_ssh, sudo and a password", "transfer", "passes no standard input", variables={**WITH_PASSWORD, **PARAMIKO}, until="2.20"),
+    *(Way("connection", f"paramiko_ssh{what}", "transfer", "passes no standard input", until="2.20", prepare=OTHER_EXCHANGE,
+          variables={"ansible_connection": "ansible.builtin.paramiko_ssh", "ansible_host_key_checking": False, **more})
+      for what, more in (("", {}), (", sudo and a password", WITH_PASSWORD))),
     Way("connection", "network_cli", "refused", "runs commands on the controller", collections=True, control=None, until="2.20",
         variables={"ansible_connection": "ansible.netcommon.network_cli", "ansible_network_os": "vyos.vyos.vyos"}),
     Way("connection", "httpapi", "refused", "runs commands on the controller", collections=True, control=None,
@@ -134,7 +137,7 @@ WAYS = [
     Way("become method", "sudo with words in `become_exe`", "fast", prepare=NO_PASSWORD_FOR_SUDO,
         variables={**WITHOUT_PASSWORD, "ansible_become_exe": "/usr/bin/env sudo"}),
     Way("become method", "sudo by its path", "fast", variables={**WITH_PASSWORD, "ansible_become_exe": "/usr/bin/sudo"}),
-    Way("become method", "sudo with `-H -S -E -k -u root`", "fast", variables={**WITH_PASSWORD, "ansible_become_flags": "-H -S -E -k -u root"}),
+    Way("become method", "sudo with `-H -S -E -k`", "fast", variables={**WITH_PASSWORD, "ansible_become_flags": "-H -S -E -k"}),
     *(Way("become method", f"sudo with `{defaults}`", "fast", prepare=sudoers(f"Defaults:admin {defaults}"), variables=WITH_PASSWORD)
       for defaults in ("use_pty", "log_input, log_output", "log_subcmds", "lecture=always, passprompt=Kennwort", "timestamp_timeout=0, insults")),
     *(Way("become method", f"sudo with `{defaults}`", "fast", prepare=f"{SECRET}; {sudoers(f'Defaults:admin {defaults}')}",
@@ -151,7 +154,7 @@ WAYS = [
         collections=True),
     Way("become method", "dzdo, which is sudo here", "transfer", UNKNOWN, prepare="ln -s /usr/bin/sudo /usr/local/bin/dzdo",
         variables={**WITH_PASSWORD, "ansible_become_method": "community.general.dzdo"}, collections=True),
-    Way("become method", "machinectl, from root", "transfer", UNKNOWN, collections=True,
+    Way("become method", "machinectl, from root, with `-tt`", "transfer", UNKNOWN, collections=True, environment="ANSIBLE_SSH_EXTRA_ARGS=-tt",
         variables={"ansible_become": True, "ansible_become_method": "community.general.machinectl"}),
     Way("become method", "doas with a password", "transfer", UNKNOWN, prepare="echo permit admin >/etc/doas.conf", variables={**WITH_PASSWORD, **DOAS},
         collections=True),
