@@ -260,8 +260,8 @@ class CompiledModule(ActionBase):
         become, printed = self._connection.become, end_of(reply["stdout"] + reply["stderr"])
         if reply["started"]:
             return f"The host does not say what it is: `uname -sm` and `id -u` ended with status {reply['rc']} and printed: {printed}"
-        by = f" by {become.name}, as become_method says" if become else ""
-        return f"The host did not run /bin/sh{by}: the command ended with status {reply['rc']} and printed: {printed}"
+        by, ask = (f" by {become.name}, as become_method says", f"\nIs {become.name} there, and may the remote user use it?") if become else ("", "")
+        return f"The host did not run /bin/sh{by}: the command ended with status {reply['rc']} and printed: {printed}{ask}"
 
     def _require_remote(self) -> None:
         """Raises where a command would run on the controller, though the connection leads to a device."""
