@@ -27,6 +27,12 @@ PLACES = (
     f" usermod -p '{SECRET}' daemon"
 )
 
+OPENED_AFTER_LOGIN = (
+    "loginctl enable-linger deploy; sleep 3; runuser -u deploy -- ln -sfn /etc/shadow /run/user/1000/x; systemctl restart control; sleep 1;"
+    " loginctl disable-linger deploy; readlink /proc/$(systemctl show -p MainPID control | cut -d = -f 2)/fd/3 | grep -x /etc/shadow"
+    " && systemctl stop control user@1000 user-runtime-dir@1000"
+)
+
 # By directive: the first systemd that knows it, its value, and a script that succeeds where the attack did.
 ATTACKS: dict[str, tuple[int, str, str, str]] = {
     "root opens a file": (
@@ -39,6 +45,9 @@ ATTACKS: dict[str, tuple[int, str, str, str]] = {
     "what lies below root's home": (233, "BindPaths", f"{SHARED}/inside:/mnt", f"runuser -u deploy -- grep -q {SECRET} {IN_ROOT}/mnt/below/open"),
     "a directory over /etc": (233, "BindPaths", f"/srv/own:{SHARED}/etc", f"grep -q {SECRET} {IN_ROOT}/etc/ld.so.preload"),
     "an empty /etc to fill": (238, "TemporaryFileSystem", f"{SHARED}/etc:mode=1777", f"[ $(stat -c %a {IN_ROOT}/etc/) = 1777 ]"),
+    "root's group": (229, "SupplementaryGroups", r"deploy r\oot", "grep '^Groups:' /proc/$(systemctl show -p MainPID control | cut -d = -f 2)/status | grep -qw 0"),
+    "a directory that is made at login": (253, "OpenFile", "/run/user/1000/x:x:graceful", OPENED_AFTER_LOGIN),
+    "drop-ins of another unit": (235, "RuntimeDirectory", "systemd/system/cron.service.d", "[ $(stat -c %U /run/systemd/system/cron.service.d) = deploy ]"),
     "another's directory": (235, "StateDirectory", "another", "[ $(stat -c %U /var/lib/another/file) = deploy ]"),
 }
 
@@ -74,6 +83,14 @@ def test_directives_of_roots_own_places_are_accepted(host: Host) -> None:
     assert host.out("stat -c %U /var/lib/sidekiq-own") == "deploy"
     again = host.converge(directives={"Service": {"BindPaths": "/srv:/mnt", "StateDirectory": "sidekiq-own", "ExecStartPre": "/bin/true %n"}})
     assert not again.get("failed") and not again["changed"], again
+
+
+def test_a_drop_in_of_anothers_does_not_make_the_service_root(host: Host) -> None:
+    host.sh("mkdir -p /etc/systemd/system/sidekiq.service.d; printf '[Service]\\nUser=root\\n' >/etc/systemd/system/sidekiq.service.d/other.conf")
+    result = host.converge()
+    assert result.get("failed") and result["rolled_back"] and "sidekiq.service.d/other.conf sets User" in result["msg"], result
+    host.sh("[ ! -e /lib/systemd/system/sidekiq.service ]; rm -r /etc/systemd/system/sidekiq.service.d")
+    assert not host.converge().get("failed")
 
 
 def test_a_right_that_is_withdrawn_is_gone(host: Host) -> None:

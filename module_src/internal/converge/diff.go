@@ -46,6 +46,9 @@ func Diff(want, have State) Plan {
 		if w.Proof.NotBehind && h.Process.worksBehind() && !p.runs(w.Name) {
 			p.warn("%s: %s", w.Name, w.Proof.Terms.SayBehind(h.Process))
 		}
+		if w.Proof.NotBehind && h.Process.Root && h.Activity.alive() && !p.runs(w.Name) {
+			p.warn("%s: %s", w.Name, asRoot)
+		}
 	}
 	if reload {
 		p.Steps = append(p.Steps, ReloadManager{})

@@ -299,6 +299,9 @@ func (s RunUnit) start(ctx context.Context, h Host) (began time.Time, err error)
 		}
 	}
 	now, err := h.Process(ctx, s.Unit)
+	if err == nil {
+		err = s.refuseRoot(ctx, h, now)
+	}
 	if err != nil {
 		return began, err
 	}
@@ -307,6 +310,25 @@ func (s RunUnit) start(ctx context.Context, h Host) (began time.Time, err error)
 		return began, err
 	}
 	return began, s.awaitQuiet(ctx, h)
+}
+
+// refuseRoot refuses to start what the manager would run as root, be it the unit
+// or one of those that it stands for. The unit's own file does not say so.
+func (s RunUnit) refuseRoot(ctx context.Context, h Host, now Process) error {
+	if !s.Proof.NotBehind || s.Verb != Start && s.Verb != Restart {
+		return nil
+	}
+	for _, part := range s.Parts {
+		if p, err := h.Process(ctx, part); err != nil {
+			return err
+		} else if p.Root {
+			return &NotUp{Unit: part, Why: asRoot, Process: p}
+		}
+	}
+	if now.Root {
+		return &NotUp{Unit: s.Unit, Why: asRoot, Process: now}
+	}
+	return nil
 }
 
 // awaitQuiet waits until the main process says that it is quiet. Until then, a

@@ -107,6 +107,8 @@ func (w *watch) look(p Process, now time.Time) (verdict, string) {
 		return dead, fmt.Sprintf("its main process %s", p.Ending())
 	case p.Behind != 0 && w.unit.Proof.NotBehind:
 		return dead, w.unit.Proof.Terms.SayBehind(p)
+	case p.Root && w.unit.Proof.NotBehind:
+		return dead, asRoot
 	case p.ActiveState == "active" && p.SubState == "exited" && p.Type == "oneshot":
 		return alive, "" // it remains active: its job was the proof
 	case p.ActiveState == "active" && p.SubState == "running":

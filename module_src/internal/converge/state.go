@@ -218,7 +218,8 @@ type Proof struct {
 	QuietTime time.Duration
 
 	// NotBehind says that a unit whose work is done behind its main process is
-	// not up; see [Process.Behind].
+	// not up, and neither is one that the manager runs as root; see
+	// [Process.Behind] and [Process.Root].
 	NotBehind bool
 
 	// Terms are used in the messages about the proof and the process.
@@ -244,6 +245,9 @@ func (t Terms) SayBehind(p Process) string {
 	}
 	return fmt.Sprintf("its main process %d does not pass a signal to end on to process %d, which does the work%s: %s", p.MainPID, p.Behind, more, t.Behind)
 }
+
+// asRoot is what is wrong with a unit that the manager runs as root.
+const asRoot = "systemd is told to run it as root, so that whoever may change its program would be root"
 
 // timeout names the setting in parentheses, to be put behind its value.
 func (t Terms) timeout() string {
@@ -273,6 +277,7 @@ type Process struct {
 	Ready       bool          // the title says that it is at work
 	Quiet       bool          // the title says that it takes no more work
 	Title       string        // empty where it cannot be read
+	Root        bool          // the manager has it run its program as root
 
 	Needs      []string // units without which this one does not start
 	StartsWith []string // others that the manager starts with it, or where it has failed

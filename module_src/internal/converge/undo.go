@@ -263,7 +263,7 @@ const oldTime = 5 * time.Minute
 func (s restoreUnit) proofOfOld() Proof {
 	proof := s.Proof
 	proof.Titled = s.Was.Process.Ready || s.Was.Process.Quiet
-	proof.NotBehind = proof.NotBehind && s.Was.Process.Behind == 0
+	proof.NotBehind = proof.NotBehind && s.Was.Process.Behind == 0 && !s.Was.Process.Root
 	own := s.Was.Process.StartLimit
 	if own > Endless {
 		own = 0

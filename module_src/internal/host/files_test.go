@@ -195,6 +195,10 @@ func TestEveryLinkOnTheWayIsJudged(t *testing.T) {
 	if got, err := replaceable(filepath.Join(dir, "nowhere/x")); got != "" || err != nil {
 		t.Errorf("what does not exist is root's to make: %q, %v", got, err)
 	}
+	const login = "/run/user/4294967294"
+	if got, err := replaceable(login + "/x"); !strings.Contains(got, login) || err != nil {
+		t.Errorf("a directory that is made for a user who logs in: %q, %v", got, err)
+	}
 	if _, err := replaceable(filepath.Join(dir, "loop")); err == nil {
 		t.Error("a loop has no end")
 	}

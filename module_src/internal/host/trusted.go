@@ -34,7 +34,8 @@ func trusted(dir string) error {
 
 // rootsWay follows a path to its end and makes sure that each directory in
 // which it looks up a name is root's alone. It returns the end, without links.
-// It is an error of [fs.ErrNotExist] where the path ends too early.
+// It is an error of [fs.ErrNotExist] where the path ends too early, and then the
+// end is what is missing.
 func rootsWay(path string) (end string, err error) {
 	at, rest, links := "/", path, 0
 	for rest != "" {
@@ -53,7 +54,7 @@ func rootsWay(path string) (end string, err error) {
 		next := filepath.Join(at, name)
 		info, err := os.Lstat(next)
 		if err != nil {
-			return at, fmt.Errorf("cannot look at the directory %s: %w", next, withoutPath(err))
+			return filepath.Join(next, rest), fmt.Errorf("cannot look at the directory %s: %w", next, withoutPath(err))
 		}
 		if info.Mode()&fs.ModeSymlink == 0 {
 			at = next
@@ -101,16 +102,23 @@ func rootsDirectory(at string) error {
 // replaceable says who else than root could put something else at path, or "".
 // Of what does not exist yet, the directories that do decide.
 func replaceable(path string) (string, error) {
-	_, err := rootsWay(path)
+	end, err := rootsWay(path)
 	var why notRoots
 	switch {
 	case errors.As(err, &why):
 		return string(why), nil
 	case errors.Is(err, fs.ErrNotExist):
+		if strings.HasPrefix(end, runtimeDirectories) {
+			return fmt.Sprintf("%s is in a directory that is made for a user who logs in, and that user's", end), nil
+		}
 		return "", nil
 	}
 	return "", err
 }
+
+// runtimeDirectories is where systemd-logind makes a directory for each user
+// who logs in, and gives it to that user: pam_systemd(8).
+const runtimeDirectories = "/run/user/"
 
 // writable says who else than root could write to what a path leads to, or "".
 func writable(path string) (string, error) {

@@ -129,7 +129,17 @@ func judgeValue(name, s string) error {
 // numbers for groups, since 0 can be written in many ways, and capabilities
 // that the service's program could turn into any other capability.
 func rootsPower(name, s string) error {
-	for word := range strings.FieldsSeq(s) {
+	if name != "SupplementaryGroups" && name != "AmbientCapabilities" {
+		return nil
+	}
+	if strings.Contains(s, `\`) {
+		return errEscapes
+	}
+	words, err := systemd.Words(s)
+	if err != nil {
+		return err
+	}
+	for _, word := range words {
 		switch {
 		case name == "SupplementaryGroups" && (isNumber(strings.TrimLeft(word, "+-")) || word == "root" || strings.Contains(word, "%")):
 			return fmt.Errorf("want names of groups, and not root, got %q", word)
@@ -207,7 +217,8 @@ func (s *Service) supplementary() []string {
 		for _, d := range own.Directives {
 			if d.Section == "Service" && d.Name == "SupplementaryGroups" {
 				for _, v := range d.Values {
-					groups = appendNew(groups, strings.Fields(v)...)
+					words, _ := systemd.Words(v) // what cannot be read was refused
+					groups = appendNew(groups, words...)
 				}
 			}
 		}

@@ -23,6 +23,12 @@ func (s *Service) Explain(f Facts, left converge.Traces, p converge.Process) str
 	if p.Behind != 0 {
 		return "" // which says it all
 	}
+	if p.Root {
+		if files := setters(left.DropIns, "User"); files != "" {
+			return files + " sets User; remove that line, then: systemctl daemon-reload"
+		}
+		return ""
+	}
 	if len(left.Unmet) > 0 {
 		return fmt.Sprintf("systemd did not start it, since %s is not met: see directives%s",
 			strings.Join(left.Unmet, " and "), setBy(left.DropIns, conditionNames(left.Unmet)...))
@@ -347,6 +353,14 @@ func (s *Service) limitsMemory() bool {
 // setBy names the drop-ins that set one of these directives, or all drop-ins
 // where no directives are named. What they set does not come from the options.
 func setBy(dropIns []converge.File, names ...string) string {
+	if paths := setters(dropIns, names...); paths != "" {
+		return ", and the drop-in " + paths + ", which sets it"
+	}
+	return ""
+}
+
+// setters are the paths of these drop-ins.
+func setters(dropIns []converge.File, names ...string) string {
 	var paths []string
 	for _, d := range dropIns {
 		for line := range systemd.Lines(d.Content) {
@@ -355,10 +369,7 @@ func setBy(dropIns []converge.File, names ...string) string {
 			}
 		}
 	}
-	if len(paths) == 0 {
-		return ""
-	}
-	return ", and the drop-in " + strings.Join(paths, ", ") + ", which sets it"
+	return strings.Join(paths, ", ")
 }
 
 // conditionNames are the directives of conditions that are written as

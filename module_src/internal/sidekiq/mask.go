@@ -151,11 +151,11 @@ func (m *Mask) Secret(value string) { m.parts(value, shortestSecret, true) }
 
 func (m *Mask) value(value string) { m.parts(value, shortestValue, false) }
 
-// parts adds a value and what may be shown of it alone: the password in a URL,
-// and each line without blanks around it, which the journal does not keep.
+// parts adds a value and what may be shown of it alone: the passwords in its
+// URLs, and each line without blanks around it, which the journal does not keep.
 func (m *Mask) parts(value string, shortest int, secret bool) {
 	m.add(value, shortest, secret)
-	if password := passwordOf(value); password != "" {
+	for _, password := range passwordsOf(value) {
 		m.add(password, shortestSecret, true)
 		if plain, err := url.PathUnescape(password); err == nil {
 			m.add(plain, shortestSecret, true)
@@ -229,16 +229,28 @@ func standsIn(command, value string) bool {
 	return false
 }
 
-// passwordOf is the password in a URL, or "". What stands between the scheme
-// and the last @ is taken for the login, also where the URL is not well formed.
-func passwordOf(value string) string {
-	_, rest, ok := strings.Cut(value, "://")
-	at := strings.LastIndex(rest, "@")
-	if !ok || at < 0 {
-		return ""
+// leastToken is how long a login without a password is at least that is taken
+// for a token, as in https://TOKEN@host/.
+const leastToken = 16
+
+// passwordsOf are the passwords in the URLs of a value. What stands between a
+// scheme and the last @ is taken for the login, also where the URL is not well
+// formed, and so is what stands between a scheme and the last @ before the next.
+func passwordsOf(value string) []string {
+	var passwords []string
+	_, rest, _ := strings.Cut(value, "://")
+	for _, part := range append(strings.Split(rest, "://"), rest) {
+		at := strings.LastIndex(part, "@")
+		if at < 0 {
+			continue
+		}
+		user, password, ok := strings.Cut(part[:at], ":")
+		if !ok && len(user) >= leastToken {
+			password = user
+		}
+		passwords = append(passwords, password)
 	}
-	_, password, _ := strings.Cut(rest[:at], ":")
-	return password
+	return passwords
 }
 
 // concealed stands for what is hidden.

@@ -40,6 +40,19 @@ func TestValuesAreHiddenInWhateverIsShown(t *testing.T) {
 	}
 }
 
+func TestPasswordsInURLsAreHiddenWhereTheyStandAlone(t *testing.T) {
+	m := maskOf(t, map[string]string{"A": "amqp://a:HORSE@h,amqp://b:BATTERY@i", "B": "https://STAPLEstapleSTAPLE@h/x", "C": "postgres://postgres@db/x"})
+	m.Secret("redis://u:CORRECT%40@h/0")
+	for _, secret := range []string{"HORSE", "BATTERY", "STAPLEstapleSTAPLE", "CORRECT%40", "CORRECT@"} {
+		if got := m.Text("refused: " + secret); got != "refused: (hidden)" {
+			t.Errorf("%s became %s", secret, got)
+		}
+	}
+	if got := m.Text("the user postgres"); got != "the user postgres" {
+		t.Errorf("a name became %s", got)
+	}
+}
+
 func TestWhatIsNoSecretIsNotHidden(t *testing.T) {
 	m := maskOf(t, map[string]string{
 		"A": "production", "B": "5", "C": "/opt/laevigata/shared/bundle", "D": "long_queue_name", "E": "/etc/laevigata", "F": "/opt/laevigata", "G": "1234567",

@@ -47,8 +47,10 @@ func (s *Service) ownDirectories() []string {
 			for _, v := range d.Values {
 				words, _ := systemd.Words(v) // what cannot be read was refused
 				for _, w := range words {
-					name, _, _ := strings.Cut(plain(w, own.Unit()), ":")
-					dirs = appendNew(dirs, path.Join(ownDirectories()[d.Name], name))
+					// Behind the colon is a link that is made to the directory.
+					for name := range strings.SplitSeq(plain(w, own.Unit()), ":") {
+						dirs = appendNew(dirs, path.Join(ownDirectories()[d.Name], name))
+					}
 				}
 			}
 		}
@@ -56,9 +58,28 @@ func (s *Service) ownDirectories() []string {
 	return dirs
 }
 
-// checkOwnDirectories refuses directories that are another's already.
+// obeyed reports whether programs of root's do what files in a directory say,
+// also where it is still to be made: drop-ins of other units, rules of udev and
+// of polkit, hooks.
+func obeyed(dir string) bool {
+	names := strings.Split(dir, "/")[2:] // below /run
+	if names[0] == "lib" || names[0] == "cache" || names[0] == "log" {
+		names = names[1:] // below /var
+	}
+	return len(names) > 0 && contains(strings.Fields(`systemd udev sudo polkit-1 dbus dbus-1 credstore credstore.encrypted extensions confexts portables
+		machines initramfs initramfs-tools NetworkManager cloud apt dpkg dkms pam ucf AccountsService curationexperts.sidekiq`), names[0]) ||
+		strings.Contains(dir+"/", ".d/")
+}
+
+// checkOwnDirectories refuses directories that are another's already, or from
+// which root takes orders.
 func (w *wanting) checkOwnDirectories() {
 	for _, dir := range w.ownDirectories() {
+		if obeyed(dir) {
+			w.fail("directives", "systemd would give %s to %s, and root's programs do what files there say; choose another name, such as %s",
+				dir, w.User, w.Name)
+			continue
+		}
 		if why := w.facts.Occupied[dir]; why != "" {
 			w.fail("directives", "systemd would give %s to %s, with all that is in it, and %s; choose another name, "+
 				"or, if the directory is the service's, give it to that user first: chown -R", dir, w.User, why)

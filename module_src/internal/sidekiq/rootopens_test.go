@@ -87,14 +87,28 @@ func TestWhatIsRootsOnlyAsToTheWayMayBeTheServicesOwn(t *testing.T) {
 }
 
 func TestADirectoryOfAnothersIsNotGivenAway(t *testing.T) {
-	s := mustParse(t, project(`"directives": {"Service": {"StateDirectory": "dpkg x/y:link", "CacheDirectory": "c"}}`))
-	if got := strings.Join(s.Questions().OwnDirectories, " "); got != "/var/cache/c /var/lib/dpkg /var/lib/x/y" {
+	s := mustParse(t, project(`"directives": {"Service": {"StateDirectory": "another x/y:link", "CacheDirectory": "c"}}`))
+	if got := strings.Join(s.Questions().OwnDirectories, " "); got != "/var/cache/c /var/lib/another /var/lib/x/y /var/lib/link" {
 		t.Errorf("asked about %s", got)
 	}
 	facts := debian12()
-	facts.Occupied = map[string]string{"/var/lib/dpkg": "it is root's and not empty"}
-	if _, _, err := s.Want(facts); err == nil || !strings.Contains(err.Error(), "/var/lib/dpkg") || strings.Contains(err.Error(), "/var/lib/x") {
+	facts.Occupied = map[string]string{"/var/lib/another": "it is root's and not empty"}
+	if _, _, err := s.Want(facts); err == nil || !strings.Contains(err.Error(), "/var/lib/another") || strings.Contains(err.Error(), "/var/lib/x") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestADirectoryFromWhichRootTakesOrdersIsNotGivenAway(t *testing.T) {
+	for value, fails := range map[string]bool{
+		`"RuntimeDirectory": "systemd/system/cron.service.d"`: true, `"RuntimeDirectory": "udev/rules.d"`: true, `"RuntimeDirectory": "tmpfiles.d"`: true,
+		`"RuntimeDirectory": "x:systemd/system/cron.service.d"`: true, `"StateDirectory": "p systemd/linger"`: true,
+		`"CacheDirectory": "curationexperts.sidekiq"`: true, `"RuntimeDirectory": "p/tmp"`: false, `"StateDirectory": "lib"`: false,
+		`"LogsDirectory": "p.data x:y"`: false,
+	} {
+		_, _, err := mustParse(t, project(`"directives": {"Service": {`+value+`}}`)).Want(debian12())
+		if (err != nil) != fails {
+			t.Errorf("%s: got %v", value, err)
+		}
 	}
 }
 
@@ -116,6 +130,10 @@ func TestTheServiceIsNeverRootByAnotherName(t *testing.T) {
 		supplementary("+00"):                "SupplementaryGroups",
 		supplementary("%i"):                 "SupplementaryGroups",
 		supplementary("adm wheel"):          "group id 0",
+		supplementary(`r\\oot`):             "SupplementaryGroups",
+		supplementary("adm 'wheel'"):        "group id 0",
+		supplementary("'root'"):             "SupplementaryGroups",
+		capability(`CAP_CHO\\WN`):           "AmbientCapabilities",
 		capability("CAP_SYS_ADMIN"):         "CAP_SYS_ADMIN",
 		capability("CAP_NET_RAW CAP_CHOWN"): "CAP_CHOWN",
 		capability("~CAP_NET_RAW"):          "~CAP_NET_RAW",

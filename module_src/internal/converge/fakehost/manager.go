@@ -180,6 +180,7 @@ func (h *Host) process(u *unit) converge.Process {
 		content = u.known.content
 	}
 	p.StartLimit, p.StopLimit = span(setting(content, "TimeoutStartSec", "90")), span(setting(content, "TimeoutStopSec", "90"))
+	p.Root = setting(content, "User", "") == "root" && setting(content, "Type", "") != "oneshot"
 	if p.MainPID != 0 {
 		p.Age = h.now.Sub(p.Started)
 	}
