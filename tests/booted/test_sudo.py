@@ -136,6 +136,26 @@ def test_a_user_whom_another_rule_makes_root_is_a_warning(host: Host, command: s
     assert len(warned) == 1 and command in warned[0] and "/var/log/x" not in warned[0], result
 
 
+OWN = "/opt/laevigata/shared/restart"
+
+
+@pytest.mark.parametrize("command", [OWN, f"/bin/sh {OWN}", "/bin/su -", "/usr/bin/less /var/log/x"])
+def test_a_rule_with_fixed_arguments_that_makes_root_is_a_warning(host: Host, command: str) -> None:
+    host.sh(f"printf '#!/bin/sh\\n' >{OWN}; chmod 755 {OWN}; chown deploy {OWN}; printf '#!/bin/sh\\n' >/usr/local/bin/roots; chmod 755 /usr/local/bin/roots")
+    add(host, "aa-local", f"deploy ALL=(root) NOPASSWD: {command}, /usr/local/bin/roots, /bin/sh /usr/local/bin/roots\n")
+    result = host.converge(**QUICK)
+    warned = [w for w in result["warnings"] if "can become root without a password" in w]
+    assert len(warned) == 1 and command in warned[0] and "/usr/local/bin/roots" not in warned[0], result
+
+
+def test_settings_of_sudo_that_make_root_are_warnings(host: Host, policy: str) -> None:
+    if policy == RS:
+        pytest.skip("sudo-rs knows neither setting")
+    add(host, "aa-local", "Defaults:deploy !authenticate\ndeploy ALL=(ALL) ALL\nDefaults setenv\n")
+    warned = " ".join(host.converge(**QUICK)["warnings"])
+    assert "can become root without a password" in warned and "by sudo's setting setenv deploy may give LD_PRELOAD" in warned, warned
+
+
 @pytest.mark.parametrize("groups", ["", "sudo"])
 def test_a_sudoers_that_does_not_include_the_directory_is_an_error(host: Host, groups: str) -> None:
     host.sh(f"usermod -G '{groups}' deploy")

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/shell"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
 
@@ -175,7 +176,8 @@ func sudoRules(ctx context.Context, path, user string) (sudo.List, error) {
 	if out.status != 0 {
 		return sudo.List{}, fmt.Errorf("cannot list what %s may do by sudo; %s: %s", user, includedQuestion, strings.Join(lines(out.all()), "; "))
 	}
-	return sudo.List{Entries: sudo.ParseList(out.stdout), SameFile: sameFile}, nil
+	settings := sudo.Defaults(out.stdout)
+	return sudo.List{Entries: sudo.WithDefaults(sudo.ParseList(out.stdout), settings), Settings: settings, SameFile: sameFile}, nil
 }
 
 // wantsTerminal reports whether sudo has refused since it has no terminal: the
@@ -208,10 +210,14 @@ func rootAlready(ctx context.Context, grants []sudo.Grant) []string {
 		if err != nil {
 			continue
 		}
+		if setting := rules.Preloads(); setting != "" {
+			warnings = append(warnings, fmt.Sprintf("by sudo's setting %s %s may give LD_PRELOAD to what root runs, so that each rule, also of this service, "+
+				"makes root; take it out of Defaults, which grep -r Defaults /etc/sudoers /etc/sudoers.d shows, with visudo -f", shell.Word(setting), user.name))
+		}
+		rules.Theirs = func(path string) bool { return changeable(path, user) }
 		if root := rules.RootRules(); len(root) > 0 {
 			warnings = append(warnings, fmt.Sprintf("%s can become root without a password by other rules of sudo, "+
-				"so it restricts nothing that this service grants only a few; it needs none of these, so take them away or fix their arguments, "+
-				"with visudo -f and the name of the file: %s", user.name, someOf(withSources(root))))
+				"so it restricts nothing that this service grants only a few; it needs none of these, so take them away, fix their arguments, or make their files root's; visudo -f and the name of the file: %s", user.name, someOf(withSources(root))))
 		}
 	}
 	slices.Sort(warnings)

@@ -16,18 +16,20 @@ import (
 const sudoersPolicy = "/etc/sudoers"
 
 // otherSudoers are the sudoers files that are beside a file, or in a directory
-// that the first file of sudo's includes, but for that file itself.
+// that the first file of sudo's includes, itself or by another, but for that
+// file itself.
 func otherSudoers(first, file string) (others []sidekiq.FileText, err error) {
 	if file == "" { // nothing is asked
 		return nil, nil
 	}
-	dirs, err := includedDirs(first)
+	policy, _, err := regular(first)
 	if err != nil {
 		return nil, err
 	}
 	looked := map[string]bool{}
-	for _, dir := range append(dirs, filepath.Dir(file)) {
-		if looked[dir] || trusted(dir) != nil { // what others can write to is not this collection's
+	for dirs := append(includedDirs(policy), filepath.Dir(file)); len(dirs) > 0; {
+		var dir string
+		if dir, dirs = dirs[0], dirs[1:]; looked[dir] || trusted(dir) != nil { // what others can write to is not this collection's
 			continue
 		}
 		looked[dir] = true
@@ -47,6 +49,7 @@ func otherSudoers(first, file string) (others []sidekiq.FileText, err error) {
 			}
 			if ok {
 				others = append(others, sidekiq.FileText{Path: path, Content: content})
+				dirs = append(dirs, includedDirs(content)...)
 			}
 		}
 	}
@@ -72,16 +75,12 @@ func withSources(rules []sudo.Decision) []sudo.Decision {
 
 // includedDirs are the directories that a sudoers file includes, in the old and
 // the new spelling.
-func includedDirs(first string) (dirs []string, err error) {
-	content, _, err := regular(first)
-	if err != nil {
-		return nil, err
-	}
+func includedDirs(content string) (dirs []string) {
 	for line := range strings.Lines(content) {
 		words := strings.Fields(line)
 		if len(words) == 2 && (words[0] == "@includedir" || words[0] == "#includedir") && filepath.IsAbs(words[1]) {
 			dirs = append(dirs, filepath.Clean(words[1]))
 		}
 	}
-	return dirs, nil
+	return dirs
 }

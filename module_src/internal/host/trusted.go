@@ -120,6 +120,32 @@ func replaceable(path string) (string, error) {
 // who logs in, and gives it to that user: pam_systemd(8).
 const runtimeDirectories = "/run/user/"
 
+// changeable reports whether a user could change or replace what is at a path,
+// as far as the modes of what is on the way tell.
+func changeable(path string, user account) bool {
+	path = filepath.Clean(path)
+	if target, err := filepath.EvalSymlinks(path); err == nil && target != path && changeable(target, user) {
+		return true
+	}
+	missing := false // what is missing anybody may make who may write to the directory
+	for ; path != "/"; path = filepath.Dir(path) {
+		info, err := os.Stat(path)
+		if err != nil {
+			missing = true
+			continue
+		}
+		mode, owner := info.Mode(), info.Sys().(*syscall.Stat_t)
+		switch {
+		case int(owner.Uid) == user.uid,
+			int(owner.Gid) == user.gid && mode.Perm()&0o020 != 0,
+			mode.Perm()&0o002 != 0 && (missing || mode&fs.ModeSticky == 0):
+			return true
+		}
+		missing = false
+	}
+	return false
+}
+
 // writable says who else than root could write to what a path leads to, or "".
 func writable(path string) (string, error) {
 	info, err := os.Stat(path)

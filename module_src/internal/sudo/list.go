@@ -17,6 +17,13 @@ type List struct {
 	// inodes, so that /bin/systemctl is /usr/bin/systemctl where /bin is a
 	// link.
 	SameFile func(a, b string) bool
+
+	// Settings are the Defaults that count for the user.
+	Settings string
+
+	// Theirs reports whether the user could change what is at a path. nil: it is
+	// not known.
+	Theirs func(path string) bool
 }
 
 // Entry is one entry of the list that "sudo -ll -U USER" prints.
@@ -25,6 +32,40 @@ type Entry struct {
 	RunAs    []string
 	Options  []string
 	Commands []string // one rule each, "!" in front where it forbids
+}
+
+// Defaults are the settings that sudo lists as the user's.
+func Defaults(text string) string {
+	_, rest, _ := strings.Cut(text, "Matching Defaults entries for ")
+	_, rest, _ = strings.Cut(rest, "\n")
+	settings, _, _ := strings.Cut(rest, "\n\n")
+	return strings.Join(strings.Fields(settings), " ")
+}
+
+// WithDefaults are entries of a policy that asks nobody for a password, if that
+// is among the settings.
+func WithDefaults(entries []Entry, settings string) []Entry {
+	if !strings.Contains(settings, "!authenticate") {
+		return entries
+	}
+	for i := range entries {
+		if !slices.Contains(entries[i].Options, "authenticate") && !slices.Contains(entries[i].Options, "!authenticate") {
+			entries[i].Options = append(entries[i].Options, "!authenticate")
+		}
+	}
+	return entries
+}
+
+// Preloads is a setting by which the user has a library loaded into whatever
+// root runs for that user, or "": LD_PRELOAD is given on sudo's command line, or
+// kept.
+func (l List) Preloads() string {
+	for setting := range strings.SplitSeq(l.Settings, ", ") {
+		if setting == "setenv" || strings.HasPrefix(setting, "env_keep+=") && strings.Contains(setting, "LD_") {
+			return setting
+		}
+	}
+	return ""
 }
 
 // ParseList reads the long listing of a user's rules.

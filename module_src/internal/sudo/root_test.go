@@ -2,7 +2,10 @@
 
 package sudo
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestWhatMakesRoot(t *testing.T) {
 	for command, want := range map[string]bool{
@@ -51,6 +54,54 @@ func TestWhatMakesRoot(t *testing.T) {
 	} {
 		if got := MakesRoot(command); got != want {
 			t.Errorf("%s: got %v", command, got)
+		}
+	}
+}
+
+func TestFixedArgumentsThatMakeRoot(t *testing.T) {
+	l := List{Theirs: func(p string) bool { return strings.HasPrefix(p, "/opt/l/") }}
+	for command, want := range map[string]bool{
+		"/bin/su -": true, "/bin/su - root": true, `/bin/su ""`: true, "/bin/su - redis": false, "/bin/bash -l": true, "/bin/sh /usr/local/bin/x": false,
+		"/bin/sh /opt/l/x": true, "/usr/bin/sudo -i": true, "/usr/bin/sudo su": true, "/usr/bin/env bash": true, "/usr/bin/env A=b /usr/bin/id": false,
+		"/usr/bin/env ruby /opt/l/x": true, "/usr/bin/vi /etc/hosts": true, "/usr/bin/less /var/log/syslog": true, "/usr/bin/less": true,
+		"/opt/l/current/bin/restart": true, "/usr/local/bin/restart": false, "/usr/bin/passwd root": true, "/usr/bin/crontab -e": true,
+		"/usr/local/bin/bundle exec rake": true, "/usr/bin/make -C /usr/src x": false, "/usr/bin/make -C /opt/l x": false, "/usr/bin/make -C /opt/l/x": true,
+		"/bin/chmod 4755 /opt/l/x": true, "/bin/chmod -R 755 /opt/l/x": false, "/bin/chown -R deploy /opt/l/x": false, "/bin/chown deploy /etc/sudoers": true,
+		"/bin/tar xf /opt/l/x -C /": true, "/bin/tar czf /b.tgz /opt/l/x": false, "/usr/bin/dpkg -i /opt/l/x.deb": true, "/bin/dd of=/etc/cron.d/x": true,
+		"/usr/bin/docker run -it alpine": true, "/usr/bin/docker restart x": false, "^/usr/bin/.*$": true, "^/bin/(sh|bash)$": true,
+		"^/usr/bin/systemctl$ ^restart nginx$": true, "/bin/cat /opt/l/x": false, "/usr/bin/busctl": true, "/usr/bin/apt-get update": false,
+	} {
+		if got := l.makesRoot(Decision{Command: command}); got != want {
+			t.Errorf("%s: got %v", command, got)
+		}
+	}
+	for options, want := range map[string]bool{"noexec": false, "setenv": true} {
+		if got := l.makesRoot(Decision{Entry: Entry{Options: []string{options}}, Command: "/usr/bin/less /x"}); got != want {
+			t.Errorf("%s: got %v", options, got)
+		}
+	}
+}
+
+func TestASettingThatAsksNobodyForAPassword(t *testing.T) {
+	const listed = "Matching Defaults entries for deploy on h:\n    env_reset, secure_path=/usr/bin\\:/bin,\n    !authenticate\n\nUser deploy may run:\n\n" +
+		"Sudoers entry:\n    RunAsUsers: ALL\n    Commands:\n\tALL\n"
+	for _, text := range []string{listed, strings.Replace(listed, "!authenticate", "use_pty", 1)} {
+		l := List{Entries: WithDefaults(ParseList(text), Defaults(text))}
+		if l.Settings = Defaults(text); l.Preloads() != "" {
+			t.Errorf("%s: %s", text, l.Preloads())
+		}
+		if got := len(l.RootRules()) == 1; got != (text == listed) {
+			t.Errorf("%s: got %v", text, l.RootRules())
+		}
+	}
+}
+
+func TestASettingThatLetsALibraryBeLoaded(t *testing.T) {
+	for settings, want := range map[string]string{
+		"env_reset, setenv": "setenv", `x, env_keep+="A LD_*", y`: `env_keep+="A LD_*"`, "!setenv, env_keep+=LANG": "", "env_keep-=LD_PRELOAD": "",
+	} {
+		if got := (List{Settings: settings}).Preloads(); got != want {
+			t.Errorf("%s: got %q", settings, got)
 		}
 	}
 }
