@@ -41,6 +41,7 @@ options:
     description:
       - How many seconds Sidekiq may take to come up. Without it, or with V(0), what its unit file says, and V(300) where that says nothing.
         From 0 to 604800 seconds.
+      - C(systemctl) has as long as that and as what has to be stopped first may take by its C(TimeoutStopSec), and 15 seconds.
     type: int
 notes:
   - The program and the options stay on the host, and C(environment) has no effect, as with M(curationexperts.sidekiq.sidekiq_service).

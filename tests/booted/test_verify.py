@@ -114,6 +114,7 @@ def test_a_condition_that_is_not_met_is_told_at_once(service: Host) -> None:
     result = verify(service)
     assert time.monotonic() - began < 30 and result["changed"], result
     assert "deploy restarted sidekiq without a password, but it does not stay up: " in result["msg"] and "ConditionPathExists=/nowhere is not met" in result["msg"]
+    assert "The last log lines" not in result["msg"], "they are those of the process before"
 
 
 def test_what_does_not_come_up_says_why(service: Host) -> None:

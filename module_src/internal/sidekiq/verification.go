@@ -143,7 +143,7 @@ func (v *Verification) Judge(r *Attempt) (up bool, text string) {
 		return true, fmt.Sprintf("%s restarted %s without a password, and it is up again: process %s %s, Sidekiq %s in %s.", user, v.Name,
 			strings.Join(is, ", "), before, cmp.Or(r.After.Facts.SidekiqVersion(), "of an unknown version"), r.After.Release)
 	}
-	text = fmt.Sprintf("%s may restart %s, but it does not come up: %s", user, v.Name, inOneLine(r.Said))
+	text = fmt.Sprintf("%s may restart %s, but it does not come up: %s.", user, v.Name, strings.TrimSuffix(inOneLine(r.Said), "."))
 	if r.Said == "" {
 		why := ""
 		if r.Dead != nil {
@@ -163,8 +163,8 @@ func (v *Verification) reason(r *Attempt) (text string) {
 	if cause := v.Explain(r.Before.Facts, r.Left, r.Last); cause != "" {
 		text = " Likely cause: " + strings.TrimSuffix(cause, ".") + "."
 	}
-	if words := LastWords(r.Left.Log); len(words) > 0 {
-		text += " The last log lines: " + inOneLine(strings.Join(words, " | ")) + "."
+	if words := LastWords(r.Left.Log); len(words) > 0 && len(r.Left.Unmet) == 0 { // or they are those of the process before
+		text += " The last log lines: " + strings.TrimSuffix(inOneLine(strings.Join(words, " | ")), ".") + "."
 	}
 	return text
 }
