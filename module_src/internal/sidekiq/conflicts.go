@@ -126,7 +126,11 @@ func (s *Service) checkFragment(u converge.Unit, ourTemplate bool) error {
 		return s.checkInstance(u, file, ourTemplate)
 	}
 	if s.State == Absent {
-		return fmt.Errorf("cannot remove %s: it is described by %s, which is not the file of this service; if it is to be, set unit_dir to %s", u.Name, u.Fragment, path.Dir(u.Fragment))
+		remedy := ""
+		if !strings.HasPrefix(u.Fragment, "/run/") {
+			remedy = "; if it is to be, set unit_dir to " + path.Dir(u.Fragment)
+		}
+		return fmt.Errorf("cannot remove %s: it is described by %s, which is not the file of this service%s", u.Name, u.Fragment, remedy)
 	}
 	if systemd.Precedence(path.Dir(u.Fragment)) < systemd.Precedence(s.UnitDir) {
 		return errors.New(precedes(u.Name, u.Fragment, file))

@@ -117,6 +117,7 @@ func TestConflictsOfUnits(t *testing.T) {
 		{"masked until a reboot", here, converge.Unit{LoadState: "masked", Fragment: "/run/systemd/system/sidekiq.service"}, "systemctl unmask --runtime sidekiq.service"},
 		{"masked until the next reload", here, converge.Unit{LoadState: "masked", Reload: true}, ""},
 		{"masked, removed", absent, converge.Unit{LoadState: "masked"}, ""},
+		{"another's in /etc, removed", absent, converge.Unit{Fragment: "/etc/systemd/system/sidekiq.service"}, "; if it is to be, set unit_dir to /etc/systemd/system"},
 		{"another's, removed", absent, converge.Unit{Fragment: "/etc/systemd/system/sidekiq.service"}, "which is not the file of this service"},
 	} {
 		test.unit.Name = "sidekiq.service"

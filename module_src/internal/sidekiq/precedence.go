@@ -54,6 +54,9 @@ func (w *wanting) lookBelow() {
 		case w.State == Absent && contains(w.facts.Written, w.UnitPath()):
 			w.warn("%s is in effect again, which is not of this service; whether it was enabled before is not known, so it is left disabled: systemctl enable %s",
 				file.Path, shell.Word(w.Unit()))
+		case w.State != Absent && !w.Replace && strings.HasPrefix(file.Path, "/run/systemd/generator.late/"):
+			w.fail("name", "%s is a unit already, which systemd makes of the init script /etc/init.d/%s; end that: systemctl disable --now %[1]s && rm /etc/init.d/%[2]s "+
+				"&& systemctl daemon-reload; or set replace: true to have it replaced while it is at work", w.Unit(), w.Name)
 		case w.State != Absent && !w.Replace && !contains(w.facts.Written, w.UnitPath()):
 			w.fail("name", "%s is a unit already, by %s, which is not of this service; a file in %s would take its place, and state: absent would leave it "+
 				"disabled; set another name, or replace: true to take it over", w.Unit(), file.Path, w.UnitDir)
