@@ -26,7 +26,7 @@ func classOf(section, name string) (class, string) {
 	if why := judgedFor(section, name); why != "" {
 		return judged, why
 	}
-	for _, h := range harmlessDirectives() {
+	for _, h := range harmlessDirectives {
 		if h.section == section && contains(strings.Fields(h.names), name) {
 			return harmless, h.why
 		}
@@ -73,26 +73,69 @@ type harmlessGroup struct {
 // harmlessDirectives are all directives that are harmless. Harmless means that
 // no value makes root open, run or give away something that the service's user
 // has put there. It does not mean that the service works with every value.
-func harmlessDirectives() []harmlessGroup {
-	return append(harmlessOfUnits(), harmlessOfServices()...)
-}
-
-func harmlessOfUnits() []harmlessGroup {
-	return []harmlessGroup{
-		{"Unit", "a text for people", "Description Documentation SourcePath"},
-		{"Unit", "it orders, starts or stops units that root has installed", `
-			Requires Requisite BindsTo BindTo Upholds Conflicts Before OnSuccess OnFailure PropagatesReloadTo PropagateReloadTo
-			ReloadPropagatedFrom PropagateReloadFrom PropagatesStopTo StopPropagatedFrom PartOf RequiresOverridable RequisiteOverridable
-			RequiresMountsFor WantsMountsFor OnSuccessJobMode OnFailureJobMode OnFailureIsolate`},
-		{"Unit", "it shares what two services of root's choice have to themselves", "JoinsNamespaceOf"},
-		{"Unit", "how the manager treats this unit", `
-			StopWhenUnneeded RefuseManualStart RefuseManualStop AllowIsolate DefaultDependencies SurviveFinalKillSignal IgnoreOnIsolate
-			IgnoreOnSnapshot JobTimeoutSec JobRunningTimeoutSec StartLimitIntervalSec StartLimitInterval StartLimitBurst CollectMode`},
-		{"Unit", "it may stop or restart the host, which costs time and gives no right", `
-			JobTimeoutAction JobTimeoutRebootArgument StartLimitAction FailureAction SuccessAction FailureActionExitStatus
-			SuccessActionExitStatus RebootArgument`},
-		{"Unit", "a condition, of which root learns yes or no", conditions("Condition") + conditions("Assert") + "ConditionFirmware"},
-	}
+var harmlessDirectives = []harmlessGroup{
+	{"Unit", "a text for people", "Description Documentation SourcePath"},
+	{"Unit", "it orders, starts or stops units that root has installed", `
+		Requires Requisite BindsTo BindTo Upholds Conflicts Before OnSuccess OnFailure PropagatesReloadTo PropagateReloadTo
+		ReloadPropagatedFrom PropagateReloadFrom PropagatesStopTo StopPropagatedFrom PartOf RequiresOverridable RequisiteOverridable
+		RequiresMountsFor WantsMountsFor OnSuccessJobMode OnFailureJobMode OnFailureIsolate`},
+	{"Unit", "it shares what two services of root's choice have to themselves", "JoinsNamespaceOf"},
+	{"Unit", "how the manager treats this unit", `
+		StopWhenUnneeded RefuseManualStart RefuseManualStop AllowIsolate DefaultDependencies SurviveFinalKillSignal IgnoreOnIsolate
+		IgnoreOnSnapshot JobTimeoutSec JobRunningTimeoutSec StartLimitIntervalSec StartLimitInterval StartLimitBurst CollectMode`},
+	{"Unit", "it may stop or restart the host, which costs time and gives no right", `
+		JobTimeoutAction JobTimeoutRebootArgument StartLimitAction FailureAction SuccessAction FailureActionExitStatus
+		SuccessActionExitStatus RebootArgument`},
+	{"Unit", "a condition, of which root learns yes or no", conditions("Condition") + conditions("Assert") + "ConditionFirmware"},
+	{"Service", "systemd follows no unsafe link to it, and takes no process outside the service for the main one", "PIDFile"},
+	{"Service", "when and how the service is started, stopped and restarted", `
+		RestartSteps RestartMaxDelaySec RestartRandomizedDelaySec TimeoutAbortSec TimeoutStartFailureMode TimeoutStopFailureMode TimeoutCleanSec
+		RuntimeMaxSec RuntimeRandomizedExtraSec StartLimitInterval StartLimitBurst ExitType RestartMode RemainAfterExit GuessMainPID
+		RestartPreventExitStatus RestartForceExitStatus SuccessExitStatus SysVStartPriority OOMPolicy ReloadSignal RefreshOnReload SendSIGKILL
+		SendSIGHUP KillMode KillSignal RestartKillSignal FinalKillSignal WatchdogSignal IgnoreSIGPIPE`},
+	{"Service", "it may stop or restart the host, which costs time and gives no right", "StartLimitAction FailureAction RebootArgument"},
+	{"Service", "jobs may end their own service by it, and nothing else", "NotifyAccess"},
+	{"Service", "what root has set up under that name is handed to the service", `
+		BusName BusPolicy Sockets NonBlocking FileDescriptorStoreMax FileDescriptorStorePreserve LUOSession LogNamespace BindLogSockets PAMName
+		UtmpIdentifier UtmpMode SELinuxContext AppArmorProfile SmackProcessLabel Slice NFTSet BindNetworkInterface CoredumpReceive
+		ImportCredential PassEnvironment`},
+	{"Service", "a value that the service gets as it stands", `
+		SetCredential SetCredentialEncrypted StandardInputText StandardInputData UnsetEnvironment SetLoginEnvironment ExecSearchPath`},
+	{"Service", "how its log is marked, filtered and limited", `
+		SyslogFacility SyslogLevel SyslogLevelPrefix LogLevelMax LogRateLimitIntervalSec LogRateLimitBurst LogExtraFields LogFilterPatterns`},
+	{"Service", "how its terminal is set; TTYPath says which", "TTYReset TTYVHangup TTYVTDisallocate TTYRows TTYColumns"},
+	{"Service", "how the directories that it gets are made; their names are judged", `
+		RuntimeDirectoryPreserve RuntimeDirectoryMode StateDirectoryMode StateDirectoryAccounting StateDirectoryQuota CacheDirectoryMode
+		CacheDirectoryAccounting CacheDirectoryQuota LogsDirectoryMode LogsDirectoryAccounting LogsDirectoryQuota ConfigurationDirectoryMode
+		ConfigurationDirectory`},
+	{"Service", "how an image is taken that is judged where it is named", `
+		RootImageOptions RootImagePolicy RootHash RootEphemeral ExtensionImagePolicy MountImagePolicy`},
+	{"Service", "it takes something away from the service", `
+		SecureBits CapabilityBoundingSet NoNewPrivileges KeyringMode ProtectProc ProcSubset SystemCallFilter SystemCallArchitectures
+		SystemCallErrorNumber SystemCallLog MemoryDenyWriteExecute RestrictNamespaces RestrictRealtime RestrictSUIDSGID RestrictAddressFamilies
+		LockPersonality RestrictFileSystems ReadOnlyDirectories InaccessibleDirectories ReadOnlyPaths InaccessiblePaths NoExecPaths PrivateTmp
+		PrivateDevices ProtectKernelTunables ProtectKernelModules ProtectKernelLogs ProtectClock ProtectControlGroups PrivateNetwork
+		PrivateUsers PrivateMounts PrivateIPC PrivatePIDs ProtectSystem ProtectHome ProtectHostname MountFlags MountAPIVFS Personality
+		RemoveIPC DeviceAllow DevicePolicy IPAddressAllow IPAddressDeny SocketBindAllow SocketBindDeny RestrictNetworkInterfaces`},
+	{"Service", "it gives back what a protection took; owners and modes count as before", "ReadWriteDirectories ReadWritePaths ExecPaths"},
+	{"Service", "it works inside a namespace of the service's own", `
+		DelegateNamespaces PrivateBPF BPFDelegateCommands BPFDelegateMaps BPFDelegatePrograms BPFDelegateAttachments`},
+	{"Service", "how the processor, memory and disk are shared", `
+		Nice OOMScoreAdjust CoredumpFilter IOSchedulingClass IOSchedulingPriority CPUSchedulingPolicy CPUSchedulingPriority
+		CPUSchedulingResetOnFork CPUAffinity NUMAPolicy NUMAMask TimerSlackNSec MemoryKSM MemoryTHP AllowedCPUs StartupAllowedCPUs
+		AllowedMemoryNodes StartupAllowedMemoryNodes CPUSetPartition CPUWeight StartupCPUWeight CPUQuota CPUQuotaPeriodSec IOWeight
+		StartupIOWeight IODeviceWeight IODeviceLatencyTargetSec CPUShares StartupCPUShares BlockIOWeight StartupBlockIOWeight
+		BlockIODeviceWeight Delegate DelegateSubgroup DisableControllers NetClass`},
+	{"Service", "a limit", `
+		LimitCPU LimitFSIZE LimitDATA LimitSTACK LimitCORE LimitRSS LimitNOFILE LimitAS LimitNPROC LimitMEMLOCK LimitLOCKS LimitSIGPENDING
+		LimitMSGQUEUE LimitNICE LimitRTPRIO LimitRTTIME MemoryMin MemoryLow StartupMemoryLow MemoryHigh StartupMemoryHigh MemoryMax
+		StartupMemoryMax MemorySwapMax StartupMemorySwapMax MemoryZSwapMax StartupMemoryZSwapMax MemoryZSwapWriteback MemoryLimit
+		DefaultMemoryLow DefaultMemoryMin DefaultStartupMemoryLow IOReadBandwidthMax IOWriteBandwidthMax IOReadIOPSMax IOWriteIOPSMax
+		BlockIOReadBandwidth BlockIOWriteBandwidth TasksMax`},
+	{"Service", "what is counted, and what happens when it grows too large", `
+		CPUAccounting MemoryAccounting IOAccounting BlockIOAccounting TasksAccounting IPAccounting ManagedOOMSwap ManagedOOMMemoryPressure
+		ManagedOOMMemoryPressureLimit ManagedOOMMemoryPressureLimitPercent ManagedOOMMemoryPressureDurationSec ManagedOOMPreference OOMRules
+		MemoryPressureThresholdSec MemoryPressureWatch CPUPressureThresholdSec CPUPressureWatch IOPressureThresholdSec IOPressureWatch`},
 }
 
 // conditions are the conditions of systemd, with the prefix of those that are
@@ -103,65 +146,6 @@ func conditions(prefix string) string {
 		DirectoryNotEmpty FileNotEmpty FileIsExecutable NeedsUpdate FirstBoot Architecture Virtualization Host Fraction KernelCommandLine
 		KernelVersion Version Credential Security Capability ACPower Memory CPUFeature CPUs Environment User Group ControlGroupController
 		OSRelease MachineTag MemoryPressure CPUPressure IOPressure KernelModuleLoaded Null`), " "+prefix) + " "
-}
-
-func harmlessOfServices() []harmlessGroup {
-	return append(harmlessLimits(), []harmlessGroup{
-		{"Service", "systemd follows no unsafe link to it, and takes no process outside the service for the main one", "PIDFile"},
-		{"Service", "when and how the service is started, stopped and restarted", `
-			RestartSteps RestartMaxDelaySec RestartRandomizedDelaySec TimeoutAbortSec TimeoutStartFailureMode TimeoutStopFailureMode TimeoutCleanSec
-			RuntimeMaxSec RuntimeRandomizedExtraSec StartLimitInterval StartLimitBurst ExitType RestartMode RemainAfterExit GuessMainPID
-			RestartPreventExitStatus RestartForceExitStatus SuccessExitStatus SysVStartPriority OOMPolicy ReloadSignal RefreshOnReload SendSIGKILL
-			SendSIGHUP KillMode KillSignal RestartKillSignal FinalKillSignal WatchdogSignal IgnoreSIGPIPE`},
-		{"Service", "it may stop or restart the host, which costs time and gives no right", "StartLimitAction FailureAction RebootArgument"},
-		{"Service", "jobs may end their own service by it, and nothing else", "NotifyAccess"},
-		{"Service", "what root has set up under that name is handed to the service", `
-			BusName BusPolicy Sockets NonBlocking FileDescriptorStoreMax FileDescriptorStorePreserve LUOSession LogNamespace BindLogSockets PAMName
-			UtmpIdentifier UtmpMode SELinuxContext AppArmorProfile SmackProcessLabel Slice NFTSet BindNetworkInterface CoredumpReceive
-			ImportCredential PassEnvironment`},
-		{"Service", "a value that the service gets as it stands", `
-			SetCredential SetCredentialEncrypted StandardInputText StandardInputData UnsetEnvironment SetLoginEnvironment ExecSearchPath`},
-		{"Service", "how its log is marked, filtered and limited", `
-			SyslogFacility SyslogLevel SyslogLevelPrefix LogLevelMax LogRateLimitIntervalSec LogRateLimitBurst LogExtraFields LogFilterPatterns`},
-		{"Service", "how its terminal is set; TTYPath says which", "TTYReset TTYVHangup TTYVTDisallocate TTYRows TTYColumns"},
-		{"Service", "how the directories that it gets are made; their names are judged", `
-			RuntimeDirectoryPreserve RuntimeDirectoryMode StateDirectoryMode StateDirectoryAccounting StateDirectoryQuota CacheDirectoryMode
-			CacheDirectoryAccounting CacheDirectoryQuota LogsDirectoryMode LogsDirectoryAccounting LogsDirectoryQuota ConfigurationDirectoryMode
-			ConfigurationDirectory`},
-		{"Service", "how an image is taken that is judged where it is named", `
-			RootImageOptions RootImagePolicy RootHash RootEphemeral ExtensionImagePolicy MountImagePolicy`},
-		{"Service", "it takes something away from the service", `
-			SecureBits CapabilityBoundingSet NoNewPrivileges KeyringMode ProtectProc ProcSubset SystemCallFilter SystemCallArchitectures
-			SystemCallErrorNumber SystemCallLog MemoryDenyWriteExecute RestrictNamespaces RestrictRealtime RestrictSUIDSGID RestrictAddressFamilies
-			LockPersonality RestrictFileSystems ReadOnlyDirectories InaccessibleDirectories ReadOnlyPaths InaccessiblePaths NoExecPaths PrivateTmp
-			PrivateDevices ProtectKernelTunables ProtectKernelModules ProtectKernelLogs ProtectClock ProtectControlGroups PrivateNetwork
-			PrivateUsers PrivateMounts PrivateIPC PrivatePIDs ProtectSystem ProtectHome ProtectHostname MountFlags MountAPIVFS Personality
-			RemoveIPC DeviceAllow DevicePolicy IPAddressAllow IPAddressDeny SocketBindAllow SocketBindDeny RestrictNetworkInterfaces`},
-		{"Service", "it gives back what a protection took; owners and modes count as before", "ReadWriteDirectories ReadWritePaths ExecPaths"},
-		{"Service", "it works inside a namespace of the service's own", `
-			DelegateNamespaces PrivateBPF BPFDelegateCommands BPFDelegateMaps BPFDelegatePrograms BPFDelegateAttachments`},
-	}...)
-}
-
-func harmlessLimits() []harmlessGroup {
-	return []harmlessGroup{
-		{"Service", "how the processor, memory and disk are shared", `
-			Nice OOMScoreAdjust CoredumpFilter IOSchedulingClass IOSchedulingPriority CPUSchedulingPolicy CPUSchedulingPriority
-			CPUSchedulingResetOnFork CPUAffinity NUMAPolicy NUMAMask TimerSlackNSec MemoryKSM MemoryTHP AllowedCPUs StartupAllowedCPUs
-			AllowedMemoryNodes StartupAllowedMemoryNodes CPUSetPartition CPUWeight StartupCPUWeight CPUQuota CPUQuotaPeriodSec IOWeight
-			StartupIOWeight IODeviceWeight IODeviceLatencyTargetSec CPUShares StartupCPUShares BlockIOWeight StartupBlockIOWeight
-			BlockIODeviceWeight Delegate DelegateSubgroup DisableControllers NetClass`},
-		{"Service", "a limit", `
-			LimitCPU LimitFSIZE LimitDATA LimitSTACK LimitCORE LimitRSS LimitNOFILE LimitAS LimitNPROC LimitMEMLOCK LimitLOCKS LimitSIGPENDING
-			LimitMSGQUEUE LimitNICE LimitRTPRIO LimitRTTIME MemoryMin MemoryLow StartupMemoryLow MemoryHigh StartupMemoryHigh MemoryMax
-			StartupMemoryMax MemorySwapMax StartupMemorySwapMax MemoryZSwapMax StartupMemoryZSwapMax MemoryZSwapWriteback MemoryLimit
-			DefaultMemoryLow DefaultMemoryMin DefaultStartupMemoryLow IOReadBandwidthMax IOWriteBandwidthMax IOReadIOPSMax IOWriteIOPSMax
-			BlockIOReadBandwidth BlockIOWriteBandwidth TasksMax`},
-		{"Service", "what is counted, and what happens when it grows too large", `
-			CPUAccounting MemoryAccounting IOAccounting BlockIOAccounting TasksAccounting IPAccounting ManagedOOMSwap ManagedOOMMemoryPressure
-			ManagedOOMMemoryPressureLimit ManagedOOMMemoryPressureLimitPercent ManagedOOMMemoryPressureDurationSec ManagedOOMPreference OOMRules
-			MemoryPressureThresholdSec MemoryPressureWatch CPUPressureThresholdSec CPUPressureWatch IOPressureThresholdSec IOPressureWatch`},
-	}
 }
 
 // unjudged warns of directives that are in no class.

@@ -34,7 +34,7 @@ func TestEveryDirectiveOfSystemdIsInOneClass(t *testing.T) {
 		t.Fatalf("%d directives", len(known))
 	}
 	seen := map[string]bool{}
-	for _, h := range harmlessDirectives() {
+	for _, h := range harmlessDirectives {
 		for name := range strings.FieldsSeq(h.names) {
 			d := h.section + "." + name
 			if c, _ := classOf(h.section, name); !known[d] || seen[d] || c != harmless {

@@ -21,9 +21,9 @@ func (w *wanting) harden(u *systemd.File) {
 	var preset []measure
 	switch w.Hardening {
 	case "basic":
-		preset = basic()
+		preset = basic
 	case "strict":
-		preset = strict()
+		preset = strict
 	}
 	for _, m := range preset {
 		if w.facts.Systemd >= m.since {
@@ -39,41 +39,37 @@ func (w *wanting) harden(u *systemd.File) {
 // so that jobs can still use sudo and sendmail. /tmp is shared, since uploads
 // are handed over there, and home directories are readable. systemd.exec(5)
 // lists what implies NoNewPrivileges=; nothing on that list is in this preset.
-func basic() []measure {
-	return []measure{
-		{214, "ProtectSystem", "full"},
-		{232, "ProtectControlGroups", "yes"},
-	}
+var basic = []measure{
+	{214, "ProtectSystem", "full"},
+	{232, "ProtectControlGroups", "yes"},
 }
 
 // strict is what a Ruby application with ImageMagick and the like can bear. It
 // leaves out MemoryDenyWriteExecute (which breaks YJIT and libffi), ProcSubset
 // (which hides /proc/meminfo and the CPU count), PrivateUsers, and RemoveIPC.
-func strict() []measure {
-	return []measure{
-		{187, "NoNewPrivileges", "yes"},
-		{209, "SystemCallArchitectures", "native"},
-		{214, "PrivateTmp", "yes"},
-		{214, "PrivateDevices", "yes"},
-		{214, "ProtectHome", "read-only"},
-		{214, "ProtectSystem", "full"},
-		{232, "ProtectSystem", "strict"},
-		{211, "RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6 AF_NETLINK"},
-		{214, "CapabilityBoundingSet", ""},
-		{231, "RestrictRealtime", "yes"},
-		{232, "ProtectControlGroups", "yes"},
-		{232, "ProtectKernelModules", "yes"},
-		{232, "ProtectKernelTunables", "yes"},
-		{233, "RestrictNamespaces", "yes"},
-		{235, "LockPersonality", "yes"},
-		{239, "SystemCallFilter", "@system-service"},
-		{239, "SystemCallErrorNumber", "EPERM"},
-		{242, "ProtectHostname", "yes"},
-		{242, "RestrictSUIDSGID", "yes"},
-		{244, "ProtectKernelLogs", "yes"},
-		{245, "ProtectClock", "yes"},
-		{247, "ProtectProc", "invisible"},
-	}
+var strict = []measure{
+	{187, "NoNewPrivileges", "yes"},
+	{209, "SystemCallArchitectures", "native"},
+	{214, "PrivateTmp", "yes"},
+	{214, "PrivateDevices", "yes"},
+	{214, "ProtectHome", "read-only"},
+	{214, "ProtectSystem", "full"},
+	{232, "ProtectSystem", "strict"},
+	{211, "RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6 AF_NETLINK"},
+	{214, "CapabilityBoundingSet", ""},
+	{231, "RestrictRealtime", "yes"},
+	{232, "ProtectControlGroups", "yes"},
+	{232, "ProtectKernelModules", "yes"},
+	{232, "ProtectKernelTunables", "yes"},
+	{233, "RestrictNamespaces", "yes"},
+	{235, "LockPersonality", "yes"},
+	{239, "SystemCallFilter", "@system-service"},
+	{239, "SystemCallErrorNumber", "EPERM"},
+	{242, "ProtectHostname", "yes"},
+	{242, "RestrictSUIDSGID", "yes"},
+	{244, "ProtectKernelLogs", "yes"},
+	{245, "ProtectClock", "yes"},
+	{247, "ProtectProc", "invisible"},
 }
 
 // writable names what stays writable under ProtectSystem=strict: the

@@ -296,7 +296,7 @@ func free() map[string]string {
 // way to say what an option says, or to undo what the service relies on.
 func TestEachDirectiveThatIsWrittenHasAnOwner(t *testing.T) {
 	presets := map[string]bool{}
-	for _, m := range append(basic(), strict()...) {
+	for _, m := range slices.Concat(basic, strict) {
 		presets["Service."+m.name] = true
 	}
 	written := map[string]bool{}

@@ -24,7 +24,7 @@ func (r *unitReader) supervision() {
 	if !r.ours {
 		r.left.Set("Service", "ExecReload", nil) // most say USR1, which ends a Sidekiq since version 5
 	}
-	for _, d := range ourOwn() {
+	for _, d := range ourOwn {
 		if values := r.left.Values(d.Section, d.Name); len(values) == 1 && values[0] == d.Value {
 			r.left.Set(d.Section, d.Name, nil)
 		}
@@ -35,16 +35,14 @@ func (r *unitReader) supervision() {
 }
 
 // ourOwn are directives that the module writes by itself.
-func ourOwn() []systemd.Entry {
-	return []systemd.Entry{
-		{Section: "Unit", Name: "StartLimitIntervalSec", Value: "0"},
-		{Section: "Service", Name: "StartLimitInterval", Value: "0"},
-		{Section: "Service", Name: "ExecReload", Value: "/bin/kill -TSTP $MAINPID"},
-		{Section: "Service", Name: "KillMode", Value: "mixed"},
-		{Section: "Service", Name: "OOMPolicy", Value: "continue"},
-		{Section: "Service", Name: "NotifyAccess", Value: "main"},
-		{Section: "Service", Name: "WatchdogSignal", Value: "SIGTERM"},
-	}
+var ourOwn = []systemd.Entry{
+	{Section: "Unit", Name: "StartLimitIntervalSec", Value: "0"},
+	{Section: "Service", Name: "StartLimitInterval", Value: "0"},
+	{Section: "Service", Name: "ExecReload", Value: "/bin/kill -TSTP $MAINPID"},
+	{Section: "Service", Name: "KillMode", Value: "mixed"},
+	{Section: "Service", Name: "OOMPolicy", Value: "continue"},
+	{Section: "Service", Name: "NotifyAccess", Value: "main"},
+	{Section: "Service", Name: "WatchdogSignal", Value: "SIGTERM"},
 }
 
 // startKind reads Type= and the watchdog. A unit of others says simple where
@@ -147,7 +145,7 @@ func (r *unitReader) hardening() {
 		name     string
 		measures []measure
 		mark     string // a directive that only this preset has
-	}{{"strict", strict(), "SystemCallArchitectures"}, {"basic", basic(), "ProtectSystem"}} {
+	}{{"strict", strict, "SystemCallArchitectures"}, {"basic", basic, "ProtectSystem"}} {
 		if !r.has("Service", preset.mark) {
 			continue
 		}
@@ -185,7 +183,7 @@ func (r *unitReader) removed() []systemd.Entry {
 	if !r.ours {
 		return nil
 	}
-	for _, d := range ourOwn() {
+	for _, d := range ourOwn {
 		if d.Name == "ExecReload" || d.Name == "KillMode" || d.Name == "OOMPolicy" && r.options["type"] != "simple" {
 			if !r.saw[d.Section+"."+d.Name] {
 				gone = append(gone, systemd.Entry{Section: d.Section, Name: d.Name})

@@ -222,7 +222,7 @@ func TestSamplesAreToldByTheirSign(t *testing.T) {
 			t.Errorf("%s: sign %q, want %q", s.file, name, want[0])
 		}
 	}
-	for _, sign := range signs() {
+	for _, sign := range signs {
 		if !seen[sign.name] {
 			t.Errorf("no sample of %q", sign.name)
 		}
