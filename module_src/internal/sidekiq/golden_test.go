@@ -69,6 +69,13 @@ func TestUnitsOfSeveralProcesses(t *testing.T) {
 	golden(t, "own.service", got.Files[3].Content)
 }
 
+func TestTheStartOfSeveralMayBeginWithThePauseOfOne(t *testing.T) {
+	got, _ := want(t, `{"project_name": "laevigata", "processes": 2, "restart_sec": 600, "start_timeout": 100}`, debian12())
+	if !strings.Contains(got.Files[2].Content, "\nTimeoutStartSec=730\n") {
+		t.Error(got.Files[2].Content)
+	}
+}
+
 // own is a service whose processes have settings of their own.
 const own = `{
 	"project_name": "laevigata", "working_directory": "/srv/laevigata", "queues": ["high", "low"], "env": {"A": "1", "B": "2"}, "env_files": ["/etc/l/env"], "log_file": "log/sidekiq.log",

@@ -231,7 +231,8 @@ func (w *wanting) umbrella(processes []systemd.File) systemd.File {
 	}
 	u.Add("Service", "ExecReload", "/bin/true") // goes on to the processes
 	if n := longest(processes, "TimeoutStartSec"); n > 0 {
-		u.Add("Service", "TimeoutStartSec", strconv.Itoa(n+60)) // theirs may begin with the pause before an automatic restart
+		pause := max(60, longest(processes, "RestartSec")+30) // theirs may begin with the one before an automatic restart
+		u.Add("Service", "TimeoutStartSec", strconv.Itoa(n+pause))
 	}
 	if n := longest(processes, "TimeoutStopSec"); n > 0 {
 		u.Add("Service", "TimeoutStopSec", strconv.Itoa(n))
