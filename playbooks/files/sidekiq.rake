@@ -317,6 +317,12 @@ module SidekiqServers
     e.message
   end
 
+  # Where tasks of these names have been defined once more, after this file was loaded.
+  def defined_again
+    actions = %w[start stop restart quiet status].flat_map { |verb| Rake::Task["sidekiq:#{verb}"].actions }
+    actions.map { |action| action.source_location.first }.uniq - [__FILE__]
+  end
+
   def listed(queue)
     Array.new(queue.size) { queue.pop }.sort
   end
@@ -441,6 +447,9 @@ namespace :sidekiq do
 
   # In the end of a deploy, where it is read.
   task :left_out do
+    SidekiqServers.defined_again.each do |file|
+      warn "#{file} defines tasks of sidekiq, too, which act beside those of #{__FILE__} or in their place. Remove them"
+    end
     fetch(:sidekiq_left_out).each do |unit|
       warn "#{unit} runs Sidekiq for #{fetch(:application)}, too, and this deploy has not restarted it. Either add it to sidekiq_service in " \
            "config/deploy.rb, or remove it"

@@ -116,6 +116,17 @@ def test_a_deploy_names_the_services_that_the_settings_forget(app: Checkout, cri
     assert critical not in app.cap("deploy"), "it does not run, and will not at the next boot"
 
 
+def test_a_deploy_names_a_file_that_defines_the_tasks_once_more(app: Checkout) -> None:
+    again = app.directory / "lib/capistrano/tasks/zz.rake"
+    again.write_text('task("sidekiq:restart") { puts "once more" }\n')
+    try:
+        said = app.deploy("twice")
+    finally:
+        again.unlink()
+    assert "once more" in said and "zz.rake defines tasks of sidekiq, too" in said, said
+    assert "defines tasks of sidekiq" not in app.deploy("once")
+
+
 def test_a_deploy_names_a_service_of_the_deploy_users_own_systemd(app: Checkout, host: Host) -> None:
     unit = f"[Service]\nWorkingDirectory={APP}/current\nExecStart=/usr/local/bin/bundle exec sidekiq -C config/sidekiq.yml\n"
     name = "laevigata_sidekiq_production.service"
