@@ -79,7 +79,7 @@ func (h *Host) latest(ctx context.Context, processes []sidekiq.UnitReport) []str
 		case p.Process.Invocation != "":
 			match = append(match, "_SYSTEMD_INVOCATION_ID="+p.Process.Invocation)
 		default: // before 232
-			match = append(match, "_SYSTEMD_UNIT="+p.Name)
+			match = append(match, fmt.Sprintf("_PID=%d", p.Process.MainPID))
 		}
 	}
 	if len(match) == 1 {

@@ -34,7 +34,7 @@ func Environment(text string) (vars []EnvVar, ignored []Ignored) {
 	r := envReader{line: 1}
 	for i := range len(text) { // all that has a meaning is ASCII
 		if text[i] == 0 {
-			r.ignored = append(r.ignored, Ignored{Line: r.line, Reason: "it holds a NUL byte", Whole: true})
+			r.ignored = append(r.ignored, Ignored{Line: r.line, Reason: "it holds a NUL byte, at which versions of systemd end the file that do not refuse it", Whole: true})
 			break
 		}
 		r.read(text[i])
