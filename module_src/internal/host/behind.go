@@ -78,11 +78,20 @@ func members(cgroups, group string) (pids []int) {
 }
 
 // takesTERM reports whether SIGTERM has a process do something: it catches the
-// signal, or it blocks it to wait for it as tini and dumb-init do. One that ends
-// of it, or that ignores it, passes nothing on. What cannot be read is not held
+// signal, or it blocks it to wait for it. One that ends of it, or that ignores it,
+// passes nothing on, and neither does one that blocks it and waits for a child,
+// as unshare --fork. While a process such as tini is in sigtimedwait(2), the
+// kernel does not show the signal as blocked. What cannot be read is not held
 // against a process.
 func takesTERM(dir string) bool {
 	status := readSmall(dir + "/status")
+	call, _, _ := strings.Cut(readSmall(dir+"/syscall"), " ")
+	switch call {
+	case strconv.Itoa(unix.SYS_RT_SIGTIMEDWAIT):
+		return true
+	case strconv.Itoa(unix.SYS_WAIT4), strconv.Itoa(unix.SYS_WAITID):
+		status = strings.Replace(status, "\nSigBlk:", "\nSigBlk:\t0\n", 1)
+	}
 	for _, name := range []string{"SigCgt:", "SigBlk:"} {
 		_, rest, found := strings.Cut(status, "\n"+name)
 		mask, err := strconv.ParseUint(strings.TrimSpace(strings.SplitN(rest, "\n", 2)[0]), 16, 64)

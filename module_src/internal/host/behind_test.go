@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // launches runs a shell script in the background and waits until it says so.
@@ -69,6 +71,33 @@ func TestBehindIsWhatWorksWhereTheMainProcessPassesNothingOn(t *testing.T) {
 			if got := behind("/proc", cgroups, "/system.slice/a.service", c.main, mainTitle); !slices.Equal(got, c.want) {
 				t.Errorf("%s, in the hierarchy %q: got %v, want %v", c.name, hierarchy, got, c.want)
 			}
+		}
+	}
+}
+
+func TestWhatAProcessDoesAtSIGTERM(t *testing.T) {
+	const term, wait = 1 << (unix.SIGTERM - 1), " 0x1 0x2"
+	for name, c := range map[string]struct {
+		caught, blocked, call int
+		want                  bool
+	}{
+		"tini":             {call: unix.SYS_RT_SIGTIMEDWAIT, want: true},
+		"a signalfd":       {blocked: term, call: unix.SYS_EPOLL_PWAIT, want: true},
+		"unshare --fork":   {blocked: term, call: unix.SYS_WAIT4},
+		"a trap":           {caught: term, call: unix.SYS_WAIT4, want: true},
+		"a shell":          {call: unix.SYS_WAIT4},
+		"a shell, waiting": {call: unix.SYS_WAITID},
+	} {
+		dir := t.TempDir()
+		for file, text := range map[string]string{
+			"status": fmt.Sprintf("Name:\tx\nSigBlk:\t%016x\nSigIgn:\t0\nSigCgt:\t%016x\nCapInh:\t0\n", c.blocked, c.caught), "syscall": fmt.Sprint(c.call, wait),
+		} {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := takesTERM(dir); got != c.want {
+			t.Errorf("%s: got %v", name, got)
 		}
 	}
 }

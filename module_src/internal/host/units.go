@@ -454,6 +454,9 @@ func (p properties) process() converge.Process {
 	proc.Title = title(proc.MainPID)
 	said := sidekiq.ReadTitle(proc.Title)
 	proc.Ready, proc.Quiet = said.Ready, said.Quiet
+	if proc.ActiveState == "deactivating" {
+		return proc // a launcher that has passed the signal on ignores the next one
+	}
 	if pids := behind("/proc", "/sys/fs/cgroup", p.text("ControlGroup"), proc.MainPID, proc.Title); pids != nil {
 		proc.Behind = pids[0]
 	}
