@@ -151,11 +151,11 @@ func (p Plan) carryOut(ctx context.Context, h Host) (done []Step, warnings []str
 			continue
 		}
 		done = append(done, s)
-		began, err := run.start(ctx, h)
-		if err != nil {
-			return done, warnings, failedStep(s, err)
+		more, failed := p.start(ctx, h, run)
+		if failed != nil && run.commandAlone(ctx, h) {
+			run.Verb = Start
+			more, failed = p.start(ctx, h, run)
 		}
-		more, failed := p.prove(ctx, h, began, func(u Unit) bool { return u.Name == run.Unit })
 		warnings = append(warnings, more...)
 		if failed != nil {
 			return done, warnings, failed
@@ -163,6 +163,29 @@ func (p Plan) carryOut(ctx context.Context, h Host) (done []Step, warnings []str
 	}
 	more, failed := p.prove(ctx, h, h.Now(), func(u Unit) bool { return !p.runs(u.Name) })
 	return done, slices.Concat(warnings, more, p.unshown(ctx, h)), failed
+}
+
+// start does what the step does to a unit, and proves that it is up.
+func (p Plan) start(ctx context.Context, h Host, run RunUnit) (warnings []string, failed *Failure) {
+	began, err := run.start(ctx, h)
+	if err != nil {
+		return nil, failedStep(run, err)
+	}
+	return p.prove(ctx, h, began, func(u Unit) bool { return u.Name == run.Unit })
+}
+
+// commandAlone reports whether of a unit that stands for others only the command
+// has failed that starts these and waits for them: it loses its connection where
+// the manager is executed anew meanwhile. They are up, or still coming up.
+func (s RunUnit) commandAlone(ctx context.Context, h Host) bool {
+	own, err := h.Process(ctx, s.Unit)
+	if err != nil || ctx.Err() != nil || len(s.Parts) == 0 || s.Verb != Start && s.Verb != Restart || own.ActiveState != "failed" {
+		return false
+	}
+	return !slices.ContainsFunc(s.Parts, func(part string) bool {
+		p, err := h.Process(ctx, part)
+		return err != nil || !p.wanted() || p.Restarts > 0 || strings.HasPrefix(p.SubState, "auto-restart")
+	})
 }
 
 // unshown warns of processes that were told to be quiet and do not show whether

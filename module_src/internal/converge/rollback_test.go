@@ -588,6 +588,46 @@ func TestWhatStartsByWayOfAnotherUnitIsStoppedAgain(t *testing.T) {
 	}
 }
 
+// torn is a host on which the command of a unit that starts others loses its
+// connection to the manager at the first start.
+type torn struct {
+	*fakehost.Host
+	starts int
+}
+
+func (h *torn) Run(ctx context.Context, unit string, v converge.Verb, look func(converge.Process) error) error {
+	err := h.Host.Run(ctx, unit, v, look)
+	if unit == service && v == converge.Start {
+		if h.starts++; h.starts == 1 {
+			return &converge.JobError{Unit: unit, Verb: v, Result: "failed"}
+		}
+	}
+	return err
+}
+
+func (h *torn) Process(ctx context.Context, unit string) (converge.Process, error) {
+	p, err := h.Host.Process(ctx, unit)
+	if unit == service && h.starts == 1 {
+		p.ActiveState, p.SubState, p.ExitCode, p.ExitStatus = "failed", "failed", 1, 1
+	}
+	return p, err
+}
+
+func TestACommandThatHasLostTheManagerIsRunAgain(t *testing.T) {
+	const part = "sidekiq@1.service"
+	h := &torn{Host: fakehost.New()}
+	umbrella := unitFile(strings.Replace(unitText("new", "oneshot", ""), "/usr/local/bin/bundle exec sidekiq", "/usr/bin/systemctl start "+part, 1))
+	want := wanted(converge.Up, umbrella)
+	one := unitFile(strings.Replace(unitText("one", "notify", ""), "[Service]", "[Unit]\nPartOf="+service+"\n[Service]", 1))
+	one.Path, one.Units = fileOf(part), []string{part}
+	want.Files = append(want.Files, one)
+	want.Units[0].Umbrella, want.Units[0].Proof = true, converge.Proof{}
+	want.Units = append(want.Units, converge.Unit{Name: part, Of: service, Activity: converge.Up, Proof: proof})
+	if _, err := run(context.Background(), t, h, want, converge.Rollback); err != nil || h.starts != 2 {
+		t.Errorf("%d starts: %v", h.starts, err)
+	}
+}
+
 func TestAUnitThatAnotherOfThePlanHasStartedIsStoppedAgain(t *testing.T) {
 	const second = "second.service"
 	h := befores[1].host("simple", managers[0])
