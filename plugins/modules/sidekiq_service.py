@@ -296,8 +296,8 @@ options:
   sudo_commands:
     description:
       - What they may do with C(sudo systemctl). V(kill_tstp) is the C(kill -s TSTP) with which capistrano-sidekiq 3 and the role of
-        ansible-samvera quiet Sidekiq. V(reload) is better, since the signal reaches the processes that jobs have started, too, and with
-        several processes it reaches none of them by the service's name.
+        ansible-samvera quiet Sidekiq. V(reload) is better, since C(kill) sends the signal to the processes that jobs have started, too, and
+        with several processes reaches none of them by the service's name.
     type: list
     elements: str
     choices: [start, stop, restart, reload, status, kill_tstp]
