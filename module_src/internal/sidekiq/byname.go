@@ -95,7 +95,7 @@ func (b *ByName) ReadInstance(name, content string) {
 	if len(b.Instances) == 0 {
 		b.Dir, b.User, b.StartTimeout = one.Dir, one.User, one.StartTimeout
 	}
-	b.Instances = append(b.Instances, Instance{Name: name, Own: one.Service})
+	b.Instances = append(b.Instances, Instance{Name: name, Own: &one.Service})
 }
 
 // read takes over the settings of a process from its unit file. They are in the
@@ -152,7 +152,7 @@ func (b *ByName) Want(f Facts) (want converge.State, warnings []string) {
 	unit := w.umbrellaRow(converge.Unit{Name: b.Unit(), Enabled: b.enabled, Activity: activity, Proof: w.proof()})
 	want.Units = append(want.Units, unit)
 	for _, i := range b.Instances {
-		one := wanting{Service: i.Own, facts: f}
+		one := wanting{Service: *i.Own, facts: f}
 		want.Units = append(want.Units, converge.Unit{Name: w.Instance(i.Name), Of: b.Unit(), Activity: activity, Proof: one.proof()})
 	}
 	return want, w.warnings

@@ -294,16 +294,10 @@ func (s *Service) Questions() Questions {
 // logs are the log files of the units that run Sidekiq.
 func (s *Service) logs() map[string]string {
 	logs := map[string]string{}
-	add := func(unit string, own Service) {
+	for _, own := range s.owns() {
 		if own.LogFile != "" {
-			logs[unit] = s.inDir(own.LogFile)
+			logs[own.Unit()] = s.inDir(own.LogFile)
 		}
-	}
-	if !s.several() {
-		add(s.Unit(), *s)
-	}
-	for _, i := range s.Instances {
-		add(s.Instance(i.Name), i.Own)
 	}
 	return logs
 }

@@ -16,21 +16,22 @@ func (p *parser) instances(s Service) []Instance {
 	items := p.Items("instances")
 	if n := p.Int("processes"); n > 1 && len(items) == 0 {
 		for i := range n {
-			one := Instance{Name: strconv.Itoa(i + 1), Own: s}
-			one.Own.instance = one.Name
-			list = append(list, one)
+			own := s
+			own.instance = strconv.Itoa(i + 1)
+			list = append(list, Instance{Name: own.instance, Own: &own})
 		}
 	}
 	seen := map[string]int{}
 	for n, item := range items {
 		one := &parser{Values: item, Problems: *p.Within("instances", n+1)}
-		i := Instance{Name: one.instanceName("name"), Own: one.own(s)}
-		i.Own.instance = i.Name
-		if first := seen[i.Name]; first > 0 && i.Name != "" {
-			one.Add("name", "%q is the name of item %d, too", i.Name, first)
+		name := one.instanceName("name")
+		own := one.own(s)
+		own.instance = name
+		if first := seen[name]; first > 0 && name != "" {
+			one.Add("name", "%q is the name of item %d, too", name, first)
 		}
-		seen[i.Name] = n + 1
-		list = append(list, i)
+		seen[name] = n + 1
+		list = append(list, Instance{Name: name, Own: &own})
 	}
 	return list
 }

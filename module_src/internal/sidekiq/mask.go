@@ -65,7 +65,7 @@ func (s *Service) Mask() *Mask {
 	if s.Dir != "" {
 		m.tree = strings.TrimSuffix(s.Dir, "/current")
 	}
-	for _, own := range append(s.owns(), *s) {
+	for _, own := range append(s.owns(), s) {
 		for _, v := range own.Env {
 			m.value(v.Value)
 		}

@@ -31,8 +31,8 @@ import (
 
 // Instance is one of several processes of a service.
 type Instance struct {
-	Name string  // what stands behind the @ in the name of its unit
-	Own  Service // the service as this process has it, without instances
+	Name string   // what stands behind the @ in the name of its unit
+	Own  *Service // the service as this process has it, without instances
 }
 
 // several reports whether the service is an umbrella over processes.
@@ -55,11 +55,11 @@ func (s *Service) instances() []string {
 }
 
 // owns are the service as each of its processes has it.
-func (s *Service) owns() []Service {
+func (s *Service) owns() []*Service {
 	if !s.several() {
-		return []Service{*s}
+		return []*Service{s}
 	}
-	var owns []Service
+	var owns []*Service
 	for _, i := range s.Instances {
 		owns = append(owns, i.Own)
 	}
@@ -133,7 +133,7 @@ func (w *wanting) leavingFiles() []converge.File {
 }
 
 // process is the unit of one process, as if it were the only one.
-func (w *wanting) process(own Service) (u systemd.File) {
+func (w *wanting) process(own *Service) (u systemd.File) {
 	w.forProcess(own, (*wanting).program, (*wanting).configure, func(one *wanting) { u = one.build() })
 	return u
 }
@@ -152,8 +152,8 @@ func (w *wanting) eachProcess(judge ...func(*wanting)) {
 
 // forProcess judges a process as if it were the only one. What there is to say
 // about several of them is said once.
-func (w *wanting) forProcess(own Service, judge ...func(*wanting)) {
-	one := &wanting{Service: own, facts: w.facts.of(w.Service, own)}
+func (w *wanting) forProcess(own *Service, judge ...func(*wanting)) {
+	one := &wanting{Service: *own, facts: w.facts.of(&w.Service, own)}
 	for _, j := range judge {
 		j(one)
 	}
@@ -163,7 +163,7 @@ func (w *wanting) forProcess(own Service, judge ...func(*wanting)) {
 }
 
 // of are the facts without the configurations that only other processes have.
-func (f Facts) of(s, own Service) Facts {
+func (f Facts) of(s, own *Service) Facts {
 	others := map[string]bool{}
 	for _, o := range s.owns() {
 		for _, file := range o.configFiles() {
@@ -175,7 +175,7 @@ func (f Facts) of(s, own Service) Facts {
 }
 
 // bound is the unit of a process, bound to the umbrella.
-func (w *wanting) bound(u systemd.File, own Service) systemd.File {
+func (w *wanting) bound(u systemd.File, own *Service) systemd.File {
 	u = u.Without("Install")
 	u.Add("Unit", "PartOf", w.Unit())
 	u.Add("Unit", "After", w.Unit())
@@ -278,7 +278,7 @@ func (w *wanting) serviceUnits() []converge.Unit {
 		release = w.facts.Release
 	}
 	for _, i := range w.Instances {
-		one := wanting{Service: i.Own}
+		one := wanting{Service: *i.Own}
 		units = append(units, converge.Unit{
 			Name: w.Instance(i.Name), Of: w.Unit(), Enabled: converge.Off, Links: []converge.Link{},
 			Activity: service.Activity, KeepStale: service.KeepStale, RunsIn: release, Proof: one.proof(),

@@ -93,7 +93,7 @@ func (w *wanting) secretFile(instance string, secrets []Variable) converge.File 
 // host held before.
 func (s *Service) SecretValues(have converge.State) []string {
 	var values []string
-	for _, own := range append(s.owns(), *s) {
+	for _, own := range append(s.owns(), s) {
 		for _, v := range own.Secrets {
 			values = appendNew(values, v.Value)
 		}

@@ -134,7 +134,7 @@ func decodeEntries(t *testing.T, entries []oracle.Entry, inShell bool) []oracle.
 func intendedProcess(s Service) []oracle.Entry {
 	i := s.Instances[0]
 	var unit, service []oracle.Entry
-	for _, e := range intended(i.Own) {
+	for _, e := range intended(*i.Own) {
 		switch e.Section + "." + e.Name {
 		case "Unit.Description":
 			e = entry("Unit", "Description", "sidekiq process "+i.Name)

@@ -72,15 +72,15 @@ type wanting struct {
 }
 
 func (w *wanting) miss(option, format string, args ...any) {
-	w.unmet = append(w.unmet, fmt.Sprintf("option %q: ", option)+fmt.Sprintf(format, args...))
+	w.unmet = appendNew(w.unmet, fmt.Sprintf("option %q: ", option)+fmt.Sprintf(format, args...))
 }
 
 func (w *wanting) fail(option, format string, args ...any) {
-	w.wrong = append(w.wrong, fmt.Sprintf("option %q: ", option)+fmt.Sprintf(format, args...))
+	w.wrong = appendNew(w.wrong, fmt.Sprintf("option %q: ", option)+fmt.Sprintf(format, args...))
 }
 
 func (w *wanting) warn(format string, args ...any) {
-	w.warnings = append(w.warnings, fmt.Sprintf(format, args...))
+	w.warnings = appendNew(w.warnings, fmt.Sprintf(format, args...))
 }
 
 func (w *wanting) err() error {
