@@ -41,7 +41,7 @@ ODD = {
     "cr-alone": Odd(b"V1=1\rV2=2\r", {"V1": "1", "V2": "2"}),
     "crlf-continued": Odd(b"V1=a\\\r\nb\r\nV2=2\r\n", {"V1": "a", "V2": "2"}, (2,)),
     "crlf-in-quotes": since(
-        248, Odd(b"V1='a\r\nb'\r\nV2=2\r\n", {"V1": "a\r\nb", "V2": "2"}), Odd(b"V1='a\r\nb'\r\nV2=2\r\n", {"V2": "2"}, (1,))
+        247, Odd(b"V1='a\r\nb'\r\nV2=2\r\n", {"V1": "a\r\nb", "V2": "2"}), Odd(b"V1='a\r\nb'\r\nV2=2\r\n", {"V2": "2"}, (1,))
     ),
     "continued": Odd(b"V1=a\\\nb\nV2=2\n", {"V1": "ab", "V2": "2"}),
     "continued-in-quotes": Odd(b'V1="a\\\nb"\nV2=2\n', {"V1": "ab", "V2": "2"}),
@@ -63,7 +63,7 @@ ODD = {
     "dollar": Odd(b"V1=$HOME\nV2=${V1}x\nV3=`id`\nV4=%n\n", {"V1": "$HOME", "V2": "${V1}x", "V3": "`id`", "V4": "%n"}),
     "twice": Odd(b"V1=1\nV1=2\n", {"V1": "2"}),
     "empty-value": Odd(b"V1=\nV2=2", {"V1": "", "V2": "2"}),
-    "control-character": since(248, Odd(b"V1=a\x07b\nV2=2\n", {"V1": "a\x07b", "V2": "2"}), Odd(b"V1=a\x07b\nV2=2\n", {"V2": "2"}, (1,))),
+    "control-character": since(247, Odd(b"V1=a\x07b\nV2=2\n", {"V1": "a\x07b", "V2": "2"}), Odd(b"V1=a\x07b\nV2=2\n", {"V2": "2"}, (1,))),
     "not-utf-8": Odd(b"V1=1\nV2=\xff\n", None, (2,)),
     "not-utf-8-in-a-comment": Odd(b"# \xff\nV1=1\n", {"V1": "1"}),
     "latin-1": Odd(b"V1=caf\xe9\n", None, (1,)),

@@ -223,14 +223,14 @@ func badAssignment(name, value string) string {
 
 // controls says which control characters of a value older versions of systemd do
 // not take, and from which version on they are taken: systemd's pull requests
-// 8471 and 18129.
+// 8471 and 18129, the second of which is in Debian's 247, too.
 func controls(value string) (reason string, until int) {
 	for _, c := range []byte(value) {
 		switch {
 		case c == '\n':
 			reason, until = "its value has more than one line", max(until, 239)
 		case c < ' ' && c != '\t', c == 0x7f:
-			return "its value holds a control character", 248
+			return "its value holds a control character", 247
 		}
 	}
 	return reason, until

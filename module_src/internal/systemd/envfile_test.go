@@ -38,7 +38,7 @@ func TestEnvironmentFilesAreReadAsBySystemd(t *testing.T) {
 }
 
 func TestOldVersionsIgnoreControlCharacters(t *testing.T) {
-	for text, until := range map[string]int{"A='two\nlines'\n": 239, "A='two\r\nlines'\n": 248, "A=a\tb\n": 0, "A=a\x7fb\n": 248, "A=a\u0085\n": 0} {
+	for text, until := range map[string]int{"A='two\nlines'\n": 239, "A='two\r\nlines'\n": 247, "A=a\tb\n": 0, "A=a\x7fb\n": 247, "A=a\u0085\n": 0} {
 		vars, ignored := Environment(text)
 		if len(vars) != 1 || (until != 0) != (len(ignored) == 1) || until != 0 && ignored[0].Until != until {
 			t.Errorf("%q: %v, %v", text, vars, ignored)
