@@ -5,6 +5,7 @@ package sidekiq
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
@@ -140,8 +141,9 @@ func rootsPower(name, s string) error {
 		return err
 	}
 	for _, word := range words {
+		_, notNumber := strconv.ParseInt(word, 0, 64) // systemd 229 knows 0x0, too
 		switch {
-		case name == "SupplementaryGroups" && (isNumber(strings.TrimLeft(word, "+-")) || word == "root" || strings.Contains(word, "%")):
+		case name == "SupplementaryGroups" && (isNumber(strings.TrimLeft(word, "+-")) || notNumber == nil || word == "root" || strings.Contains(word, "%")):
 			return fmt.Errorf("want names of groups, and not root, got %q", word)
 		case name == "AmbientCapabilities" && !contains(harmlessCapabilities[:], word):
 			return fmt.Errorf("%s could be made into root's power; allowed are %s", word, strings.Join(harmlessCapabilities[:], ", "))

@@ -98,6 +98,18 @@ func TestADirectoryOfAnothersIsNotGivenAway(t *testing.T) {
 	}
 }
 
+func TestDirectivesThatLoseJobsAreWarnings(t *testing.T) {
+	for value, warned := range map[string]bool{
+		`"KillSignal": "SIGKILL"`: true, `"RestartKillSignal": "9"`: true, `"KillSignal": ["INT", "SIGTERM"]`: false, `"FinalKillSignal": "SIGKILL"`: false,
+		`"NotifyAccess": "all"`: true, `"NotifyAccess": "main"`: false,
+	} {
+		_, warnings, err := mustParse(t, project(`"directives": {"Service": {`+value+`}}`)).Want(debian12())
+		if got := strings.Contains(strings.Join(warnings, " "), "running jobs"); got != warned || err != nil {
+			t.Errorf("%s: %v, %v", value, warnings, err)
+		}
+	}
+}
+
 func TestADirectoryFromWhichRootTakesOrdersIsNotGivenAway(t *testing.T) {
 	for value, fails := range map[string]bool{
 		`"RuntimeDirectory": "systemd/system/cron.service.d"`: true, `"RuntimeDirectory": "udev/rules.d"`: true, `"RuntimeDirectory": "tmpfiles.d"`: true,
@@ -128,6 +140,7 @@ func TestTheServiceIsNeverRootByAnotherName(t *testing.T) {
 		supplementary("root"):               "SupplementaryGroups",
 		supplementary("adm 0"):              "SupplementaryGroups",
 		supplementary("+00"):                "SupplementaryGroups",
+		supplementary("adm 0x0"):            "SupplementaryGroups",
 		supplementary("%i"):                 "SupplementaryGroups",
 		supplementary("adm wheel"):          "group id 0",
 		supplementary(`r\\oot`):             "SupplementaryGroups",

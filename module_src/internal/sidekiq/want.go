@@ -56,7 +56,7 @@ func (s *Service) Want(f Facts) (want converge.State, warnings []string, err err
 	w.onFailure()
 	w.checkRootFiles()
 	w.checkOwnDirectories()
-	w.eachProcess((*wanting).environment, (*wanting).unjudged)
+	w.eachProcess((*wanting).environment, (*wanting).unjudged, (*wanting).losesJobs)
 	return want, w.warnings, w.err()
 }
 
@@ -102,6 +102,26 @@ func (w *wanting) onFailure() {
 		if d.Section == "Unit" && d.Name == "OnFailure" && len(d.Values) > 0 && w.Restart == "always" && w.facts.Systemd >= 239 && w.facts.Systemd < 254 {
 			w.warn("OnFailure= in directives starts nothing: with restart: always Sidekiq is restarted without end, which systemd %d never calls failed; "+
 				"%s %s tells how it is", w.facts.Systemd, HealthPath, w.Name)
+		}
+	}
+}
+
+// losesJobs warns of directives by which each stop kills running jobs, or by
+// which a job can have its own service killed.
+func (w *wanting) losesJobs() {
+	for _, d := range w.Directives {
+		for _, v := range d.Values {
+			switch d.Section + "." + d.Name {
+			case "Service.KillSignal", "Service.RestartKillSignal":
+				if !contains([]string{"", "TERM", "INT", "15", "2"}, strings.TrimPrefix(v, "SIG")) {
+					w.warn("%s=%s in directives has Sidekiq end without giving its running jobs back, so that they are lost; leave it out", d.Name, v)
+				}
+			case "Service.NotifyAccess":
+				if v == "all" || v == "exec" {
+					w.warn("NotifyAccess=%s in directives lets whatever jobs start tell systemd that Sidekiq ends, and systemd then kills it with its "+
+						"running jobs; leave it out", v)
+				}
+			}
 		}
 	}
 }
