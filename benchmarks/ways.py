@@ -10,7 +10,10 @@ import subprocess
 from tables import ROOT, Documents, Figures, table
 
 DATA = ROOT / "docs/data/ways.json"
-KINDS = {"connection": "Connections", "become method": "Become methods", "shell": "Shells", "setting": "Settings and hosts", "strategy": "Strategies"}
+KINDS = {
+    "connection": "Connections", "become method": "Become methods", "shell": "Shells", "setting": "Settings and hosts", "keyword": "Keywords of a task",
+    "strategy": "Strategies",
+}  # fmt: skip
 CONTROL = {True: "works", False: "does not work", "hangs": "never ends"}
 
 
