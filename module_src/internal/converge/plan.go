@@ -81,10 +81,6 @@ type Step interface {
 	phase() phase
 
 	do(ctx context.Context, h Host) error
-
-	// invert gives the steps that restore what was before. They look before
-	// they act, since the step may have failed before it changed anything.
-	invert() []Step
 }
 
 // phase orders the steps of a plan. What is going away is stopped before its

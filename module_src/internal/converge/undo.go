@@ -18,7 +18,7 @@ import (
 func inverse(done []Step) []Step {
 	var steps []Step
 	for _, s := range slices.Backward(done) {
-		for _, i := range s.invert() {
+		for _, i := range inverseOf(s) {
 			if once(i) && slices.Contains(steps, i) || stopped(steps, i) {
 				continue
 			}
@@ -26,6 +26,22 @@ func inverse(done []Step) []Step {
 		}
 	}
 	return inOrder(steps)
+}
+
+// inverseOf gives the steps that restore what was before a step. They look before
+// they act, since the step may have failed before it changed anything.
+func inverseOf(s Step) []Step {
+	switch s := s.(type) {
+	case PutFile:
+		return s.invert()
+	case SetEnabled:
+		return []Step{restoreEnabled{SetEnabled{Was: s.Want, Want: s.Was}}}
+	case ReloadManager:
+		return []Step{s}
+	case RunUnit:
+		return s.invert()
+	}
+	return nil
 }
 
 // stopped reports whether a step stops a unit that one of the others stops.
@@ -120,10 +136,6 @@ type reloadAgain struct{ ReloadManager }
 func (reloadAgain) String() string { return "reload the systemd manager again" }
 func (reloadAgain) phase() phase   { return phaseReloadAgain }
 
-func (s SetEnabled) invert() []Step {
-	return []Step{restoreEnabled{SetEnabled{Was: s.Want, Want: s.Was}}}
-}
-
 // restoreEnabled gives a unit back the links that it had.
 type restoreEnabled struct{ SetEnabled }
 
@@ -137,8 +149,6 @@ func (s restoreEnabled) do(ctx context.Context, h Host) error {
 	}
 	return h.Enable(ctx, s.Want)
 }
-
-func (s ReloadManager) invert() []Step { return []Step{s} }
 
 // invert brings back what the unit did, and those that it stands for. A unit that stood for others is started
 // anew and never restarted, which would restart the others, too. If some of the
