@@ -280,6 +280,20 @@ func FuzzReadUnit(f *testing.F) {
 	})
 }
 
+// The signal follows the version that is deployed: one that is told as a
+// directive would stay when Sidekiq 4 becomes 5, and end it.
+func TestTheSignalForAnOldSidekiqIsNoDirective(t *testing.T) {
+	s := mustParse(t, `{"project_name": "p"}`)
+	file, err := wantedUnit(s, on(229))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := strings.Replace(file, quietBy("TSTP"), quietBy("USR1"), 1)
+	if options := ReadUnit("sidekiq.service", old).Options; old == file || options["directives"] != nil {
+		t.Errorf("%v", options)
+	}
+}
+
 func TestShownOptionsHideValues(t *testing.T) {
 	read := ReadUnit("sidekiq.service", "[Service]\nEnvironment=PASSWORD=geheim99\n")
 	text, _ := json.Marshal(read.Shown())

@@ -21,8 +21,9 @@ func (r *unitReader) supervision() {
 		r.given("TimeoutSec", both, "start_timeout", 300)
 		r.given("TimeoutStartSec", start, "start_timeout", 300)
 	}
-	if !r.ours {
-		r.left.Set("Service", "ExecReload", nil) // most say USR1, which ends a Sidekiq since version 5
+	// Most of others say USR1, which ends a Sidekiq since version 5; ours does for older ones.
+	if !r.ours || slices.Equal(r.left.Values("Service", "ExecReload"), []string{quietBy("USR1")}) {
+		r.left.Set("Service", "ExecReload", nil)
 	}
 	for _, d := range ourOwn {
 		if values := r.left.Values(d.Section, d.Name); len(values) == 1 && values[0] == d.Value {
