@@ -37,7 +37,7 @@ def clean(host: Host) -> Iterator[Host]:
     """A host that is cleaned of more than the service afterwards."""
     yield host
     host.sh(
-        "while mountpoint -q /usr; do umount -l /usr; done; systemctl unmask -q sidekiq; systemctl unmask -q --runtime sidekiq;"
+        "for d in /usr /lib; do while mountpoint -q $d; do umount -l $d; done; done; systemctl unmask -q sidekiq; systemctl unmask -q --runtime sidekiq;"
         f" dpkg -P sidekiq-packaged 2>/dev/null; rm -rf /var/lib/curationexperts.sidekiq/backup /home/deploy/.config"
         f" /etc/systemd/system/laevigata* {UNIT} {SUDOERS}; systemctl daemon-reload"
     )
@@ -99,7 +99,8 @@ printf 'Package: sidekiq-packaged\nVersion: 1\nArchitecture: all\nMaintainer: no
 printf '[Service]\nExecStart=/bin/sleep 1000\n' >$d/lib/systemd/system/sidekiq.service
 dpkg-deb --build $d /root/packaged.deb && dpkg -i /root/packaged.deb && systemctl daemon-reload
 """
-READ_ONLY = "mount --bind /usr /usr && mount -o remount,bind,ro /usr"
+# The file system of the unit: before Debian and Ubuntu merged it into /usr, /lib was a directory of its own.
+READ_ONLY = "d=/usr; [ -h /lib ] || d=/lib; mount --bind $d $d && mount -o remount,bind,ro $d"
 
 OBSTACLES = {
     "a unit that takes precedence": Obstacle(
@@ -182,7 +183,7 @@ OBSTACLES = {
         f"ln -s /root/elsewhere {UNIT}", [UNIT + ": it is a symbolic link to /root/elsewhere", "remove that"], remedy=f"rm {UNIT}"
     ),
     "a directory in the place of the unit": Obstacle(f"mkdir {UNIT}", [UNIT + ": it is a directory", "remove that"], remedy=f"rmdir {UNIT}"),
-    "a read-only /usr": Obstacle(
+    "a read-only file system": Obstacle(
         READ_ONLY, [f"cannot write {UNIT}: its file system is read-only; set unit_dir to /etc/systemd/system"], then={"unit_dir": "/etc/systemd/system"}
     ),
 }
