@@ -47,8 +47,12 @@ func (s *Service) ownDirectories() []string {
 			for _, v := range d.Values {
 				words, _ := systemd.Words(v) // what cannot be read was refused
 				for _, w := range words {
-					// Behind the colon is a link that is made to the directory.
-					for name := range strings.SplitSeq(plain(w, own.Unit()), ":") {
+					// Behind the colon is a link that is made to the directory, or
+					// nothing, and behind the next one a flag.
+					for i, name := range strings.SplitN(plain(w, own.Unit()), ":", 3) {
+						if i == 2 || i == 1 && name == "" {
+							break
+						}
 						dirs = appendNew(dirs, path.Join(ownDirectories()[d.Name], name))
 					}
 				}

@@ -87,8 +87,8 @@ func TestWhatIsRootsOnlyAsToTheWayMayBeTheServicesOwn(t *testing.T) {
 }
 
 func TestADirectoryOfAnothersIsNotGivenAway(t *testing.T) {
-	s := mustParse(t, project(`"directives": {"Service": {"StateDirectory": "another x/y:link", "CacheDirectory": "c"}}`))
-	if got := strings.Join(s.Questions().OwnDirectories, " "); got != "/var/cache/c /var/lib/another /var/lib/x/y /var/lib/link" {
+	s := mustParse(t, project(`"directives": {"Service": {"StateDirectory": "another x/y:link a::ro", "CacheDirectory": "c"}}`))
+	if got := strings.Join(s.Questions().OwnDirectories, " "); got != "/var/cache/c /var/lib/another /var/lib/x/y /var/lib/link /var/lib/a" {
 		t.Errorf("asked about %s", got)
 	}
 	facts := debian12()
