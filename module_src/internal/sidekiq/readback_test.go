@@ -284,7 +284,7 @@ func FuzzReadUnit(f *testing.F) {
 // directive would stay when Sidekiq 4 becomes 5, and end it.
 func TestTheSignalForAnOldSidekiqIsNoDirective(t *testing.T) {
 	s := mustParse(t, `{"project_name": "p"}`)
-	file, err := wantedUnit(s, on(229))
+	file, err := wantedUnit(s, on(257))
 	if err != nil {
 		t.Fatal(err)
 	}
