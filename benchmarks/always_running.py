@@ -9,7 +9,7 @@ from tables import ROOT, SUITES, Documents, Figures, measured, table
 from tables import measure as measure_tests
 
 DATA = ROOT / "docs/data/always-running.json"
-TESTS = ["test_always_running.py", "test_no_job_lost.py", "test_out_of_memory.py"]
+TESTS = ["test_always_running.py", "test_no_job_lost.py", "test_out_of_memory.py", "test_remote_redis.py"]
 
 
 def measure(suites: tuple[str, ...]) -> None:
@@ -67,6 +67,29 @@ def outage_table(data: Figures) -> str:
     return table(["Debian", "Sidekiq was", "unit", "restarts", "CPU seconds", "journal lines", "back after", "systemd said"], rows)
 
 
+BOOT = "a boot of the Rails application"
+
+
+def remote_table(data: Figures) -> str:
+    rows = []
+    for suite in measured(data):
+        for started in ("started in the outage", "running before it"):
+            for outage in ("it is stopped", "packets to it are dropped"):
+                if f := data[suite].get(f"remote redis, {outage}, {started}", {}).get("ours"):
+                    numbers = [f"{f['seconds']} s", f"{f['restarts']}", f"{f['cpu_seconds']:g}", back(f)]
+                    rows.append([SUITES[suite], started, outage, *numbers])
+    return table(["Debian", "Sidekiq was", "Redis", "outage", "restarts", "CPU seconds", "back after"], rows)
+
+
+def boots(data: Figures) -> str:
+    """What the application is, and what a boot of it takes."""
+    texts = []
+    for suite in measured(data):
+        if f := data[suite].get(BOOT, {}).get("ours"):
+            texts.append(f"{f['seconds']:g} s and {f['cpu_seconds']:g} s of CPU on {SUITES[suite]} (Rails {f['rails']})")
+    return f"On this machine, busy as it was, a boot of the application took {' and '.join(texts)}.\n"
+
+
 JOBS = {
     "twenty restarts": "20 restarts by the deploy user, every thread at work",
     "RuntimeMaxSec": "restarts as `RuntimeMaxSec` ends, every thread at work",
@@ -107,4 +130,13 @@ def load(data: Figures) -> str:
     return f"The load average of the machine was {loads[0]:g} to {loads[-1]:g} meanwhile.\n"
 
 
-BLOCKS = {"back": back_table, "outage": outage_table, "jobs": job_table, "memory": memory_table, "versions": versions_table, "load": load}
+BLOCKS = {
+    "back": back_table,
+    "outage": outage_table,
+    "remote": remote_table,
+    "boots": boots,
+    "jobs": job_table,
+    "memory": memory_table,
+    "versions": versions_table,
+    "load": load,
+}

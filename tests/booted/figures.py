@@ -41,10 +41,13 @@ def now(host: Host) -> float:
     return float(host.out("date +%s.%N"))
 
 
-def seconds_until_back(host: Host, since: float, limit: int = 60) -> float | None:
-    """Pushes a job and waits until it is done: the seconds since a moment of the host's clock, None if that takes more than limit from now."""
+def seconds_until_back(host: Host, since: float, limit: int = 60, redis: str = "") -> float | None:
+    """Pushes a job and waits until it is done: the seconds since a moment of the host's clock, None if that takes more than limit from now.
+
+    redis: the URL of a Redis that is not the host's own.
+    """
     done = host.sh(
-        f"set -e; mark={APP}/shared/tmp/back; end=$(($(date +%s) + {limit})); rm -f $mark; cd {APP}/current;"
+        f"set -e; {f'export REDIS_URL={redis}; ' if redis else ''}mark={APP}/shared/tmp/back; end=$(($(date +%s) + {limit})); rm -f $mark; cd {APP}/current;"
         " in_time() { [ $(date +%s) -lt $end ] || { echo never; exit; }; };"
         " until runuser -u deploy -- bin/push WriteFile $mark >/dev/null 2>&1; do in_time; sleep 0.2; done;"
         " until [ -s $mark ]; do in_time; sleep 0.1; done; stat -c %.Y $mark",

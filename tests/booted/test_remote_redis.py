@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Rails application whose Redis is on another host, and an outage of three minutes: Redis is stopped, or its packets are dropped on the way.
+
+The figures are those of docs/always-running.md, as in test_always_running.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conftest import Host, booted, tool
+from figures import OURS, Watch, bring_redis_back, cpu_seconds, hide_redis, now, record, seconds_until_back
+from test_rails import HOST_OPTIONS, SECRET, pytestmark  # noqa: F401 # of the same hosts
+
+OUTAGE = int(os.environ.get("SIDEKIQ_OUTAGE", "180"))  # seconds
+LIMIT = 30  # seconds until Sidekiq takes jobs, beside the time that the application takes to boot
+
+
+@dataclass
+class Remote:
+    """A host with Redis, as another host reaches it."""
+
+    host: Host
+    url: str
+
+    def drop(self) -> None:
+        """Has packets of the client answered by nothing, as a firewall does: what Redis answers is not passed on."""
+        pass_on(self.host, "0")
+
+    def pass_again(self) -> float:
+        pass_on(self.host)
+        return now(self.host)
+
+
+def address(host: Host) -> str:
+    return tool("address", host.name, capture_output=True).stdout.strip()
+
+
+def pass_on(host: Host, switch: str = "1") -> None:
+    """Has this machine pass on what comes from a host, or not. The switch is its interface's own, and goes with it."""
+    interface = f"skq{address(host).split('.')[2]}"
+    Path(f"/proc/sys/net/ipv4/conf/{interface}/forwarding").write_text(switch, encoding="ascii")
+
+
+@pytest.fixture(scope="module")
+def remote(machine: Host) -> Iterator[Remote]:
+    with booted("redis") as host:
+        for end in (machine, host):
+            pass_on(end)
+        host.sh("printf 'bind 0.0.0.0\\nprotected-mode no\\n' >>/etc/redis/redis.conf && systemctl restart redis-server")
+        yield Remote(host, f"redis://{address(host)}:6379/0")
+
+
+@pytest.fixture
+def boot(host: Host, remote: Remote) -> float:
+    """Has Sidekiq run with that Redis alone, and measures a boot of the application: its seconds."""
+    hide_redis(host)
+    result = host.converge(secret_env={**SECRET["secret_env"], "REDIS_URL": remote.url})
+    assert not result.get("failed"), result["msg"]
+    host.sh("systemctl stop sidekiq")
+    began, cpu = now(host), cpu_seconds(host)
+    host.sh("systemctl start sidekiq")
+    seconds = now(host) - began
+    version = host.out("ruby -e 'print Gem::Specification.find_by_name(%q(rails)).version'")
+    record("a boot of the Rails application", OURS, seconds=round(seconds, 1), cpu_seconds=round(cpu_seconds(host) - cpu, 1), rails=version)
+    return seconds
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("dropped", [False, True], ids=["stopped", "dropped"])
+@pytest.mark.parametrize("started", [True, False], ids=["started in it", "running before it"])
+def test_an_outage(host: Host, remote: Remote, boot: float, dropped: bool, started: bool) -> None:
+    if dropped:
+        remote.drop()
+    else:
+        hide_redis(remote.host)
+    watch = Watch.begin(host)
+    if started:
+        host.sh("systemctl restart --no-block sidekiq")
+    time.sleep(OUTAGE)
+    figures = watch.figures()
+    again = remote.pass_again() if dropped else bring_redis_back(remote.host)
+    back = seconds_until_back(host, again, limit=90, redis=remote.url)
+    kind = "packets to it are dropped" if dropped else "it is stopped"
+    record(f"remote redis, {kind}, {'started in the outage' if started else 'running before it'}", OURS, back=back, **figures)
+    assert back is not None and back < LIMIT + boot + 10, (back, boot)
