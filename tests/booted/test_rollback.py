@@ -219,19 +219,22 @@ def test_what_could_not_be_undone_is_said_and_healed_by_the_next_run(host: Host)
 
 
 def test_what_systemd_starts_and_stops_with_the_service_is_as_before(host: Host) -> None:
+    """And what starts and stops by way of these, even where it fails by itself."""
     host.converge()
-    names = ("beside-wanted", "beside-stopped")
-    for name in names:
-        host.sh(f"printf '[Service]\\nExecStart=/bin/sleep 900\\n' >/etc/systemd/system/{name}.service")
-    host.sh("systemctl daemon-reload; systemctl start beside-stopped")
+    beside = {"wanted": "Wants=beside-further.service beside-failing.service", "further": "", "failing": "", "stopped": "", "needing": "Requires=beside-stopped.service"}
+    for name, needs in beside.items():
+        command = "/bin/false" if name == "failing" else "/bin/sleep 900"
+        host.sh(f"printf '[Unit]\\n{needs}\\n[Service]\\nExecStart={command}\\n' >/etc/systemd/system/beside-{name}.service")
+    host.sh("systemctl daemon-reload; systemctl start beside-needing")
+    states = f"systemctl is-active {' '.join(f'beside-{name}' for name in beside)}; true"
     try:
         new = {"wants": ["beside-wanted.service"], "directives": {"Unit": {"Conflicts": "beside-stopped.service"}}}
         failed(host.converge(**new, exec_start=DIES), AGAIN)
-        assert host.out(f"systemctl is-active {' '.join(names)}; true") == "inactive\nactive"
+        assert host.out(states).split() == ["inactive", "inactive", "inactive", "active", "active"]
         assert not host.converge(**new).get("failed")
-        assert host.out(f"systemctl is-active {' '.join(names)}; true") == "active\ninactive"
+        assert host.out(states).split() == ["active", "active", "failed", "inactive", "inactive"]
     finally:
-        host.sh("systemctl stop 'beside-*'; rm /etc/systemd/system/beside-*; systemctl daemon-reload")
+        host.sh("systemctl stop 'beside-*'; systemctl reset-failed; rm /etc/systemd/system/beside-*; systemctl daemon-reload")
 
 
 def test_keep_leaves_what_was_done_to_be_looked_at(host: Host) -> None:

@@ -150,7 +150,7 @@ var signs = []sign{
 	},
 	{"Zeitwerk", `expected file (\S+) to define constant ([\w:]+)`, false, "the file $1 has to define the constant $2 (Zeitwerk): one of the two names is wrong"},
 	{"sidekiq.yml", `(?:^\[sidekiq\.yml\]|[Ee]rror parsing config file|\(?<?\S*sidekiq\.yml\S*>?\)?: .*(?:did not find|could not find|mapping values|line \d+ column \d+))`, true, "Sidekiq cannot read its configuration: its YAML, or the ERB in it, is wrong; see config_file"},
-	{"YAML", `Psych::|YAML syntax error|did not find expected|could not find expected|[Uu]nknown alias: |Tried to load unspecified class|mapping values are not allowed`, false, "a YAML file cannot be read: where the last log lines do not say which, see config_file first"},
+	{"YAML", `Psych::|YAML syntax error|did not find expected|could not find expected|[Uu]nknown (?:alias|anchor): |[Aa]lias parsing was not enabled|Tried to load unspecified class|mapping values are not allowed`, false, "a YAML file cannot be read: where the last log lines do not say which, see config_file first"},
 	{"time zone", `DataSourceNotFound|No source of timezone data|tzinfo-data is not present`, true, "the host has no time zones: install the package tzdata"},
 	{"JavaScript", `Could not find a JavaScript runtime|RuntimeUnavailable`, true, "a gem of the application needs a JavaScript runtime: install nodejs"},
 	{"missing file", `cannot load such file -- (\S+)`, false, "the application does not load: cannot load such file -- $1; the file is missing, or its gem is not in the Gemfile"},

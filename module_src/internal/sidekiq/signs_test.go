@@ -207,6 +207,7 @@ func failures() map[string][2]string {
 		"not-in-the-Gemfile":                {"not in the Gemfile", `not currently included in the bundle`},
 		"redis-socket-rights":               {"Redis socket", `/run/redis/redis.sock`},
 		"encoding":                          {"encoding", `invalid byte sequence in UTF-8`},
+		"YAML-alias-5.1":                    {"YAML", `Alias parsing was not enabled`},
 		"sidekiq.yml-alias":                 {"sidekiq.yml", `Unknown alias: nope`},
 		"server-solr":                       {"server", `localhost:8983`},
 	}
