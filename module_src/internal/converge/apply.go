@@ -80,7 +80,7 @@ func (f *Failure) Error() string {
 // warnings. When anything fails, or ctx is cancelled between two steps, the
 // error is a [*Failure], and what was done has been undone unless the caller
 // wants it kept.
-func (p Plan) Apply(ctx context.Context, h Host, then OnFailure) (warnings []string, err error) {
+func (p *Plan) Apply(ctx context.Context, h Host, then OnFailure) (warnings []string, err error) {
 	began := h.Now()
 	others, failed := p.lookAtOthers(ctx, h)
 	var done []Step
@@ -129,7 +129,7 @@ func traces(ctx context.Context, h Host, failed *Failure, began time.Time) Trace
 // does not hold costs no restart. Whatever is started is proven to be up before
 // the next unit's turn, so that of several units the others go on with their
 // work where one does not come up.
-func (p Plan) carryOut(ctx context.Context, h Host) (done []Step, warnings []string, failed *Failure) {
+func (p *Plan) carryOut(ctx context.Context, h Host) (done []Step, warnings []string, failed *Failure) {
 	i := slices.IndexFunc(p.Steps, func(s Step) bool { return s.phase() >= phaseRun })
 	if i < 0 {
 		i = len(p.Steps)
@@ -166,7 +166,7 @@ func (p Plan) carryOut(ctx context.Context, h Host) (done []Step, warnings []str
 }
 
 // start does what the step does to a unit, and proves that it is up.
-func (p Plan) start(ctx context.Context, h Host, run RunUnit) (warnings []string, failed *Failure) {
+func (p *Plan) start(ctx context.Context, h Host, run RunUnit) (warnings []string, failed *Failure) {
 	began, err := run.start(ctx, h)
 	if err != nil {
 		return nil, failedStep(run, err)
@@ -177,7 +177,7 @@ func (p Plan) start(ctx context.Context, h Host, run RunUnit) (warnings []string
 // commandAlone reports whether of a unit that stands for others only the command
 // has failed that starts these and waits for them: it loses its connection where
 // the manager is executed anew meanwhile. They are up, or still coming up.
-func (s RunUnit) commandAlone(ctx context.Context, h Host) bool {
+func (s *RunUnit) commandAlone(ctx context.Context, h Host) bool {
 	own, err := h.Process(ctx, s.Unit)
 	if err != nil || ctx.Err() != nil || len(s.Parts) == 0 || s.Verb != Start && s.Verb != Restart || own.ActiveState != "failed" {
 		return false
@@ -190,7 +190,7 @@ func (s RunUnit) commandAlone(ctx context.Context, h Host) bool {
 
 // unshown warns of processes that were told to be quiet and do not show whether
 // they are.
-func (p Plan) unshown(ctx context.Context, h Host) (warnings []string) {
+func (p *Plan) unshown(ctx context.Context, h Host) (warnings []string) {
 	for _, s := range p.Steps {
 		run, ok := s.(RunUnit)
 		if !ok || run.Verb != MakeQuiet {
@@ -208,7 +208,7 @@ func (p Plan) unshown(ctx context.Context, h Host) (warnings []string) {
 }
 
 // runs reports whether a step of the plan starts the unit.
-func (p Plan) runs(unit string) bool {
+func (p *Plan) runs(unit string) bool {
 	return slices.ContainsFunc(p.Steps, func(s Step) bool {
 		run, ok := s.(RunUnit)
 		return ok && run.Unit == unit
@@ -228,7 +228,7 @@ func carryOut(ctx context.Context, h Host, steps []Step) (done []Step, failed *F
 	return done, nil
 }
 
-func (p Plan) proveGrants(ctx context.Context, h Host) *Failure {
+func (p *Plan) proveGrants(ctx context.Context, h Host) *Failure {
 	for _, f := range p.Files() {
 		if len(f.Grants) == 0 {
 			continue
@@ -242,7 +242,7 @@ func (p Plan) proveGrants(ctx context.Context, h Host) *Failure {
 
 // prove proves those of the plan's units that are up to be so, whose start
 // began at that time.
-func (p Plan) prove(ctx context.Context, h Host, began time.Time, which func(Unit) bool) (warnings []string, failed *Failure) {
+func (p *Plan) prove(ctx context.Context, h Host, began time.Time, which func(Unit) bool) (warnings []string, failed *Failure) {
 	for _, u := range p.Proofs {
 		if !which(u) {
 			continue
@@ -262,7 +262,7 @@ func (p Plan) prove(ctx context.Context, h Host, began time.Time, which func(Uni
 // carried out by itself: a unit that it keeps restarting will have been started
 // from the new files once the manager knew them, and a unit that stands for
 // others will have started them.
-func (p Plan) begun(done []Step) []Step {
+func (p *Plan) begun(done []Step) []Step {
 	if !slices.ContainsFunc(done, func(s Step) bool { _, ok := s.(ReloadManager); return ok }) {
 		return done
 	}

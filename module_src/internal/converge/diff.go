@@ -22,7 +22,8 @@ func Diff(want, have State) Plan {
 	for _, f := range changed {
 		reload = reload || f.Kind == UnitFile
 	}
-	for _, w := range want.Units {
+	for i := range want.Units {
+		w := &want.Units[i]
 		h, ok := have.Unit(w.Name)
 		if !ok {
 			h = Unit{Name: w.Name, Enabled: Off, Links: []Link{}, Activity: Down}
@@ -30,7 +31,7 @@ func Diff(want, have State) Plan {
 		h.Proof, h.Umbrella = w.Proof, w.Umbrella
 		p.was.Units = append(p.was.Units, h)
 		in := all.of(w)
-		reload = p.diffEnabled(w, h) || reload
+		reload = p.diffEnabled(w, &h) || reload
 		if !want.describes(w.Name) {
 			// Whether another's unit was changed is not this run's business.
 			h.Stale = nil
@@ -40,9 +41,9 @@ func Diff(want, have State) Plan {
 			if unread != "" && len(h.Stale) == 0 {
 				h.Stale = []string{unread}
 			}
-			h = h.hollow(w)
+			h.hollow(w)
 		}
-		p.diffActivity(w, h, staleFiles(w, h, changed), in)
+		p.diffActivity(w, &h, staleFiles(w, &h, changed), in)
 		if w.Proof.NotBehind && h.Process.worksBehind() && !p.runs(w.Name) {
 			p.warn("%s: %s", w.Name, w.Proof.Terms.SayBehind(h.Process))
 		}
@@ -113,7 +114,7 @@ func reloadIsEnough(w, h File) bool {
 // before the file was there, and whatever runs was not started from it. Newer
 // versions look again when the unit is started, older ones only when they are
 // told to reload.
-func (u Unit) unread(want, have State) string {
+func (u *Unit) unread(want, have State) string {
 	for _, w := range want.Files {
 		f, _ := have.File(w.Path)
 		ours := f.Exists && w.Exists && w.Kind == UnitFile && slices.Contains(w.Units, u.Name)
@@ -125,7 +126,7 @@ func (u Unit) unread(want, have State) string {
 }
 
 // diffEnabled reports whether it planned anything.
-func (p *Plan) diffEnabled(w, h Unit) bool {
+func (p *Plan) diffEnabled(w, h *Unit) bool {
 	if w.Enabled == "" {
 		return false
 	}
@@ -133,13 +134,13 @@ func (p *Plan) diffEnabled(w, h Unit) bool {
 	if w.Enabled == h.Enabled && sameLinks {
 		return false
 	}
-	p.Steps = append(p.Steps, SetEnabled{Was: h, Want: w})
+	p.Steps = append(p.Steps, SetEnabled{Was: *h, Want: *w})
 	return true
 }
 
 // staleFiles are the files that would be newer than the unit's process once
 // the changed ones have been written.
-func staleFiles(w, h Unit, changed []File) []string {
+func staleFiles(w, h *Unit, changed []File) []string {
 	stale := slices.Clone(h.Stale)
 	for _, f := range changed {
 		if f.Exists && f.ModTime.IsZero() && slices.Contains(f.Units, w.Name) && !slices.Contains(stale, f.Path) {
@@ -161,37 +162,35 @@ func (a Activity) hasProcess() bool {
 // hollow counts a unit as down that is active without a process and is wanted to
 // have one: it stood for others once. A run that was killed has written its new
 // file, and the manager goes by the old one.
-func (h Unit) hollow(w Unit) Unit {
+func (h *Unit) hollow(w *Unit) {
 	if !w.Umbrella && w.Activity != Down && h.Activity == Up && h.Process.MainPID == 0 && (h.Process.SubState == "exited" || h.Process.ActiveState == "active") {
 		h.Activity = Hollow
 	}
-	return h
 }
 
-// settled counts a process as up that shows nothing in its title and has been
+// settle counts a process as up that shows nothing in its title and has been
 // running for at least as long as it would be watched. Nothing more can be seen
 // of such a process, and waiting again would not show more.
-func (h Unit) settled(proof Proof) Unit {
+func (h *Unit) settle(proof Proof) {
 	if h.Activity == Starting && h.Process.MainPID != 0 && !proof.Titled && proof.Window > 0 && h.Process.Age >= proof.Window {
 		h.Activity = Up
 	}
-	return h
 }
 
 // diffActivity plans what is done to the unit's process, if anything.
-func (p *Plan) diffActivity(w, h Unit, stale []string, in *family) {
-	h = h.settled(w.Proof)
+func (p *Plan) diffActivity(w, h *Unit, stale []string, in *family) {
+	h.settle(w.Proof)
 	if w.Umbrella && !h.ownProcess() {
 		stale = nil // nothing runs that its file describes
 	}
 	run := func(v Verb, why string) {
-		step := RunUnit{Unit: w.Name, Verb: v, Was: h, Why: why, Proof: w.Proof, Of: w.Of}
+		step := RunUnit{Unit: w.Name, Verb: v, Was: *h, Why: why, Proof: w.Proof, Of: w.Of}
 		if w.Umbrella {
 			step.Parts, step.PartsUp, step.PartsDown, step.limit = in.parts, in.running, in.down, in.limit
 		}
 		p.Steps = append(p.Steps, step)
 		if v == Start || v == Restart {
-			p.Proofs = append(p.Proofs, w)
+			p.Proofs = append(p.Proofs, *w)
 		}
 	}
 	switch {
@@ -214,13 +213,13 @@ func (p *Plan) diffActivity(w, h Unit, stale []string, in *family) {
 
 // diffWanted plans what is done to the process of a unit that is wanted for
 // itself.
-func (p *Plan) diffWanted(w, h Unit, stale []string, in *family, run func(Verb, string)) {
+func (p *Plan) diffWanted(w, h *Unit, stale []string, in *family, run func(Verb, string)) {
 	switch w.Activity {
 	case Up:
 		if v, why := p.bringUp(w, h, stale); v != "" {
 			run(v, why)
 		} else if h.Activity == Starting && !h.Process.worksBehind() {
-			p.Proofs = append(p.Proofs, w)
+			p.Proofs = append(p.Proofs, *w)
 		}
 	case Restarted:
 		if w.Of != "" && !h.Activity.alive() {
@@ -248,12 +247,13 @@ func (p *Plan) diffWanted(w, h Unit, stale []string, in *family, run func(Verb, 
 	}
 }
 
-func (p *Plan) makeQuiet(w, h Unit, stale []string, run func(Verb, string)) {
+func (p *Plan) makeQuiet(w, h *Unit, stale []string, run func(Verb, string)) {
 	switch {
 	case w.Umbrella && !h.ownProcess(): // each of the others is quieted itself
 	case h.Activity.hasProcess():
-		w.KeepStale = true
-		p.outdated(w, h, stale)
+		kept := *w
+		kept.KeepStale = true
+		p.outdated(&kept, h, stale)
 		run(MakeQuiet, "")
 	default:
 		p.warn("%s is not running, so there is nothing to quiet.", w.Name)
@@ -264,7 +264,7 @@ const hollowWhy = "it is active and has no process"
 
 // bringUp decides how a unit gets up. An empty verb means that it is up, or on
 // its way without our help.
-func (p *Plan) bringUp(w, h Unit, stale []string) (v Verb, why string) {
+func (p *Plan) bringUp(w, h *Unit, stale []string) (v Verb, why string) {
 	if p.outdated(w, h, stale) {
 		return Restart, olderThan(stale)
 	}
@@ -288,7 +288,7 @@ func (p *Plan) bringUp(w, h Unit, stale []string) (v Verb, why string) {
 
 // outdated reports whether the unit's process has to be replaced by one that
 // its present files describe.
-func (p *Plan) outdated(w, h Unit, stale []string) bool {
+func (p *Plan) outdated(w, h *Unit, stale []string) bool {
 	if len(stale) == 0 || !h.Activity.hasProcess() {
 		return false
 	}
@@ -300,7 +300,7 @@ func (p *Plan) outdated(w, h Unit, stale []string) bool {
 
 // elsewhere says that the process runs in another directory than the one it has
 // to run in, or "". Whoever has just told it to be quiet is about to restart it.
-func (w Unit) elsewhere(h Unit) string {
+func (w *Unit) elsewhere(h *Unit) string {
 	if w.RunsIn == "" || !h.Activity.hasProcess() || h.Activity == Quieting ||
 		h.RunsIn == w.RunsIn || path.Dir(h.RunsIn) != path.Dir(w.RunsIn) {
 		return ""

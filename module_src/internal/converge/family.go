@@ -25,13 +25,14 @@ type families map[string]*family
 
 func familiesOf(want, have State) families {
 	all := families{}
-	for _, w := range want.Units {
+	for i := range want.Units {
+		w := &want.Units[i]
 		h, _ := have.Unit(w.Name)
 		f := all.of(w)
 		switch {
 		case w.Of == "":
 			f.alone = w.Umbrella && h.ownProcess() && (w.KeepStale || w.Activity == Quiet)
-		case w.stays(h):
+		case w.stays(&h):
 			f.staying = append(f.staying, w.Name)
 		case w.Leaves:
 			f.ending = f.ending || h.Activity.alive()
@@ -52,7 +53,7 @@ func familiesOf(want, have State) families {
 }
 
 // of is the family of a unit.
-func (all families) of(w Unit) *family {
+func (all families) of(w *Unit) *family {
 	name := w.Of
 	if name == "" {
 		name = w.Name
@@ -76,7 +77,7 @@ func (all families) stay(units []string) bool {
 // waits reports whether a unit is not started yet, although it is wanted: what
 // it is to take the place of is left running. A restart of the service by
 // somebody else ends that, and starts this.
-func (f *family) waits(w, h Unit) bool {
+func (f *family) waits(w, h *Unit) bool {
 	switch {
 	case w.Activity == Restarted || w.Activity == Down || h.ownProcess():
 		return false
@@ -88,7 +89,7 @@ func (f *family) waits(w, h Unit) bool {
 
 // replaces reports whether a unit that is down takes the place of one that runs
 // and that this plan stops.
-func (f *family) replaces(w Unit) bool {
+func (f *family) replaces(w *Unit) bool {
 	if w.Of == "" {
 		return f.ending && !w.Umbrella
 	}
@@ -96,7 +97,7 @@ func (f *family) replaces(w Unit) bool {
 }
 
 // stays reports whether a unit that leaves stays for now.
-func (u Unit) stays(h Unit) bool {
+func (u *Unit) stays(h *Unit) bool {
 	return u.Leaves && h.Activity.alive() && (u.KeepStale || u.Activity == Quiet)
 }
 
@@ -104,7 +105,7 @@ func (u Unit) stays(h Unit) bool {
 // command of a unit that starts others. While that command runs, its unit is
 // activating; one that is active has kept a process from the time before the
 // manager read its new file, and a run that was killed then never replaced it.
-func (u Unit) ownProcess() bool {
+func (u *Unit) ownProcess() bool {
 	starts := u.Process.Type == "oneshot" && u.Process.ActiveState != "active"
 	return u.Process.MainPID != 0 && !starts
 }

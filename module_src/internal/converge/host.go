@@ -150,7 +150,7 @@ func (e *JobError) words(p Process, given Proof) string {
 
 // untold says that the manager gave a start up. The limit is that of the unit as
 // the manager has it, which may be another than the proof's.
-func (p Process) untold(given Proof) string {
+func (p *Process) untold(given Proof) string {
 	within := "in time"
 	switch {
 	case given.Timeout > 0 && (p.StartLimit == 0 || p.StartLimit == given.Timeout):

@@ -61,7 +61,7 @@ func newWait(h Host, v Verb, limit time.Duration, now Process) *wait {
 }
 
 // stopping reports whether a restart has to end something first.
-func (p Process) stopping() bool {
+func (p *Process) stopping() bool {
 	switch p.ActiveState {
 	case "active", "reloading", "refreshing", "deactivating":
 		return true
@@ -121,7 +121,7 @@ func (p Proof) term(limit time.Duration) string {
 }
 
 // run has a job done within its limits, and returns when its start began.
-func (s RunUnit) run(ctx context.Context, h Host, now Process) (started time.Time, err error) {
+func (s *RunUnit) run(ctx context.Context, h Host, now Process) (started time.Time, err error) {
 	w := newWait(h, s.Verb, max(s.limit, s.Proof.limit()), now)
 	err = h.Run(ctx, s.Unit, s.Verb, w.look)
 	if errors.Is(err, errLate) {

@@ -160,7 +160,8 @@ func TestAReloadThatNeverEndsIsNotWaitedForForEver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = converge.Diff(want, have).Apply(context.Background(), hanging{h}, converge.Keep)
+	plan := converge.Diff(want, have)
+	_, err = plan.Apply(context.Background(), hanging{h}, converge.Keep)
 	if f := failure(t, err); !strings.Contains(f.Error(), "cannot quiet sidekiq.service: it takes too long: what its ExecReload says has not ended after 2m0s") {
 		t.Error(f)
 	}

@@ -27,7 +27,7 @@ const maxOthers = 200
 // lookAtOthers is called before the plan is begun. It follows what the manager
 // follows: what starts with a unit that does not run, and what stops with one
 // that does.
-func (p Plan) lookAtOthers(ctx context.Context, h Host) (others []other, failed *Failure) {
+func (p *Plan) lookAtOthers(ctx context.Context, h Host) (others []other, failed *Failure) {
 	for _, name := range p.others {
 		others = append(others, other{name: name, via: name, ends: true})
 	}
@@ -56,26 +56,26 @@ func (p Plan) lookAtOthers(ctx context.Context, h Host) (others []other, failed 
 
 // forgetFailures has the manager forget, when all is as it was, that units have
 // failed meanwhile. Where it cannot, the last look tells.
-func (p Plan) forgetFailures(ctx context.Context, h Host, others []other) {
+func (p *Plan) forgetFailures(ctx context.Context, h Host, others []other) {
 	for _, u := range p.was.Units {
 		others = append(others, other{name: u.Name, was: u.Process})
 	}
 	for _, o := range others {
-		if now, err := h.Process(ctx, o.name); err == nil && o.was.failedSince(now) {
+		if now, err := h.Process(ctx, o.name); err == nil && o.was.failedSince(&now) {
 			_ = h.Run(ctx, o.name, Forget, nil)
 		}
 	}
 }
 
 // failedSince reports whether a unit that was not running has failed since.
-func (p Process) failedSince(now Process) bool {
+func (p *Process) failedSince(now *Process) bool {
 	return p.ActiveState == "inactive" && now.ActiveState == "failed"
 }
 
 // restoreOthers starts again what the manager has stopped with the plan's units,
 // and stops what it has started; but what a unit of before starts, too, runs on,
 // and is told of.
-func (p Plan) restoreOthers(ctx context.Context, h Host, others []other, f *Failure) {
+func (p *Plan) restoreOthers(ctx context.Context, h Host, others []other, f *Failure) {
 	for _, o := range others {
 		now, err := h.Process(ctx, o.name)
 		switch {
@@ -103,7 +103,7 @@ func (o other) restore(ctx context.Context, h Host, v Verb, now Process, f *Fail
 var errNotAsBefore = errors.New("it is not as it was")
 
 // wanted reports whether the unit is up, or somebody wants it to be.
-func (p Process) wanted() bool {
+func (p *Process) wanted() bool {
 	switch p.ActiveState {
 	case "active", "activating", "reloading", "refreshing":
 		return true

@@ -50,7 +50,7 @@ func (p Plan) Words() []string {
 }
 
 // Files are the files that the plan would install, for [Host.Verify].
-func (p Plan) Files() []File {
+func (p *Plan) Files() []File {
 	var files []File
 	for _, s := range p.Steps {
 		if put, ok := s.(PutFile); ok && put.Want.Exists {
@@ -61,7 +61,7 @@ func (p Plan) Files() []File {
 }
 
 // FileSteps are the steps that change files, for the diff.
-func (p Plan) FileSteps() []PutFile {
+func (p *Plan) FileSteps() []PutFile {
 	var puts []PutFile
 	for _, s := range p.Steps {
 		if put, ok := s.(PutFile); ok {
@@ -119,7 +119,7 @@ func (p Plan) Verify(ctx context.Context, h Host, installed bool) (Plan, error) 
 // keepsLinks makes sure that no link which enables a unit takes the place of
 // anything else, such as another unit's alias or a mask: systemd would replace
 // it, and a rollback would not bring it back.
-func (p Plan) keepsLinks(ctx context.Context, h Host) error {
+func (p *Plan) keepsLinks(ctx context.Context, h Host) error {
 	for _, s := range p.Steps {
 		enable, ok := s.(SetEnabled)
 		if !ok {
@@ -287,7 +287,7 @@ func (s RunUnit) do(ctx context.Context, h Host) error {
 
 // start does what the step does, and returns when the start of the unit began,
 // for its proof.
-func (s RunUnit) start(ctx context.Context, h Host) (began time.Time, err error) {
+func (s *RunUnit) start(ctx context.Context, h Host) (began time.Time, err error) {
 	if s.Verb == MakeQuiet && s.Was.Activity == Starting {
 		// SIGTSTP suspends a process that has not set its handlers yet.
 		if _, err := Prove(ctx, h, Unit{Name: s.Unit, Proof: s.Proof}, h.Now()); err != nil {
@@ -310,7 +310,7 @@ func (s RunUnit) start(ctx context.Context, h Host) (began time.Time, err error)
 
 // refuseRoot refuses to start what the manager would run as root, be it the unit
 // or one of those that it stands for. The unit's own file does not say so.
-func (s RunUnit) refuseRoot(ctx context.Context, h Host, now Process) error {
+func (s *RunUnit) refuseRoot(ctx context.Context, h Host, now Process) error {
 	if !s.Proof.NotBehind || s.Verb != Start && s.Verb != Restart {
 		return nil
 	}
@@ -331,7 +331,7 @@ func (s RunUnit) refuseRoot(ctx context.Context, h Host, now Process) error {
 // look at it would find a service that is at work. A process that goes on saying
 // that it is at work has not been quieted. One whose title says nothing is not
 // waited for; see [Plan.unshown].
-func (s RunUnit) awaitQuiet(ctx context.Context, h Host) error {
+func (s *RunUnit) awaitQuiet(ctx context.Context, h Host) error {
 	for end := h.Now().Add(s.Proof.QuietTime); ; {
 		p, err := h.Process(ctx, s.Unit)
 		if err != nil {
@@ -353,7 +353,7 @@ func (s RunUnit) awaitQuiet(ctx context.Context, h Host) error {
 // ended explains why a unit did not start. A job that was replaced by somebody
 // else's job is not a failure: others restart the service, too, and the proof
 // will show whether it is up.
-func (s RunUnit) ended(ctx context.Context, h Host, err error) error {
+func (s *RunUnit) ended(ctx context.Context, h Host, err error) error {
 	var behind *BehindError
 	if errors.As(err, &behind) {
 		return &NotUp{Unit: behind.Unit, Why: s.Proof.Terms.SayBehind(behind.Process), Process: behind.Process}
@@ -398,7 +398,7 @@ func down(ctx context.Context, h Host, units []string) string {
 // did not start: one that has ended, or one that is being started again. Where
 // the command of that unit has failed itself and has started none of them, be it
 // because of a drop-in, it is the unit; the manager starts the others then.
-func (s RunUnit) deadPart(ctx context.Context, h Host, command Process) (name string, p Process, found bool) {
+func (s *RunUnit) deadPart(ctx context.Context, h Host, command Process) (name string, p Process, found bool) {
 	untouched := 0
 	for _, part := range s.Parts {
 		now, err := h.Process(context.WithoutCancel(ctx), part)

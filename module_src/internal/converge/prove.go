@@ -95,7 +95,7 @@ func (w *watch) look(p Process, now time.Time) (verdict, string) {
 	if !w.seen || p.Restarts < w.restarts {
 		w.restarts = p.Restarts
 	}
-	if !w.seen || !p.sameRun(w.last) {
+	if !w.seen || !p.sameRun(&w.last) {
 		w.since = now.Add(-p.Age)
 	}
 	w.seen, w.last = true, p
@@ -158,7 +158,7 @@ func tells(kind string) bool {
 }
 
 // Ending says in words how the main process ended, as far as that is known.
-func (p Process) Ending() string {
+func (p *Process) Ending() string {
 	switch p.ExitCode {
 	case systemd.Exited:
 		if why := systemd.ExitStatus(p.ExitStatus); why != "" {

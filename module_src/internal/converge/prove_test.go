@@ -381,7 +381,8 @@ func TestAServiceThatGoesOnWorkingIsNotCalledQuiet(t *testing.T) {
 
 func TestAServiceThatDoesNotShowWhetherItIsQuietIsWarnedOf(t *testing.T) {
 	h := running("notify", "untitled deaf")
-	warnings, err := look(t, h, wanted(converge.Quiet, unitFile(unitText("old", "notify", "untitled deaf")))).Apply(context.Background(), h, converge.Rollback)
+	plan := look(t, h, wanted(converge.Quiet, unitFile(unitText("old", "notify", "untitled deaf"))))
+	warnings, err := plan.Apply(context.Background(), h, converge.Rollback)
 	if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], "does not show whether it is") {
 		t.Errorf("%v %q", err, warnings)
 	}

@@ -292,12 +292,12 @@ type Process struct {
 
 // worksBehind reports whether the unit is active and a process behind its main
 // one does its work. That counts as up where nothing is to be done to it.
-func (p Process) worksBehind() bool { return p.Behind != 0 && p.ActiveState == "active" }
+func (p *Process) worksBehind() bool { return p.Behind != 0 && p.ActiveState == "active" }
 
 // sameRun reports whether two looks found the unit in the same run, with the
 // same main process. Where the manager does not number the runs, the start of
 // the process tells two of them apart that have the same PID by chance.
-func (p Process) sameRun(q Process) bool {
+func (p *Process) sameRun(q *Process) bool {
 	if p.Invocation == "" && q.Invocation == "" && !p.Started.Equal(q.Started) {
 		return false
 	}

@@ -155,7 +155,7 @@ func (s restoreEnabled) do(ctx context.Context, h Host) error {
 // others were running while it was down, it is left alone, since stopping it
 // would stop them; but one that had no file then is stopped in the end, when the
 // others no longer depend on it.
-func (s RunUnit) invert() []Step {
+func (s *RunUnit) invert() []Step {
 	steps := s.back()
 	if s.Verb == Start || s.Verb == Restart {
 		for _, u := range s.PartsDown { // which it may have started
@@ -166,7 +166,7 @@ func (s RunUnit) invert() []Step {
 }
 
 // back brings back what the unit itself did.
-func (s RunUnit) back() (steps []Step) {
+func (s *RunUnit) back() (steps []Step) {
 	was := s.Was.Activity.alive()
 	var verbs []Verb
 	switch {
@@ -217,7 +217,7 @@ func (s restoreUnit) do(ctx context.Context, h Host) error {
 	if err != nil {
 		return err
 	}
-	if now.untouchedSince(s.Was.Process) {
+	if now.untouchedSince(&s.Was.Process) {
 		return nil
 	}
 	wasUp := s.Was.wasUp(s.Proof)
@@ -237,7 +237,7 @@ func (s restoreUnit) do(ctx context.Context, h Host) error {
 // wasUp reports whether the old program of a unit was up, as far as that can be
 // told. A program that shows nothing in its title always looks as if it were
 // starting.
-func (u Unit) wasUp(p Proof) bool {
+func (u *Unit) wasUp(p Proof) bool {
 	switch u.Activity {
 	case Up, Quieting, Quiet:
 		return true
@@ -250,7 +250,7 @@ func (u Unit) wasUp(p Proof) bool {
 // untouchedSince reports whether nothing has happened to the unit since an
 // earlier look: it has not been stopped, started or quieted, and no job is
 // queued for it.
-func (p Process) untouchedSince(before Process) bool {
+func (p *Process) untouchedSince(before *Process) bool {
 	return p.ActiveState == before.ActiveState && p.SubState == before.SubState &&
 		p.sameRun(before) &&
 		p.JobPending == before.JobPending && p.Quiet == before.Quiet
@@ -260,7 +260,7 @@ func (p Process) untouchedSince(before Process) bool {
 // again.
 func (s restoreUnit) again(ctx context.Context, h Host) bool {
 	now, err := h.Process(ctx, s.Unit)
-	return err == nil && s.Was.wasUp(s.Proof) && s.Proof.Timeout > 0 && !now.sameRun(s.Was.Process)
+	return err == nil && s.Was.wasUp(s.Proof) && s.Proof.Timeout > 0 && !now.sameRun(&s.Was.Process)
 }
 
 // oldTime is how long an old program is given, at least, to come up again. It
@@ -361,7 +361,7 @@ func lookBack(ctx context.Context, h Host, was State, f *Failure) {
 		case unit.wasUp(unit.Proof) && slices.Contains(f.down, unit.Name):
 			left("%s was up and is not", unit.Name)
 		default:
-			f.Left = append(f.Left, unit.otherwise(now)...)
+			f.Left = append(f.Left, unit.otherwise(&now)...)
 		}
 	}
 }
@@ -372,7 +372,7 @@ func (f *Failure) tells(name string) bool {
 }
 
 // otherwise says how a unit differs from what it was before.
-func (u Unit) otherwise(now Unit) (words []string) {
+func (u *Unit) otherwise(now *Unit) (words []string) {
 	if now.Enabled != u.Enabled || !slices.Equal(now.Links, u.Links) {
 		words = append(words, "the links that enable "+u.Name+" are not as they were")
 	}
@@ -389,7 +389,7 @@ func (u Unit) otherwise(now Unit) (words []string) {
 		// It says that the others are up, which they are; see invert.
 	case was == Down && is != Down:
 		words = append(words, u.Name+" was not running and is")
-	case u.Process.failedSince(now.Process):
+	case u.Process.failedSince(&now.Process):
 		words = append(words, u.Name+" had not failed and has")
 	}
 	return words
