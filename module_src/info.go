@@ -54,8 +54,9 @@ func infoOf(s sidekiq.Service, found sidekiq.Report) results.Info {
 	if found.Sudoers.Found {
 		i.Sudoers = s.SudoersFile
 	}
-	for _, p := range found.Processes {
-		process := processOf(found, p)
+	for n := range found.Processes {
+		p := &found.Processes[n]
+		process := processOf(&found, p)
 		process.Name, _ = s.InstanceOf(p.Name)
 		for _, file := range sidekiq.DropIns(p.Unit) {
 			if !slices.Contains(i.DropIns, file) {
@@ -99,7 +100,7 @@ func hideIn(i *results.Info, mask *sidekiq.Mask) {
 	}
 }
 
-func processOf(found sidekiq.Report, p sidekiq.UnitReport) results.Process {
+func processOf(found *sidekiq.Report, p *sidekiq.UnitReport) results.Process {
 	out := results.Process{
 		Unit: p.Name, ActiveState: p.Process.ActiveState, SubState: p.Process.SubState,
 		MainPID: p.Process.MainPID, Title: p.Process.Title, Memory: int(p.Memory), Restarts: p.Process.Restarts,

@@ -158,10 +158,13 @@ func (s *Service) checkInstance(u converge.Unit, file string, ourTemplate bool) 
 }
 
 // units are those of the service and of its processes.
-func (s *Service) units(have converge.State) []converge.Unit {
-	return slices.DeleteFunc(slices.Clone(have.Units), func(u converge.Unit) bool {
-		return u.Name != s.Unit() && !strings.HasPrefix(u.Name, s.Name+"@")
-	})
+func (s *Service) units(have converge.State) (units []converge.Unit) {
+	for _, u := range have.Units {
+		if u.Name == s.Unit() || strings.HasPrefix(u.Name, s.Name+"@") {
+			units = append(units, u)
+		}
+	}
+	return units
 }
 
 // foreignDropIns warns of drop-ins that change the service and are not ours.

@@ -85,14 +85,14 @@ func HealthService(name string) (Service, error) {
 const settledIn = 5 * time.Minute
 
 // Health judges a service by what was found, and says in one line why.
-func (s Report) Health(name string) (Health, string) {
+func (s *Report) Health(name string) (Health, string) {
 	if len(s.Processes) == 0 {
 		return HealthUnknown, fmt.Sprintf("there is no service %s on the host", name)
 	}
 	worst := HealthUp
 	var wrong, well []string
-	for _, p := range s.Processes {
-		health, text := s.healthOf(p)
+	for i := range s.Processes {
+		health, text := s.healthOf(&s.Processes[i])
 		if worst = max(worst, health); health == HealthUp {
 			well = append(well, text)
 		} else {
@@ -112,11 +112,11 @@ func (s Report) Health(name string) (Health, string) {
 }
 
 // healthOf judges one process.
-func (s Report) healthOf(p UnitReport) (Health, string) {
+func (s *Report) healthOf(p *UnitReport) (Health, string) {
 	is := func(h Health, format string, args ...any) (Health, string) {
 		return h, p.Name + " " + fmt.Sprintf(format, args...)
 	}
-	process := p.Process
+	process := &p.Process
 	switch {
 	case p.LoadState == "masked":
 		return is(HealthDown, "is masked")
@@ -143,7 +143,7 @@ func (s Report) healthOf(p UnitReport) (Health, string) {
 }
 
 // healthOfRunning judges a process that is up.
-func (s Report) healthOfRunning(p UnitReport) (Health, string) {
+func (s *Report) healthOfRunning(p *UnitReport) (Health, string) {
 	reasons := s.RestartReasons(p)
 	if n := p.Process.Restarts; n > 0 && p.Process.Age < settledIn {
 		reasons = append(reasons, fmt.Sprintf("automatic restarts so far: %d, the last one %s ago", n, p.Process.Age.Round(time.Second)))
@@ -171,7 +171,7 @@ func (p UnitReport) runs() bool {
 }
 
 // since says for how long a process, or its end, has been as it is.
-func since(p UnitReport) string {
+func since(p *UnitReport) string {
 	if p.Since.Unix() <= 0 {
 		return ""
 	}
@@ -193,7 +193,7 @@ func Untitled(unitFile string) bool {
 // Prometheus is the same for the textfile collector of Prometheus' node
 // exporter: the exposition format, version 0.0.4. What this user may not see
 // has no line.
-func (s Report) Prometheus(name string) string {
+func (s *Report) Prometheus(name string) string {
 	var b strings.Builder
 	for _, m := range []struct {
 		name, kind, help string

@@ -47,14 +47,14 @@ func TestHealthOfOneProcess(t *testing.T) {
 	} {
 		p := up
 		test.change(&p)
-		health, text := Report{Dir: "/c", Release: "/r/2", Processes: []UnitReport{p}}.Health("s.service")
+		health, text := (&Report{Dir: "/c", Release: "/r/2", Processes: []UnitReport{p}}).Health("s.service")
 		if line := health.Line(text); health != test.health || !strings.Contains(line, test.words) {
 			t.Errorf("%s: %d, %q", name, health, line)
 		}
 	}
 	down := up
 	down.Activity, down.Process.MainPID = converge.Down, 0
-	if _, text := (Report{Dir: "/c", Processes: []UnitReport{down}}).Health("s.service"); !strings.Contains(text, "/c is not there") {
+	if _, text := (&Report{Dir: "/c", Processes: []UnitReport{down}}).Health("s.service"); !strings.Contains(text, "/c is not there") {
 		t.Errorf("not deployed: %q", text)
 	}
 }

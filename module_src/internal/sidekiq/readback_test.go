@@ -147,8 +147,8 @@ func wantedFiles(s *Service, f Facts) ([]converge.File, error) {
 }
 
 // reported is the report on a host that has these files.
-func reported(s *Service, files []converge.File) Report {
-	found := Report{Service: UnitReport{Unit: converge.Unit{Name: s.Unit()}}, UnitFiles: []string{s.UnitPath()}}
+func reported(s *Service, files []converge.File) *Report {
+	found := &Report{Service: UnitReport{Unit: converge.Unit{Name: s.Unit()}}, UnitFiles: []string{s.UnitPath()}}
 	content := map[string]string{}
 	for _, f := range files {
 		content[f.Path] = f.Content

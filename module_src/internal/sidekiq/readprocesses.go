@@ -23,7 +23,7 @@ type ProcessFile struct {
 
 // Sources are the files that say what Sidekiq is run with, without their content:
 // one of each process. There are none without a unit file.
-func (s Report) Sources() []ProcessFile {
+func (s *Report) Sources() []ProcessFile {
 	var list []ProcessFile
 	add := func(unit, file string) {
 		secrets := path.Join(SecretDirectory, strings.TrimSuffix(unit, ".service")+".env")
@@ -41,7 +41,7 @@ func (s Report) Sources() []ProcessFile {
 }
 
 // Reading are the options that reproduce the service.
-func (s Report) Reading() Reading {
+func (s *Report) Reading() Reading {
 	all := Reading{Options: map[string]any{}, NoOption: []string{}}
 	var names []string
 	var reads []Reading
@@ -69,7 +69,7 @@ func (s Report) Reading() Reading {
 
 // Place adds to the options of the service of that name, unless there are none,
 // what they lack to have the unit where it is, and enabled as it is.
-func (s Report) Place(name string, options map[string]any) {
+func (s *Report) Place(name string, options map[string]any) {
 	if len(options) == 0 {
 		return
 	}
@@ -104,7 +104,7 @@ func (f ProcessFile) read() Reading {
 }
 
 // install are the options that the umbrella says: what starts it at boot.
-func (s Report) install() map[string]any {
+func (s *Report) install() map[string]any {
 	umbrella := newUnitReader(s.Service.Name, s.Content)
 	if umbrella.ours {
 		umbrella.install()

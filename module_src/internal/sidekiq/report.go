@@ -126,16 +126,17 @@ func RedisUnits() []string { return redisUnits() }
 // Rivals warns of other people's units that run the same application.
 func (s *Service) Rivals(f Facts) []string {
 	w := wanting{Service: *s, facts: f}
-	w.facts.OtherUnits = nil
+	w.facts.OtherUnits, w.facts.Running = nil, nil
 	for _, u := range f.OtherUnits {
 		if name := path.Base(u.Path); u.User != "" || name != s.Unit() && name != s.Template() {
 			w.facts.OtherUnits = append(w.facts.OtherUnits, u)
 		}
 	}
-	w.facts.Running = slices.DeleteFunc(slices.Clone(f.Running), func(r Running) bool {
-		_, process := s.InstanceOf(r.Place.Unit)
-		return process && r.Place.Manager == SystemManager
-	})
+	for _, r := range f.Running {
+		if _, process := s.InstanceOf(r.Place.Unit); !process || r.Place.Manager != SystemManager {
+			w.facts.Running = append(w.facts.Running, r)
+		}
+	}
 	w.rivals()
 	w.runningRivals()
 	w.embedded()
@@ -144,7 +145,7 @@ func (s *Service) Rivals(f Facts) []string {
 
 // RestartReasons say why the process of p should be restarted. There are none
 // where a restart would change nothing, or where there is no process.
-func (s Report) RestartReasons(p UnitReport) []string {
+func (s *Report) RestartReasons(p *UnitReport) []string {
 	if p.Process.MainPID == 0 {
 		return nil
 	}
@@ -163,7 +164,7 @@ func (s Report) RestartReasons(p UnitReport) []string {
 
 // Behind warns of processes that run Sidekiq behind another main process. r are
 // the options that reproduce the service.
-func (s Report) Behind(r Reading) (warnings []string) {
+func (s *Report) Behind(r Reading) (warnings []string) {
 	command, _ := r.Options["exec_start"].(string)
 	words, _ := shell.Split(command)
 	service := Service{ExecStart: words}
@@ -177,7 +178,7 @@ func (s Report) Behind(r Reading) (warnings []string) {
 
 // Mask hides the variables of the service's unit files. What an option says that
 // has no variables is no secret.
-func (s Report) Mask(of Service, r Reading) *Mask {
+func (s *Report) Mask(of Service, r Reading) *Mask {
 	m := of.Mask()
 	m.public = append(m.public, texts(r.Shown())...)
 	m.Unit(s.Content)

@@ -103,12 +103,13 @@ func TestRestartReasons(t *testing.T) {
 		"quiet for long":     {running(func(p *UnitReport) { p.Activity = converge.Quiet }), []string{"it has been quiet for long and takes no jobs"}},
 		"quiet just now":     {running(func(p *UnitReport) { p.Activity = converge.Quieting }), nil},
 	} {
-		if d := cmp.Diff(c.want, found.RestartReasons(c.process)); d != "" {
+		if d := cmp.Diff(c.want, found.RestartReasons(&c.process)); d != "" {
 			t.Errorf("%s: %s", name, d)
 		}
 	}
 	undeployed := Report{Dir: "/opt/p/current"}
-	if got := undeployed.RestartReasons(running(func(p *UnitReport) { p.Release = old })); got != nil {
+	other := running(func(p *UnitReport) { p.Release = old })
+	if got := undeployed.RestartReasons(&other); got != nil {
 		t.Errorf("nothing deployed: %v", got)
 	}
 }

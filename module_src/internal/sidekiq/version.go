@@ -60,7 +60,7 @@ func (s *Service) isolated() bool {
 
 // SidekiqVersion is the version that the application's Gemfile.lock pins, or
 // "" where that is not known.
-func (f Facts) SidekiqVersion() string {
+func (f *Facts) SidekiqVersion() string {
 	return lockedVersion(f.Lock.Content)
 }
 

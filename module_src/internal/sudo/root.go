@@ -58,10 +58,13 @@ func set(lists ...string) map[string]bool {
 
 // RootRules are the rules by which the user becomes root without a password, be
 // it by every command or by one that is as good.
-func (l List) RootRules() []Decision {
-	return slices.DeleteFunc(l.Rules(), func(d Decision) bool {
-		return !d.asRoot() || !slices.Contains(d.Options, "!authenticate") || !l.makesRoot(d) || l.forbidden(d)
-	})
+func (l List) RootRules() (rules []Decision) {
+	for _, d := range l.Rules() {
+		if d.asRoot() && slices.Contains(d.Options, "!authenticate") && l.makesRoot(d) && !l.forbidden(d) {
+			rules = append(rules, d)
+		}
+	}
+	return rules
 }
 
 // forbidden reports whether a later rule takes the very same command back.

@@ -25,7 +25,6 @@
 package systemd
 
 import (
-	"slices"
 	"strings"
 )
 
@@ -56,22 +55,33 @@ func (f *File) AddList(section, name string, list []string) {
 // Set gives a directive exactly these values. They stand where its present
 // values are, or else at the end. Without values, the directive is removed.
 func (f *File) Set(section, name string, values []string) {
-	is := func(e Entry) bool { return e.Section == section && e.Name == name }
-	at := slices.IndexFunc(*f, is)
-	if at < 0 {
-		at = len(*f)
+	var anew File
+	set := func() {
+		for _, v := range values {
+			anew.Add(section, name, v)
+		}
+		values = nil
 	}
-	others := slices.DeleteFunc(slices.Clone(*f), is)
-	added := make(File, len(values))
-	for i, v := range values {
-		added[i] = Entry{section, name, v}
+	for _, e := range *f {
+		if e.Section == section && e.Name == name {
+			set()
+		} else {
+			anew = append(anew, e)
+		}
 	}
-	*f = slices.Insert(others, at, added...)
+	set()
+	*f = anew
 }
 
 // Without is the file without a section.
 func (f File) Without(section string) File {
-	return slices.DeleteFunc(slices.Clone(f), func(e Entry) bool { return e.Section == section })
+	var others File
+	for _, e := range f {
+		if e.Section != section {
+			others = append(others, e)
+		}
+	}
+	return others
 }
 
 // Values are the values of a directive, in order.
