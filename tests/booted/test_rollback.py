@@ -221,7 +221,8 @@ def test_what_could_not_be_undone_is_said_and_healed_by_the_next_run(host: Host)
 def test_what_systemd_starts_and_stops_with_the_service_is_as_before(host: Host) -> None:
     """And what starts and stops by way of these, even where it fails by itself."""
     host.converge()
-    beside = {"wanted": "Wants=beside-further.service beside-failing.service", "further": "", "failing": "", "stopped": "", "needing": "Requires=beside-stopped.service"}
+    beside = dict.fromkeys(("wanted", "further", "failing", "stopped", "needing"), "")
+    beside |= {"wanted": "Wants=beside-further.service beside-failing.service", "needing": "Requires=beside-stopped.service"}
     for name, needs in beside.items():
         command = "/bin/false" if name == "failing" else "/bin/sleep 900"
         host.sh(f"printf '[Unit]\\n{needs}\\n[Service]\\nExecStart={command}\\n' >/etc/systemd/system/beside-{name}.service")
