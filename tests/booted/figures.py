@@ -80,8 +80,8 @@ class Watch:
 
 
 def cpu_seconds(host: Host) -> float:
-    """CPU seconds of everything on the host since its boot: Sidekiq, systemd, the journal."""
-    return int(host.out("awk '/^usage_usec/ { print $2 }' /sys/fs/cgroup/cpu.stat")) / 1e6
+    """CPU seconds of everything on the host since its boot: Sidekiq, systemd, the journal. Not a number where the old cgroups do not tell."""
+    return float(host.out("awk '/^usage_usec/ { print $2 }' /sys/fs/cgroup/cpu.stat 2>/dev/null || echo nan")) / 1e6
 
 
 def hide_redis(host: Host) -> None:
