@@ -100,7 +100,12 @@ func (p *parser) merged(option string, of []Variable, read func(string) []Variab
 		return nil
 	}
 	members := p.Dict(option)
-	merged := slices.DeleteFunc(slices.Clone(of), func(v Variable) bool { _, own := members[v.Name]; return own })
+	var merged []Variable
+	for _, v := range of {
+		if _, own := members[v.Name]; !own {
+			merged = append(merged, v)
+		}
+	}
 	for _, v := range read(option) {
 		if members[v.Name] != nil {
 			merged = append(merged, v)
@@ -117,10 +122,14 @@ func (p *parser) mergedDirectives(of []Directive) []Directive {
 	}
 	own := p.directives("directives")
 	sections := p.Dict("directives")
-	merged := slices.DeleteFunc(slices.Clone(of), func(d Directive) bool {
+	var merged []Directive
+	for _, d := range of {
 		section, named := sections[d.Section]
-		return named && section == nil || slices.ContainsFunc(own, func(o Directive) bool { return o.Section == d.Section && o.Name == d.Name })
-	})
+		theirs := slices.ContainsFunc(own, func(o Directive) bool { return o.Section == d.Section && o.Name == d.Name })
+		if (!named || section != nil) && !theirs {
+			merged = append(merged, d)
+		}
+	}
 	for _, d := range own {
 		if d.Section == "Install" {
 			p.Add("directives", "%s.%s: has no effect here, since the service starts its processes; give it to the service", d.Section, d.Name)

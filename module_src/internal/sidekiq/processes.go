@@ -5,7 +5,6 @@ package sidekiq
 import (
 	"fmt"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -170,7 +169,13 @@ func (f Facts) of(s, own *Service) Facts {
 			others[file] = !contains(own.configFiles(), file)
 		}
 	}
-	f.Configs = slices.DeleteFunc(slices.Clone(f.Configs), func(t Text) bool { return others[t.Path] })
+	var configs []Text
+	for _, t := range f.Configs {
+		if !others[t.Path] {
+			configs = append(configs, t)
+		}
+	}
+	f.Configs = configs
 	return f
 }
 
