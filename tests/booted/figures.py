@@ -70,9 +70,10 @@ class Watch:
 
     def figures(self) -> dict[str, Any]:
         """Seconds of watching, automatic restarts, CPU seconds of the whole host and journal lines about the service."""
+        restarts = self.host.show("NRestarts").get("NRestarts")
         return {
             "seconds": round(now(self.host) - self.since),
-            "restarts": int(self.host.show("NRestarts")["NRestarts"]),
+            "restarts": int(restarts) if restarts else None,  # systemd counts them since version 235
             "cpu_seconds": round(cpu_seconds(self.host) - self.cpu, 1),
             "journal_lines": int(self.host.out(f"journalctl -q -u sidekiq --since=@{self.since:.0f} | wc -l")),
             "state": self.host.show("ActiveState")["ActiveState"],

@@ -105,7 +105,7 @@ func (s *Report) Health(name string) (Health, string) {
 	if wrong == nil {
 		return worst, strings.Join(well, "; ")
 	}
-	if n := len(s.Processes); n > 1 {
+	if n := len(s.Processes); n > 1 && len(well) > 0 {
 		wrong = append(wrong, fmt.Sprintf("nothing is wrong with %d of %d processes", len(well), n))
 	}
 	return worst, strings.Join(wrong, "; ")

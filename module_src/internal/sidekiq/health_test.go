@@ -70,6 +70,7 @@ func TestRefusalsAreSidekiqsOwnErrors(t *testing.T) {
 		"2026-11-26T19:55:36.611Z pid=2650 tid=2q6 ERROR: heartbeat: OOM command not allowed when used memory > 'maxmemory'.":   true,
 		"2026-11-26T19:55:47.155Z pid=2703 tid=2lv ERROR: heartbeat: READONLY You can't write against a read only replica.":     true,
 		"2026-11-26T19:55:47.155Z pid=2703 tid=2lv ERROR: heartbeat: MISCONF Redis is configured to save RDB snapshots, but":    true,
+		"2026-11-26T19:55:47.155Z pid=2703 tid=2lv ERROR: heartbeat: NOPERM No permissions to access a key":                     true,
 		"2026-11-26T19:55:47.155Z pid=2703 tid=2lv class=X jid=1 INFO: the documentation of READONLY You can't write says that": false,
 		"2026-11-26T19:55:47.155Z pid=2703 tid=2lv ERROR: heartbeat: Connection refused":                                        false,
 	} {

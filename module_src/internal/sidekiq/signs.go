@@ -186,7 +186,7 @@ var signs = []sign{
 // shows it nowhere else, and goes on running.
 func Refusal(log []string) string {
 	for _, sign := range signs {
-		if !contains([]string{"Redis replica", "Redis memory", "Redis snapshots"}, sign.name) {
+		if !contains([]string{"Redis rights", "Redis replica", "Redis memory", "Redis snapshots"}, sign.name) {
 			continue
 		}
 		pattern := regexp.MustCompile(sign.pattern)
