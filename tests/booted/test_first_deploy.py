@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from conftest import APP, UNIT, Host, tool
-from system import SIDEKIQ_VERSION, TYPE
+from system import SIDEKIQ, SIDEKIQ_VERSION, TYPE
 
 HOST_OPTIONS = ["--no-app"]
 
@@ -67,7 +67,8 @@ def test_the_first_deploy_starts_it_and_the_next_run_fits_the_unit_to_its_sideki
         assert result["steps"][0] == f"change {UNIT}: its type is notify now, since Sidekiq {SIDEKIQ_VERSION} tells systemd when it is up"
         assert bare.main_pid() != pid
     else:
-        assert (result["changed"], result["steps"], bare.main_pid()) == (False, [], pid)
+        # Before Sidekiq 5 the signal for quiet is another one than a unit has whose Sidekiq is not known. That restarts nothing.
+        assert (result["changed"], bare.main_pid()) == (SIDEKIQ < (5,), pid), result
     assert not succeeded(bare.converge())["changed"]
     works(bare)
 
