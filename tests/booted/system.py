@@ -33,6 +33,8 @@ SIDEKIQ, SUDO = numbers(SIDEKIQ_VERSION), numbers(SUDO_VERSION)
 SYSTEMCTL = "/bin/systemctl" if SUITE in ("xenial", "bionic") else "/usr/bin/systemctl"
 
 NOTIFIES = SIDEKIQ >= (6, 0, 6)  # this Sidekiq tells systemd when it is up
+HAS_DOAS = SUITE not in ("xenial", "bionic", "focal")
+RUNS_MODULES = SUITE not in ("xenial", "bionic")  # this Python is new enough for ansible-core's own modules
 KNOWS_EXEC = SYSTEMD >= 240  # this systemd knows Type=exec
 KNOWS_EXTEND = SYSTEMD >= 236  # and programs that ask it for more time
 KNOWS_STEPS = SYSTEMD >= 254  # and RestartSteps=, and UpheldBy=

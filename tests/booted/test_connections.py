@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from conftest import ROOT, SUITE, UNIT, Host, booted
 from plays import CACHE, FAST, TRANSFER_SOME, Played, inventory_of, play
+from system import RUNS_MODULES
 from ways import AS_BEFORE, NO_PASSWORD_FOR_SUDO, PACKAGES, PYTHON, TASK, WAYS, WITHOUT_PASSWORD, Way, bashrc, try_way
 
 HOST_OPTIONS = ["--with", PACKAGES]
@@ -136,6 +137,7 @@ def test_a_umask_of_the_login_shell_does_not_matter(tmp_path: Path, cold: Host, 
         cold.sh(f"{AS_BEFORE}; rm -rf {wants}")
 
 
+@pytest.mark.skipif(not RUNS_MODULES, reason="the control is a module of ansible-core's own, for which this Python is too old")
 @pytest.mark.parametrize("way", [way for way in WAYS if way.quick and not way.collections], ids=lambda way: way.name)
 def test_way(tmp_path: Path, cold: Host, way: Way) -> None:
     """tests/cores tries all ways, with the oldest and the newest ansible-core."""
@@ -255,14 +257,15 @@ def test_hosts_of_two_architectures_in_one_play(tmp_path: Path, cold: Host) -> N
         for host, architecture in ((cold, "amd64"), (other, "arm64")):
             assert host.out(f"ls {CACHE} | grep -v request$") == digests[f"sidekiq_service_linux_{architecture}"], played.output
         worked, failed = sorted(played.results, key=lambda result: result.get("failed", False))
-        assert worked["changed"] and "Exec format error" in failed["msg"], played.output
+        # An sh of 2016 takes such a program for a script.
+        assert worked["changed"] and ("Exec format error" in failed["msg"] or "Syntax error" in failed["msg"]), played.output
 
 
 @pytest.fixture(scope="module")
 def controller() -> Iterator[Host]:
     """A host with Debian's own ansible-core and this collection, as somebody has it who runs Ansible on the host itself."""
-    if SUITE == "bullseye":
-        pytest.skip("Debian 11's ansible is 2.10; the collection begins with 2.14")
+    if SUITE in ("bullseye", "xenial", "bionic", "focal", "jammy"):
+        pytest.skip("the system's own Ansible is older than 2.14, with which the collection begins")
     with booted("controller", "--with", "ansible-core") as host:
         place = "/usr/share/ansible/collections/ansible_collections/curationexperts/sidekiq"
         archive = subprocess.run(["tar", "-C", ROOT, "-cf", "-", "galaxy.yml", "meta", "plugins", "roles"], check=True, capture_output=True).stdout
