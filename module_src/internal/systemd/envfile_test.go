@@ -5,6 +5,7 @@ package systemd
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -79,7 +80,7 @@ func FuzzEnvironment(f *testing.F) {
 		f.Add(v)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		if badAssignment("A", value) != "" {
+		if reason, _ := controls(value); reason != "" || !utf8.ValidString(value) || badAssignment("A", value) != "" {
 			return
 		}
 		vars, ignored := Environment(EncodeEnvironment("x", []EnvVar{{Name: "A", Value: value}, {Name: "B", Value: "1"}}))
