@@ -15,7 +15,10 @@ from pathlib import Path
 import pytest
 from conftest import Host, booted, tool
 from figures import OURS, Watch, bring_redis_back, cpu_seconds, hide_redis, now, record, seconds_until_back
-from test_rails import HOST_OPTIONS, SECRET, pytestmark  # noqa: F401 # of the same hosts
+from test_rails import HOST_OPTIONS, SECRET  # noqa: F401 # of the same hosts
+from test_rails import pytestmark as on_its_systems
+
+pytestmark = pytest.mark.long
 
 OUTAGE = int(os.environ.get("SIDEKIQ_OUTAGE", "180"))  # seconds
 LIMIT = 30  # seconds until Sidekiq takes jobs, beside the time that the application takes to boot
@@ -71,7 +74,7 @@ def boot(host: Host, remote: Remote) -> float:
     return seconds
 
 
-@pytest.mark.long
+@on_its_systems
 @pytest.mark.parametrize("dropped", [False, True], ids=["stopped", "dropped"])
 @pytest.mark.parametrize("started", [True, False], ids=["started in it", "running before it"])
 def test_an_outage(host: Host, remote: Remote, boot: float, dropped: bool, started: bool) -> None:
