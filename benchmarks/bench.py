@@ -24,18 +24,18 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import speed
 import tables
 from proxy import Proxy
+from speed import BOOTED
 
 RUNS = int(os.environ.get("RUNS", "10"))
 ROUND_TRIPS = [int(word) for word in os.environ.get("ROUND_TRIPS", "0 20 50 150").split()]
 HOSTS = [int(word) for word in os.environ.get("HOSTS", "5 20").split()]
-BOOTED = 20  # hosts of a kind, at most
 ONLY = os.environ.get("ONLY", "").split()
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -91,7 +91,8 @@ class Fleet:
         for number, port in enumerate(self.proxy.ports[:count]):
             name = self.names[number % len(self.names)]
             arguments = f"{facts[name]['ansible_ssh_common_args'].strip()} -o HostKeyAlias={facts[name]['ansible_host']}"
-            hosts[f"{name}-{number // len(self.names)}"] = {**facts[name], "ansible_host": "127.0.0.1", "ansible_port": port, "ansible_ssh_common_args": arguments}
+            through = {"ansible_host": "127.0.0.1", "ansible_port": port, "ansible_ssh_common_args": arguments}
+            hosts[f"{name}-{number // len(self.names)}"] = facts[name] | through
         path.write_text(json.dumps({"all": {"hosts": hosts}}))
         return path
 
@@ -186,7 +187,7 @@ def remote_commands(case: Case, fleet: Fleet) -> int | None:
 def setting(count: int, round_trip: int, fleets: dict[str, Fleet]) -> dict[str, Any]:
     """All cases in turn, RUNS times, and once before that without looking at the clock: connections are open then, and systemd is calm.
 
-    Where names share hosts, the connections alone are opened before, and it is one time: it takes long.
+    Where names share hosts, it is one time, since it takes long, and before that the connections are opened, by raw.
     """
     shared = count > BOOTED
     cases = {name: case for name, case in CASES.items() if not (case.undo_first and count > 1) and (not ONLY or name in ONLY)}
@@ -196,10 +197,10 @@ def setting(count: int, round_trip: int, fleets: dict[str, Fleet]) -> dict[str, 
         one.proxy.round_trip = round_trip / 1000
     before = os.getloadavg()[1]
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in cases}
-    for number in range(times + 1):
+    if shared:
+        measure(CASES["raw"], fleets["ours"], count)
+    for number in range(1 if shared else 0, times + 1):
         for name, case in cases.items():
-            if shared and not number:
-                case = replace(CASES["raw"], kind=case.kind)
             figures = measure(case, fleets[case.kind], count)
             if number:
                 runs[name].append(figures)

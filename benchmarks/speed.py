@@ -12,6 +12,7 @@ from tables import ROOT, Documents, table
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.json"
+BOOTED = 20  # hosts of a kind, at most
 
 CASES = {
     "raw": "`raw: true`, the smallest task there is",
@@ -48,12 +49,12 @@ class Setting:
         return f"{self.median(case, 'memory'):.0f}" if "memory" in self.runs[case][0] else ""
 
     def shared(self) -> bool:
-        """Whether several names of the inventory were one booted host: bench.py has up to 20 of a kind. Nothing is promised of these."""
-        return self.hosts > 20
+        """Whether several names of the inventory were one booted host. Nothing is promised of these."""
+        return self.hosts > BOOTED
 
     def title(self) -> str:
         if self.shared():
-            return f"{self.hosts} names in the inventory that share 20 hosts, round trip {self.round_trip} ms"
+            return f"{self.hosts} names in the inventory that share {BOOTED} hosts, round trip {self.round_trip} ms"
         return f"{self.hosts} host{'s' if self.hosts > 1 else ''}, round trip {self.round_trip} ms"
 
 
