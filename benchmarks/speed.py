@@ -86,7 +86,7 @@ def ratios(settings: list[Setting], commands: dict[str, int | None]) -> Any:
             continue
         at = f"at {s.round_trip} ms"
         yield f"our module / raw {at}", s.ratio("module", "raw"), 1.15, False
-        yield f"our role / raw {at}", s.ratio("role", "raw"), 1.35, False
+        yield f"our role / raw {at}", s.ratio("role", "raw"), 1.25, False
         for case, limits in {"ordinary": {0: 4.5, 50: 15}, "pipelining": {0: 4, 50: 6}, "mitogen": {0: 4, 50: 8}}.items():
             if s.round_trip in limits:
                 yield f"{CASES[case]} / our module {at}", s.ratio(case, "module"), limits[s.round_trip], True
