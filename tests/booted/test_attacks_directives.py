@@ -45,7 +45,12 @@ ATTACKS: dict[str, tuple[int, str, str, str]] = {
     "what lies below root's home": (233, "BindPaths", f"{SHARED}/inside:/mnt", f"runuser -u deploy -- grep -q {SECRET} {IN_ROOT}/mnt/below/open"),
     "a directory over /etc": (233, "BindPaths", f"/srv/own:{SHARED}/etc", f"grep -q {SECRET} {IN_ROOT}/etc/ld.so.preload"),
     "an empty /etc to fill": (238, "TemporaryFileSystem", f"{SHARED}/etc:mode=1777", f"[ $(stat -c %a {IN_ROOT}/etc/) = 1777 ]"),
-    "root's group": (229, "SupplementaryGroups", r"deploy r\oot", "grep '^Groups:' /proc/$(systemctl show -p MainPID control | cut -d = -f 2)/status | grep -qw 0"),
+    "root's group": (
+        229,
+        "SupplementaryGroups",
+        r"deploy r\oot",
+        "grep '^Groups:' /proc/$(systemctl show -p MainPID control | cut -d = -f 2)/status | grep -qw 0",
+    ),
     "a directory that is made at login": (253, "OpenFile", "/run/user/1000/x:x:graceful", OPENED_AFTER_LOGIN),
     "drop-ins of another unit": (235, "RuntimeDirectory", "systemd/system/cron.service.d", "[ $(stat -c %U /run/systemd/system/cron.service.d) = deploy ]"),
     "another's directory": (235, "StateDirectory", "another", "[ $(stat -c %U /var/lib/another/file) = deploy ]"),

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from conftest import Host, booted, tool
 from figures import OURS, Watch, bring_redis_back, cpu_seconds, hide_redis, now, record, seconds_until_back
-from test_rails import HOST_OPTIONS, SECRET  # noqa: F401 # of the same hosts
+from test_rails import HOST_OPTIONS, SECRET  # noqa: F401, of the same hosts; pylint: disable=unused-import
 from test_rails import pytestmark as on_its_systems
 
 pytestmark = pytest.mark.long

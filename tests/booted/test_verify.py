@@ -113,7 +113,8 @@ def test_a_condition_that_is_not_met_is_told_at_once(service: Host) -> None:
     began = time.monotonic()
     result = verify(service)
     assert time.monotonic() - began < 30 and result["changed"], result
-    assert "deploy restarted sidekiq without a password, but it does not stay up: " in result["msg"] and "ConditionPathExists=/nowhere is not met" in result["msg"]
+    assert "deploy restarted sidekiq without a password, but it does not stay up: " in result["msg"]
+    assert "ConditionPathExists=/nowhere is not met" in result["msg"]
     assert "The last log lines" not in result["msg"], "they are those of the process before"
 
 

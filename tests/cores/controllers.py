@@ -79,7 +79,8 @@ class Controller:
         binaries = f"{where}/ansible_collections/curationexperts/sidekiq/plugins/plugin_utils/_bin"
         self.host.sh(f"rm -rf {where}; mkdir {where} && cp -a /root/work-{self.core}/ansible_collections {where}")
         self.host.sh(f"cd {binaries} && cat >program && sed -i /amd64/d SHA256SUMS", stdin=text)
-        self.host.sh(f"cd {binaries} && sha256sum program | sed s/program/sidekiq_service_linux_amd64/ >>SHA256SUMS && gzip -c program >sidekiq_service_linux_amd64.gz")
+        self.host.sh(f"cd {binaries} && sha256sum program | sed s/program/sidekiq_service_linux_amd64/ >>SHA256SUMS")
+        self.host.sh(f"cd {binaries} && gzip -c program >sidekiq_service_linux_amd64.gz")
         return replace(self, other_collections=where)
 
     def prepare(self, ports: dict[str, int]) -> None:
