@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import time
@@ -66,6 +67,15 @@ class Host:
             return json.loads(done.stdout)
         except ValueError:
             raise AssertionError(f"no result, status {done.returncode}:\n{done.stdout}{done.stderr}") from None
+
+    def started(self, trace: str) -> list[str]:
+        """The programs that were started, as a trace by strace on the host shows."""
+        # A start that strace shows in two parts names the program in the first alone.
+        return re.findall(r'execve\("([^"]*)"', self.out(f"cat {trace}"))
+
+    def asked(self) -> list[str]:
+        """What a run starts that finds nothing to do: sudo-rs has to be asked for its version, since not every one knows NOEXEC."""
+        return ["/usr/bin/sudo"] if "sudo-rs" in self.out("sudo --version") else []
 
     def show(self, *properties: str, unit: str = "sidekiq") -> dict[str, str]:
         """Properties of a unit: systemctl show."""
