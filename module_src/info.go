@@ -103,7 +103,7 @@ func hideIn(i *results.Info, mask *sidekiq.Mask) {
 func processOf(found *sidekiq.Report, p *sidekiq.UnitReport) results.Process {
 	out := results.Process{
 		Unit: p.Name, ActiveState: p.Process.ActiveState, SubState: p.Process.SubState,
-		MainPID: p.Process.MainPID, Title: p.Process.Title, Memory: int(p.Memory), Restarts: p.Process.Restarts,
+		MainPID: p.Process.MainPID, Title: p.Process.Title, Memory: int(p.Memory), Restarts: counted(p.Process),
 		Up: p.Activity == converge.Up && p.Process.MainPID != 0, Quiet: isQuiet(p.Unit),
 		Release: p.Release, SidekiqVersion: orNull(sidekiq.ReadTitle(p.Process.Title).Version),
 		RestartReasons: orEmpty(found.RestartReasons(p)),
@@ -132,6 +132,14 @@ func orEmpty(l []string) []string { return append([]string{}, l...) }
 
 // orNull is a pointer to s, or nil, which JSON calls null, where s is empty
 // because it is not known.
+// counted is how often a process was started again, or nil.
+func counted(p converge.Process) *int {
+	if p.Uncounted {
+		return nil
+	}
+	return &p.Restarts
+}
+
 func orNull(s string) *string {
 	if s == "" {
 		return nil

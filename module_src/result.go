@@ -200,7 +200,7 @@ func stateOf(u converge.Unit) results.ServiceState {
 		Quiet:         isQuiet(u),
 		Stale:         len(u.Stale) > 0,
 		ReloadPending: u.Reload,
-		Restarts:      u.Process.Restarts,
+		Restarts:      counted(u.Process),
 	}
 }
 
@@ -237,7 +237,10 @@ func (r *progress) expected(s results.ServiceState) results.ServiceState {
 func expectedRun(s results.ServiceState, step converge.RunUnit) results.ServiceState {
 	switch step.Verb {
 	case converge.Start, converge.Restart:
-		s.ActiveState, s.SubState, s.MainPID, s.Restarts, s.Quiet, s.Stale = "active", "running", 0, 0, false, false
+		s.ActiveState, s.SubState, s.MainPID, s.Quiet, s.Stale = "active", "running", 0, false, false
+		if s.Restarts != nil {
+			s.Restarts = new(int)
+		}
 		if len(step.Parts) > 0 {
 			s.SubState = "exited"
 		}

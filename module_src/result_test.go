@@ -28,10 +28,12 @@ func TestEachResultHasItsKeys(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	yes, version := true, "6.4.1"
-	got := printed(t, results.Result{Changed: true, Steps: []string{"a"}, Service: &results.Service{}, Deployed: &yes, SidekiqVersion: &version, RolledBack: &yes})
+	// After is as of a systemd that does not count restarts.
+	service := results.Service{Before: results.ServiceState{Restarts: new(int)}}
+	got := printed(t, results.Result{Changed: true, Steps: []string{"a"}, Service: &service, Deployed: &yes, SidekiqVersion: &version, RolledBack: &yes})
 	want := `{"changed":true,"steps":["a"],"service":{"before":{"active_state":"","sub_state":"","main_pid":0,"enabled":false,"quiet":false,` +
 		`"stale":false,"reload_pending":false,"restarts":0},"after":{"active_state":"","sub_state":"","main_pid":0,"enabled":false,"quiet":false,` +
-		`"stale":false,"reload_pending":false,"restarts":0}},"deployed":true,"sidekiq_version":"6.4.1","rolled_back":true}` + "\n"
+		`"stale":false,"reload_pending":false,"restarts":null}},"deployed":true,"sidekiq_version":"6.4.1","rolled_back":true}` + "\n"
 	if got != want {
 		t.Errorf("got  %swant %s", got, want)
 	}

@@ -519,7 +519,8 @@ service:
           description: Whether systemd has yet to read the unit file anew.
           type: bool
         restarts:
-          description: How often systemd has started it again by itself.
+          description: How often systemd has started it again by itself. Version 235 is the first that counts.
+          returned: success, null where it is not counted
           type: int
     after:
       description: As the task left it.

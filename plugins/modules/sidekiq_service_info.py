@@ -227,7 +227,8 @@ processes:
       type: int
       sample: 163577856
     restarts:
-      description: How often systemd has started it again by itself.
+      description: How often systemd has started it again by itself. Version 235 is the first that counts.
+      returned: always, null where it is not counted
       type: int
     since:
       description: When it was started, or stopped if it does not run. Empty if it never ran since the host booted, or systemd has forgotten it.

@@ -35,6 +35,8 @@ SYSTEMCTL = "/bin/systemctl" if SUITE in ("xenial", "bionic") else "/usr/bin/sys
 NOTIFIES = SIDEKIQ >= (6, 0, 6)  # this Sidekiq tells systemd when it is up
 HAS_DOAS = SUITE not in ("xenial", "bionic", "focal")
 RUNS_MODULES = SUITE not in ("xenial", "bionic")  # this Python is new enough for ansible-core's own modules
+COUNTS_RESTARTS = SYSTEMD >= 235  # this systemd counts how often it has started a service anew by itself
+NOT_RESTARTED = {"NRestarts": "0"} if COUNTS_RESTARTS else {}
 KNOWS_EXEC = SYSTEMD >= 240  # this systemd knows Type=exec
 KNOWS_EXTEND = SYSTEMD >= 236  # and programs that ask it for more time
 KNOWS_STEPS = SYSTEMD >= 254  # and RestartSteps=, and UpheldBy=

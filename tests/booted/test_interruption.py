@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import APP, ROOT, Host
+from system import NOT_RESTARTED
 
 CHANGED = {"umask": "0022", "sudo_commands": ["restart", "status"], "wanted_by": ["default.target"]}
 SLOW = f"{APP}/shared/boot_delay"
@@ -73,7 +74,7 @@ FILES = (
 
 def as_before(host: Host, before: str, pid: int) -> None:
     assert host.out(FILES) == before
-    assert host.show("ActiveState", "SubState", "NRestarts") == {"ActiveState": "active", "SubState": "running", "NRestarts": "0"}
+    assert host.show("ActiveState", "SubState", "NRestarts") == {"ActiveState": "active", "SubState": "running", **NOT_RESTARTED}
     assert host.main_pid() != pid
     assert host.out(f"grep ^Umask: /proc/{host.main_pid()}/status").split() == ["Umask:", "0002"]
     assert not host.converge()["changed"]
@@ -128,7 +129,7 @@ def test_two_runs_at_once_take_turns(host: Host) -> None:
     assert not any(result.get("failed") for result in results), results
     # One does it all, and the other finds it done.
     assert sorted(result["changed"] for result in results) == [False, True], results
-    assert host.show("ActiveState", "NRestarts", "UMask") == {"ActiveState": "active", "NRestarts": "0", "UMask": "0022"}
+    assert host.show("ActiveState", "NRestarts", "UMask") == {"ActiveState": "active", **NOT_RESTARTED, "UMask": "0022"}
 
 
 def test_two_runs_that_want_different_things_take_turns(host: Host) -> None:

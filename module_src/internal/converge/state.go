@@ -271,6 +271,7 @@ type Process struct {
 	StartLimit  time.Duration // TimeoutStartSec= and TimeoutStopSec= of the unit as the manager
 	StopLimit   time.Duration // has it; one that is infinite is longer than Endless
 	Restarts    int           // automatic ones, since the last start by hand
+	Uncounted   bool          // the manager does not count them: before systemd 235
 	JobPending  bool          // a start, stop or restart of the unit is queued or running
 	ExitCode    int           // how the last main process ended: systemd.Exited and its like
 	ExitStatus  int           // its exit status or signal

@@ -74,6 +74,10 @@ func TestPropertiesAreReadInTheTypesThatSystemdGivesThem(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
+	delete(p, "NRestarts")
+	if !p.process().Uncounted || (properties{}).process().Uncounted {
+		t.Error("restarts that this systemd does not count are not told from none")
+	}
 	if files := p.envFiles(); !slices.Equal(files, []string{"/a.env", "/b.env"}) {
 		t.Errorf("env files %q", files)
 	}

@@ -445,6 +445,7 @@ func (p properties) process() converge.Process {
 		Needs:       p.all("Requires", "Requisite", "BindsTo"),
 		StartsWith:  p.all("Wants", "Upholds", "OnFailure"),
 		StopsWith:   p.all("RequiredBy", "BoundBy", "ConsistsOf"),
+		Uncounted:   p["MainPID"] != nil && p["NRestarts"] == nil,
 		Root:        p.text("LoadState") == "loaded" && p.text("Type") != "oneshot" && slices.Contains([]string{"", "root", "0"}, p.text("User")) && !p.yes("DynamicUser"),
 	}
 	if proc.MainPID == 0 {

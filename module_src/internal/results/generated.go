@@ -88,8 +88,9 @@ type ServiceState struct {
 	Stale bool `json:"stale"`
 	// Whether systemd has yet to read the unit file anew.
 	ReloadPending bool `json:"reload_pending"`
-	// How often systemd has started it again by itself.
-	Restarts int `json:"restarts"`
+	// How often systemd has started it again by itself. Version 235 is the first
+	// that counts. Returned: success, null where it is not counted.
+	Restarts *int `json:"restarts"`
 }
 
 // Info is what sidekiq_service_info returns where it does not fail. Lists are
@@ -192,8 +193,9 @@ type Process struct {
 	Title string `json:"title"`
 	// Its resident memory in bytes.
 	Memory int `json:"memory"`
-	// How often systemd has started it again by itself.
-	Restarts int `json:"restarts"`
+	// How often systemd has started it again by itself. Version 235 is the first
+	// that counts. Returned: always, null where it is not counted.
+	Restarts *int `json:"restarts"`
 	// When it was started, or stopped if it does not run. Empty if it never ran
 	// since the host booted, or systemd has forgotten it.
 	Since string `json:"since"`

@@ -127,7 +127,7 @@ func (s *Report) healthOf(p *UnitReport) (Health, string) {
 	case p.runs():
 		return s.healthOfRunning(p)
 	case p.Activity == converge.AutoRestart:
-		return is(HealthDown, "is dead and waits for its next automatic restart (%d so far)", process.Restarts)
+		return is(HealthDown, "is dead and waits for its next automatic restart%s", soFar(process))
 	case p.Activity == converge.Starting && process.Restarts > 0:
 		return is(HealthDown, "is being started again, and is not up yet (%d automatic restarts so far)", process.Restarts)
 	case p.Activity == converge.Starting:
@@ -140,6 +140,14 @@ func (s *Report) healthOf(p *UnitReport) (Health, string) {
 		return is(HealthDown, "is not running, and %s is not there", s.Dir)
 	}
 	return is(HealthDown, "is not running%s", since(p))
+}
+
+// soFar says how often a process was started again, where that is counted.
+func soFar(p *converge.Process) string {
+	if p.Uncounted {
+		return ""
+	}
+	return fmt.Sprintf(" (%d so far)", p.Restarts)
 }
 
 // healthOfRunning judges a process that is up.
@@ -207,7 +215,7 @@ func (s *Report) Prometheus(name string) string {
 		{"old_release", "gauge", "1 where the process runs another release than the one deployed", func(p UnitReport) (int, bool) {
 			return number(p.Release != s.Release), p.Release != "" && s.Release != ""
 		}},
-		{"restarts_total", "counter", "how often systemd has restarted the process by itself since it was last started by hand", func(p UnitReport) (int, bool) { return p.Process.Restarts, true }},
+		{"restarts_total", "counter", "how often systemd has restarted the process by itself since it was last started by hand", func(p UnitReport) (int, bool) { return p.Process.Restarts, !p.Process.Uncounted }},
 	} {
 		fmt.Fprintf(&b, "# HELP sidekiq_%s %s\n# TYPE sidekiq_%[1]s %[3]s\n", m.name, m.help, m.kind)
 		for _, p := range s.Processes {

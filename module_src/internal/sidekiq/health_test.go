@@ -35,9 +35,14 @@ func TestHealthOfOneProcess(t *testing.T) {
 		"a program that says nothing": {
 			func(p *UnitReport) { p.Activity, p.Untitled, p.Process.Title = converge.Starting, true, "/bin/x" }, HealthUp, "runs and is not quiet, process 7",
 		},
-		"dead and waiting": {func(p *UnitReport) { p.Activity, p.Process.MainPID = converge.AutoRestart, 0 }, HealthDown, "next automatic restart"},
-		"being stopped":    {func(p *UnitReport) { p.Activity, p.Process.MainPID = converge.Stopping, 0 }, HealthDegraded, "is being stopped"},
-		"stopped":          {func(p *UnitReport) { p.Activity, p.Process.MainPID = converge.Down, 0 }, HealthDown, "is not running"},
+		"dead and waiting": {func(p *UnitReport) { p.Activity, p.Process.MainPID = converge.AutoRestart, 0 }, HealthDown, "next automatic restart (0 so far)"},
+		"dead and uncounted": {
+			func(p *UnitReport) {
+				p.Activity, p.Process.MainPID, p.Process.Uncounted = converge.AutoRestart, 0, true
+			}, HealthDown, "next automatic restart",
+		},
+		"being stopped": {func(p *UnitReport) { p.Activity, p.Process.MainPID = converge.Stopping, 0 }, HealthDegraded, "is being stopped"},
+		"stopped":       {func(p *UnitReport) { p.Activity, p.Process.MainPID = converge.Down, 0 }, HealthDown, "is not running"},
 		"failed": {
 			func(p *UnitReport) {
 				p.Activity = converge.Down
