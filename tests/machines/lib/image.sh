@@ -37,15 +37,16 @@ image_key_with() {
   printf '%s+%s' "$1" "$digest"
 }
 
-# image_build_once KEY BUILDER... builds at most once, also when several hosts are created in parallel, by whichever checkout: one image
-# is built at a time, the others wait for the lock and then find theirs, or build it.
+# image_build_once KEY BUILDER... builds at most once, also when several hosts are created in parallel, by whichever checkout: the others
+# wait for the lock and then find the image. Different images are built side by side, since one may wait for its archive for minutes.
 image_build_once() {
   local key=$1 building status
   shift
   [[ -d $STATE/images/$key ]] && return
   mkdir -p "$STATE/images" "$STATE/locks"
-  building=$STATE/images/.building-$key
+  building=$STATE/images/.making-$key
   (
+    flock -s 8
     flock 9
     [[ -d $STATE/images/$key ]] && exit 0
     image_discard "$building"
@@ -60,8 +61,9 @@ image_build_once() {
       tail -n 20 "$STATE/images/$key.log" >&2
       die "cannot build the image $key; the whole log is $STATE/images/$key.log"
     fi
-    mv "$building" "$STATE/images/$key"
-  ) 9>"$STATE/locks/images"
+    # An older checkout, with another lock, may have built it meanwhile.
+    mv -T "$building" "$STATE/images/$key" || image_discard "$building"
+  ) 8>"$STATE/locks/making" 9>"$STATE/locks/image-$key"
 }
 
 # debootstrap leaves mounts behind when it is interrupted; nothing may be removed through them.
