@@ -3,12 +3,8 @@
 package sidekiq
 
 import (
-	"fmt"
-	"net/url"
 	"path"
 	"slices"
-	"sort"
-	"strconv"
 	"strings"
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
@@ -19,8 +15,10 @@ import (
 // complaints of systemd's, diffs, messages. Each text of a result goes through
 // it once, as the last thing that happens to it.
 //
-// Hidden are whole values, however they are quoted, and passwords in URLs; of
-// a value that was cut off, what is left before the mark of the cut. A value is
+// Hidden are whole values, however they are quoted or escaped, also in base64,
+// and passwords in URLs; of a value that was cut off, what is left before the
+// mark of the cut. Not hidden is what was encrypted, compressed, hashed, or put
+// into base64 together with line ends in its midst. A value is
 // not hidden if it is short, as "5" is, or if it stands elsewhere in the
 // options or is a path of the service: then it is no secret, and hiding it
 // would make messages unreadable. Nor is it if it stands in a command line,
@@ -28,7 +26,7 @@ import (
 // what is given there as a variable or a flag's value, behind =, is hidden.
 type Mask struct {
 	hidden   map[string]concealment // by a spelling
-	sorted   []string               // the spellings that are hidden, longest first; nil: to be sorted
+	starts   map[string][]string    // the spellings that are hidden by their first bytes, shortestSecret of them; nil: to be made
 	public   []string
 	commands []string
 	tree     string // the application's directory
@@ -98,7 +96,7 @@ func (s *Service) public() []string {
 func (m *Mask) Unit(content string) {
 	for l := range systemd.Lines(content) {
 		if l.Name == "ExecStart" {
-			m.sorted, m.commands = nil, append(m.commands, l.Value)
+			m.starts, m.commands = nil, append(m.commands, l.Value)
 		}
 	}
 	for _, value := range environment(content) {
@@ -157,9 +155,6 @@ func (m *Mask) parts(value string, shortest int, secret bool) {
 	m.add(value, shortest, secret)
 	for _, password := range passwordsOf(value) {
 		m.add(password, shortestSecret, true)
-		if plain, err := url.PathUnescape(password); err == nil {
-			m.add(plain, shortestSecret, true)
-		}
 	}
 	for line := range strings.Lines(value) {
 		if line = strings.TrimSpace(line); line != value {
@@ -172,40 +167,34 @@ func (m *Mask) add(value string, shortest int, secret bool) {
 	if len(value) < shortest || m.isPublic(value) {
 		return
 	}
-	m.sorted = nil
-	why := concealment{value, secret || m.hidden[value].secret}
-	if m.hidden[value] = why; len(value) > maxSpelled {
+	m.starts = nil
+	m.spell(value, concealment{value, secret})
+	if len(value) > maxSpelled {
 		return
 	}
-	inRuby := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "#{", `\#{`).Replace(value)
-	inC := "" // the locale, in which Ruby takes a variable for bytes
-	for _, b := range []byte(inRuby) {
-		if b >= 0x80 {
-			inC += fmt.Sprintf(`\x%X`, b)
-		} else {
-			inC += string(b)
+	for _, spelling := range append(inBase64(value), value) {
+		if plain := unescape(spelling).plain; len(plain) >= shortestSecret {
+			m.spell(string(plain), concealment{value, secret})
 		}
-	}
-	inUnit := strings.Trim(systemd.Assignment("", value), `"`)[1:]
-	inGo := strconv.Quote(value)
-	for _, spelling := range []string{
-		inRuby, inC, inUnit, systemd.Literal(value), inGo[1 : len(inGo)-1], url.PathEscape(value), url.QueryEscape(value),
-	} {
-		m.hidden[spelling] = why
 	}
 }
 
-// longestFirst are the texts to hide, so that one that is part of another does
-// not leave the rest of that to be seen.
-func (m *Mask) longestFirst() []string {
-	if m.sorted == nil {
-		m.sorted = slices.DeleteFunc(sortedKeys(m.hidden), func(text string) bool {
-			why := m.hidden[text]
-			return !why.secret && slices.ContainsFunc(m.commands, func(command string) bool { return standsIn(command, why.value) })
-		})
-		sort.SliceStable(m.sorted, func(i, j int) bool { return len(m.sorted[i]) > len(m.sorted[j]) })
+func (m *Mask) spell(spelling string, why concealment) {
+	why.secret = why.secret || m.hidden[spelling].secret
+	m.hidden[spelling] = why
+}
+
+// spellings are the texts to hide that start with these bytes.
+func (m *Mask) spellings(start string) []string {
+	if m.starts == nil {
+		m.starts = map[string][]string{}
+		for text, why := range m.hidden {
+			if why.secret || !slices.ContainsFunc(m.commands, func(command string) bool { return standsIn(command, why.value) }) {
+				m.starts[text[:shortestSecret]] = append(m.starts[text[:shortestSecret]], text)
+			}
+		}
 	}
-	return m.sorted
+	return m.starts[start]
 }
 
 // isPublic reports whether a value is another option's, too, or a path of the
@@ -258,28 +247,51 @@ const concealed = "(hidden)"
 
 // Text is a text without the values.
 func (m *Mask) Text(text string) string {
-	for _, h := range m.longestFirst() {
-		text = strings.ReplaceAll(text, h, concealed)
+	hide := make([]bool, len(text))
+	mark := func(begin, end int) {
+		for i := begin; i < end; i++ {
+			hide[i] = true
+		}
 	}
-	const cut = "…"
-	if !strings.Contains(text, cut) {
-		return text
+	m.find(text, mark)
+	u := unescape(text)
+	plain := string(u.plain)
+	m.find(plain, func(begin, end int) {
+		if strings.HasPrefix(plain[end:], cut) {
+			mark(u.from[begin].begin, u.from[end].end-len(cut)) // with what is left of an escape sequence
+		} else {
+			mark(u.from[begin].begin, u.from[end-1].end)
+		}
+	})
+	var shown strings.Builder
+	for i := range len(text) {
+		if !hide[i] {
+			shown.WriteByte(text[i])
+		} else if i == 0 || !hide[i-1] {
+			shown.WriteString(concealed)
+		}
 	}
-	parts := strings.Split(text, cut)
-	for i := range parts[:len(parts)-1] {
-		parts[i] = m.beforeCut(parts[i])
-	}
-	return strings.Join(parts, cut)
+	return shown.String()
 }
 
-// beforeCut hides the beginning of a value at the end of a text.
-func (m *Mask) beforeCut(text string) string {
-	for _, h := range m.longestFirst() {
-		for n := min(len(h)-1, maxSpelled); n >= shortestSecret; n-- {
-			if begun, ok := strings.CutSuffix(text, h[:n]); ok {
-				return begun + concealed
+// cut stands in a text where the rest of it was left out.
+const cut = "…"
+
+// find finds the values in a text, and their beginnings before a cut.
+func (m *Mask) find(text string, found func(begin, end int)) {
+	until := strings.Index(text, cut)
+	for i := range max(len(text)-shortestSecret+1, 0) {
+		if until >= 0 && until < i {
+			if until = strings.Index(text[i:], cut); until >= 0 {
+				until += i
+			}
+		}
+		for _, h := range m.spellings(text[i : i+shortestSecret]) {
+			if strings.HasPrefix(text[i:], h) {
+				found(i, i+len(h))
+			} else if until >= i+shortestSecret && strings.HasPrefix(h, text[i:until]) {
+				found(i, until)
 			}
 		}
 	}
-	return text
 }
