@@ -333,3 +333,37 @@ def test_instances_of_others_that_only_a_boot_would_start_are_warned_of(host: Ho
     host.sh(warning.split("remove them: ")[1])
     assert host.out(f"ls {LEFT} | grep sidekiq@; true") == ""
     assert "warnings" not in host.converge(enabled=False)
+
+
+@pytest.mark.long
+def test_a_drop_in_of_all_whose_names_begin_alike_is_not_roots(host: Host) -> None:
+    """What the unit that stands for all would run as root is refused first, and left out as the message says."""
+    host.sh(f"echo LD_PRELOAD={APP}/shared/evil.so >{APP}/shared/env; chown deploy {APP}/shared/env")
+    drop_in = "/etc/systemd/system/lae-.service.d"
+    host.sh(f"mkdir {drop_in}; rm -f /tmp/who; cat >{drop_in}/env.conf", stdin=f"[Service]\nEnvironmentFile={APP}/shared/env\nExecStartPre=/bin/sh -c 'id -u >>/tmp/who'\n")
+    host.sh("chmod 1777 /tmp; systemctl daemon-reload")
+    first = host.converge(name="lae-sidekiq")
+    assert not first.get("failed"), first
+    refused = host.converge(name="lae-sidekiq", processes=2)
+    assert refused.get("failed") and not refused["changed"], refused
+    host.sh(refused["msg"].split("leave it out: ")[1])
+    result = host.converge(name="lae-sidekiq", processes=2)
+    assert not result.get("failed"), result
+    assert host.out("sort -u /tmp/who") == host.out("id -u deploy")
+    assert "lae-.service.d" not in host.out("systemctl cat lae-sidekiq.service") and "lae-.service.d" in host.out("systemctl cat lae-sidekiq@1.service")
+    assert not host.converge(name="lae-sidekiq", processes=2)["changed"]
+    host.converge(name="lae-sidekiq", state="absent")
+    host.sh(f"rm -r {drop_in} /etc/systemd/system/lae-sidekiq.service.d /tmp/who; systemctl daemon-reload")
+
+
+@pytest.mark.long
+def test_one_process_is_quieted_while_several_are_made_of_it(host: Host) -> None:
+    host.converge()
+    main = host.show("MainPID")["MainPID"]
+    result = host.converge(processes=2, state="quiet")
+    assert not result.get("failed") and result["service"]["after"]["quiet"], result
+    assert host.show("MainPID")["MainPID"] == main and not instances(host)
+    result = host.converge(processes=2)
+    assert not result.get("failed") and len(instances(host)) == 2, result
+    host.wait("[ $(pgrep -u deploy -fc '^sidekiq .* busy]') = 2 ]")
+    assert not host.converge(processes=2)["changed"]

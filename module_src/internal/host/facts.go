@@ -140,16 +140,19 @@ func filesAt(paths []string) (files []sidekiq.FileText, err error) {
 	return files, nil
 }
 
-// dropInsIn are the drop-ins in the directories.
+// dropInsIn are the drop-ins in the directories, but for those of which an
+// earlier directory has one of the same name, which may be a link to /dev/null.
 func dropInsIn(dirs []string) (files []sidekiq.FileText, err error) {
 	var paths []string
+	names := map[string]bool{}
 	for _, dir := range dirs {
 		entries, err := os.ReadDir(dir)
 		if ok, err := seen(dir, err); !ok && err != nil {
 			return nil, err
 		}
 		for _, e := range entries {
-			if filepath.Ext(e.Name()) == ".conf" {
+			if filepath.Ext(e.Name()) == ".conf" && !names[e.Name()] {
+				names[e.Name()] = true
 				paths = append(paths, filepath.Join(dir, e.Name()))
 			}
 		}

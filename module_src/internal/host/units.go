@@ -168,6 +168,13 @@ func (h *Host) Run(ctx context.Context, unit string, v converge.Verb, look func(
 			return err
 		}
 	}
+	if v == converge.MakeQuiet {
+		// A process that was there before its unit stands for others knows
+		// nothing of that unit's commands.
+		if p, err := h.Process(ctx, unit); err == nil && p.Type == "oneshot" && p.MainPID != 0 {
+			return h.quietBySignal(ctx, unit)
+		}
+	}
 	var result chan string
 	err := h.tell(ctx, func(ctx context.Context, c connection) error {
 		result = make(chan string, 1)

@@ -28,11 +28,7 @@ func (h *Host) Facts(_ context.Context, q sidekiq.Questions) (sidekiq.Facts, err
 			f.Overridden = append(f.Overridden, sidekiq.FileText{Path: p, Content: file.Content})
 		}
 	}
-	for name, file := range h.Snapshot().Files {
-		if slices.Contains(q.DropIns, path.Dir(name)) {
-			f.DropIns = append(f.DropIns, sidekiq.FileText{Path: name, Content: file.Content})
-		}
-	}
+	f.DropIns = h.dropIns(q.DropIns)
 	f.Written = slices.DeleteFunc(slices.Clone(q.Paths), func(p string) bool { return !h.ours(p) })
 	f.Overriding = h.overriding(q.Overriding)
 	f.OurTemplate = h.ours(q.Template)
@@ -53,6 +49,28 @@ func (h *Host) Facts(_ context.Context, q sidekiq.Questions) (sidekiq.Facts, err
 	f.Logrotate.Present = true
 	f.Health.Others = h.others(q.Others)
 	return f, h.silent
+}
+
+// dropIns are the files in these directories that are in effect.
+func (h *Host) dropIns(dirs []string) []sidekiq.FileText {
+	first := map[string]sidekiq.FileText{}
+	for _, dir := range slices.Backward(dirs) {
+		for name, file := range h.Snapshot().Files {
+			if path.Dir(name) == dir {
+				first[path.Base(name)] = sidekiq.FileText{Path: name, Content: file.Content}
+			}
+		}
+		for name := range h.Snapshot().Links {
+			if path.Dir(name) == dir {
+				delete(first, path.Base(name))
+			}
+		}
+	}
+	var files []sidekiq.FileText
+	for _, name := range slices.Sorted(maps.Keys(first)) {
+		files = append(files, first[name])
+	}
+	return files
 }
 
 // asked are the entries whose names are asked for.

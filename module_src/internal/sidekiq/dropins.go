@@ -11,39 +11,82 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
-// dropInDirs are the directories of drop-ins of the service's own name, if it
-// stands for several processes.
+// allServices is the name of the directories of drop-ins of every service.
+const allServices = "service.d"
+
+// dropInDirs are the directories of drop-ins to read: of every service and, if
+// the service stands for several processes, of its own name and of those that
+// begin with the same words. Of two files of one name systemd takes the first.
 func (s *Service) dropInDirs() []string {
-	if !s.several() {
-		return nil
+	var names []string
+	if s.several() {
+		names = append(names, s.Unit()+".d")
+		for i := len(s.Name) - 1; i > 0; i-- {
+			if s.Name[i] == '-' {
+				names = append(names, s.Name[:i+1]+".service.d")
+			}
+		}
 	}
-	return joined(systemd.LoadPath(), s.Unit()+".d")
+	var dirs []string
+	for _, name := range append(names, allServices) {
+		dirs = append(dirs, joined(systemd.LoadPath(), name)...)
+	}
+	return dirs
 }
 
-// ofOneProcess refuses drop-ins that were written for a single process, which
-// runs as the user, and that the umbrella would follow as root: a command, or an
-// environment file, by whose LD_PRELOAD whoever may write it becomes root. Where
-// the umbrella is there already, somebody has written them for it, and is warned.
-func (w *wanting) ofOneProcess() {
+// foreseeDropIns judges drop-ins that the options do not tell of. Those that
+// were written for a single process, which runs as the user, the umbrella would
+// follow as root: a command, or an environment, by whose LD_PRELOAD whoever may
+// write it becomes root. They are refused. Where the umbrella is there already, somebody
+// has written them for it, and is warned, and so it is with those of every
+// service, which others follow as root as it is. These may also say something else
+// than the options, which no list of the service's own drop-ins shows.
+func (w *wanting) foreseeDropIns() {
 	for _, file := range w.facts.DropIns {
-		var asRoot []string
+		dir, name := path.Split(file.Path)
+		dir = path.Base(dir)
+		if dir != w.Unit()+".d" && w.facts.Systemd < 239 {
+			continue // systemd reads these since 239, and those of every service since 244
+		}
+		var asRoot, options []string
 		for l := range systemd.Lines(file.Content) {
-			if l.Section == "Service" && l.Value != "" && (strings.HasPrefix(l.Name, "Exec") || l.Name == "EnvironmentFile") {
+			isEnv := strings.HasPrefix(l.Name, "Environment")
+			switch {
+			case l.Section != "Service" || l.Value == "":
+			case w.several() && (isCommand(l.Name) || isEnv && (l.Name != "Environment" || strings.Contains(l.Value, "LD_"))):
 				asRoot = appendNew(asRoot, l.Name)
+			case dir == allServices && !isEnv && (optionFor(l.Section, l.Name) != "" || l.Name == "User"):
+				options = appendNew(options, l.Name)
 			}
+		}
+		own := path.Join(systemd.EtcUnits, w.Unit()+".d")
+		without := fmt.Sprintf("mkdir -p %s && ln -s /dev/null %[1]s/%s", own, shell.Word(name))
+		if options != nil {
+			w.warn("%s says %s for every service, this one too, whatever the options say; to have this one leave it out: %s",
+				shown(file.Path), strings.Join(options, " and "), strings.ReplaceAll(without, own, w.dropInsOfProcess()))
 		}
 		if asRoot == nil {
 			continue
 		}
-		dir := path.Join(systemd.EtcUnits, w.Template()+".d")
-		words := fmt.Sprintf("%s has %s of its own, which with several processes would be root's and not theirs; move it to where it is for each of them: "+
-			"mkdir -p %s && mv -n %s %[3]s/", shown(file.Path), strings.Join(asRoot, " and "), dir, shell.Word(file.Path))
-		if w.severalAlready() {
+		remedy := fmt.Sprintf("its processes follow it anyway; have %s leave it out: %s", w.Unit(), without)
+		if dir == w.Unit()+".d" {
+			remedy = fmt.Sprintf("move it to where it is for each of them: mkdir -p %s && mv -n %s %[1]s/", w.dropInsOfProcess(), shell.Word(file.Path))
+		}
+		words := fmt.Sprintf("%s has %s of its own, which with several processes would be root's and not theirs; %s", shown(file.Path), strings.Join(asRoot, " and "), remedy)
+		if w.severalAlready() || dir == allServices {
 			w.warn("%s", words)
 		} else {
 			w.wrong = append(w.wrong, fmt.Sprintf("cannot manage %s: %s", w.Unit(), words))
 		}
 	}
+}
+
+// dropInsOfProcess is where drop-ins of what runs Sidekiq belong.
+func (s *Service) dropInsOfProcess() string {
+	if s.several() {
+		return path.Join(systemd.EtcUnits, s.Template()+".d")
+	}
+	return path.Join(systemd.EtcUnits, s.Unit()+".d")
 }
 
 // severalAlready reports whether the service has several processes on the host.

@@ -73,7 +73,8 @@ type Questions struct {
 	// name, over which the service's own file takes precedence.
 	Overridden []string
 
-	// DropIns are directories of drop-ins to read.
+	// DropIns are directories of drop-ins to read. Of two files of one name
+	// the first is in effect.
 	DropIns []string
 
 	// Others is a unit: other services of this collection are asked for.

@@ -47,7 +47,7 @@ func (s *Service) Want(f Facts) (want converge.State, warnings []string, err err
 	want.Units = append(want.Units, w.redis()...)
 	want.Units = append(want.Units, w.serviceUnits()...)
 	w.refuseIfOverridden(want)
-	w.ofOneProcess()
+	w.foreseeDropIns()
 	want.Others = w.others(want)
 	w.rivals()
 	w.runningRivals()
