@@ -55,6 +55,9 @@ _KEPT = re.compile(r"^([0-9a-f]{64}) [ *]\S*/([0-9a-f]{64})\r?$", re.MULTILINE)
 # What commands.py has a host say of itself, with the program to unpack with, if it has that.
 _WHO = re.compile(r"^(\S+ \S+)\s+(\d+)\b(?:\s+(/\S*))?", re.MULTILINE)
 
+# How the place of an omitted value begins. ansible-core until 2.18 leaves out options and members of dicts, but no items of lists.
+_OMIT = "__omit_place_holder__"
+
 # What the program says where its standard input ends before it has begun.
 _NOTHING = '"cannot read the arguments: the JSON object is incomplete"'
 
@@ -96,6 +99,8 @@ class CompiledModule(ActionBase):
         arguments = dict(self._task.args)
         self._update_module_args(f"curationexperts.sidekiq.{self.module}", arguments, task_vars)
         request = json.dumps(_plain(arguments)).encode() + b"\n"
+        if _OMIT.encode() in request:
+            raise AnsibleActionFail('"omit" can leave out an option or an item of a list, and not a part of a text: put it where all of the text is chosen.')
         binaries = Binaries(self.program)
         # What is kept goes by the name of the service first, so that one service can be forgotten.
         name = hashlib.sha256(str(arguments.get("name") or "sidekiq").encode()).hexdigest()[:16]
@@ -223,7 +228,7 @@ class CompiledModule(ActionBase):
         """Runs the program from Ansible's temporary directory."""
         host = self._tell(commands.who())
         known = _WHO.search(host["stdout"])
-        if not known:
+        if not (host["started"] and known):
             raise AnsibleActionFail(self._not_known(host))
         machine, uid, dummy = known.groups()
         self._require_root(uid)
@@ -260,8 +265,11 @@ class CompiledModule(ActionBase):
         become, printed = self._connection.become, end_of(reply["stdout"] + reply["stderr"])
         if reply["started"]:
             return f"The host does not say what it is: `uname -sm` and `id -u` ended with status {reply['rc']} and printed: {printed}"
-        by, ask = (f" by {become.name}, as become_method says", f"\nIs {become.name} there, and may the remote user use it?") if become else ("", "")
-        return f"The host did not run /bin/sh{by}: the command ended with status {reply['rc']} and printed: {printed}{ask}"
+        said = f"the command ended with status {reply['rc']} and printed: {printed}"
+        if not become:
+            return f"The host did not run /bin/sh: {said}"
+        ask = f"Is {become.name} there, may the remote user use it, and does the login shell of that user run commands?"
+        return f"The host did not run /bin/sh by {become.name}, as become_method says: {said}\n{ask}"
 
     def _require_remote(self) -> None:
         """Raises where a command would run on the controller, though the connection leads to a device."""
@@ -286,7 +294,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [_plain(item) for item in value if not (isinstance(item, str) and item.startswith(_OMIT))]
     if isinstance(value, (set, frozenset)):
         return sorted((_plain(item) for item in value), key=str)
     if isinstance(value, date):

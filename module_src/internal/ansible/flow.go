@@ -22,7 +22,7 @@ import (
 const maxFlow = 1 << 16
 
 // looksLike reports whether a text stands for a list or a dict, as the
-// character tells, '[' or '{'.
+// character tells: '[', '{', or '(' of Python's tuples.
 func looksLike(text string, first byte) bool {
 	text = strings.TrimSpace(text)
 	return text != "" && text[0] == first
@@ -38,6 +38,12 @@ func flow(text string) (value any, err error) {
 	}()
 	if len(text) > maxFlow {
 		return nil, fmt.Errorf("is a text of more than %d bytes", maxFlow)
+	}
+	if inner, tuple := strings.CutPrefix(strings.TrimSpace(text), "("); tuple {
+		if inner, tuple = strings.CutSuffix(inner, ")"); !tuple {
+			return nil, errNotFlow
+		}
+		text = "[" + inner + "]"
 	}
 	d := yaml.NewDecoder(strings.NewReader(text))
 	var document, more yaml.Node

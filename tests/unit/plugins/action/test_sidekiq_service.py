@@ -337,6 +337,12 @@ def test_values_that_are_not_json_are_made_so():
     assert json.dumps(run._plain(value)) == ('{"date": "2024-01-02", "set": ["a", "b"], "tuple": [1, null], "deep": [{"t": "2024-01-02T03:00:00"}]}')
 
 
+def test_an_omitted_item_of_a_list_is_left_out():
+    """ansible-core until 2.18 hands on what stands in its place."""
+    omitted = "__omit_place_holder__0123456789abcdef"
+    assert run._plain({"queues": ["a", omitted, "b"], "instances": [{"queues": [omitted]}]}) == {"queues": ["a", "b"], "instances": [{"queues": []}]}
+
+
 @pytest.mark.parametrize("fast", [True, False])
 class TestError:
     """Each error is the same in both ways."""
@@ -356,6 +362,9 @@ class TestError:
 
     def test_asynchronous(self, host, fast):
         self.fails(host, fast, "asynchronously", keyword={"async": 10})
+
+    def test_a_text_with_omit_in_it(self, host, fast):
+        self.fails(host, fast, '"omit"', "part of a text", arguments={"queues": ["critical,__omit_place_holder__0123"]})
 
     def test_installed_from_git(self, host, fast):
         (host.path / "_bin" / "SHA256SUMS").unlink()
