@@ -7,6 +7,7 @@ docs/connections.md is made of what was seen there.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,11 +28,15 @@ WITH_PASSWORD = {"ansible_user": "admin", "ansible_become": True, "ansible_becom
 WITHOUT_PASSWORD = {"ansible_user": "admin", "ansible_become": True}
 TRANSFER = {"sidekiq_service_fast": False}
 
+# With all that a shell, a pipe or a codec might take for something else.
+A_PASSWORD = "it's \"a\" $HOME `b` \\c%s #ä"
+
 # Puts back what the ways change. It is run by the login shell of root, whichever that is.
 AS_BEFORE = (
     'test -d "/home/a blank" && mv "/home/a blank" /home/admin; sed -i "s|:/home/a blank:|:/home/admin:|" /etc/passwd; '
     f"umount {CACHE} >/dev/null; rm -rf {CACHE} /etc/sudoers.d/zz-test /etc/doas.conf /root/.ssh/rc /home/admin/.ansible; usermod -s /bin/bash root; "
     "usermod -s /bin/bash admin; cp /etc/skel/.bashrc /root/.bashrc; cp /etc/skel/.bashrc /home/admin/.bashrc; sudo -k; "
+    "echo admin:admin | chpasswd; chown -R admin: /home/admin; chmod 755 /home/admin; "
     "ln -sf dash /bin/sh; rm -f /usr/local/bin/dzdo /etc/ssh/sshd_config.d/00-way.conf /etc/ssh/sshd_config.d/zz-way.conf; "
     "sed -i 's/^#Subsystem/Subsystem/' /etc/ssh/sshd_config; systemctl reload ssh"
 )
@@ -60,6 +65,8 @@ def sshd(line: str, file: str = "zz-way.conf") -> str:
 
 # Printed by every shell that bash is for a command over ssh, and without the end of a line.
 NOISE = r"printf 'printf \"\\033]0;title\\007\"\nprintf noise >&2\n' >/root/.noise; cat /root/.bashrc >>/root/.noise; mv /root/.noise /root/.bashrc"
+# A company's own login shell.
+WRAPPER = r"""printf '#!/bin/sh\nlogger "$2"\nshift\nexec bash -c "$@"\n' >/usr/local/bin/wrapper; chmod 755 /usr/local/bin/wrapper"""
 NO_SFTP = "sed -i 's/^Subsystem/#Subsystem/' /etc/ssh/sshd_config; systemctl reload ssh"
 
 
@@ -93,6 +100,9 @@ BOTH_WAYS = (("", "fast", "", {}), (", transferred", "transfer", "is false", TRA
 # Debian 12's paramiko knows the exchange of the test hosts by another name.
 OTHER_EXCHANGE = sshd("KexAlgorithms curve25519-sha256@libssh.org,curve25519-sha256", "00-way.conf")
 
+# As the controllers of tests/cores reach the host: by a forwarded port of their own.
+JUMP = "-i /root/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+
 WAYS = [
     Way("connection", "ssh", "fast"),
     Way("connection", "ssh with `-tt` in `ansible_ssh_extra_args`", "transfer", TTY, variables={"ansible_ssh_extra_args": "-tt"}, quick=True),
@@ -110,6 +120,8 @@ WAYS = [
         variables={"ansible_ssh_extra_args": "-vvv"}),
     Way("connection", "ssh with `ansible_ssh_use_tty: false`", "fast", variables={"ansible_ssh_use_tty": False}),
     Way("connection", "ssh with `ansible_ssh_retries`", "fast", variables={"ansible_ssh_retries": 3}),
+    Way("connection", "ssh by way of another host, with a `ProxyCommand`", "fast",
+        variables={"ansible_ssh_extra_args": f"-o 'ProxyCommand=ssh {JUMP} -p %p -W 127.0.0.1:22 root@%h'"}),
     Way("connection", "ssh with a `ForceCommand` by way of another shell", "fast", prepare=sshd('ForceCommand /bin/bash -c "$SSH_ORIGINAL_COMMAND"')),
     *(Way("connection", f"ssh with a `ForceCommand` by sudo{how}", takes, says, prepare=f"{NO_PASSWORD_FOR_SUDO}; {sshd(BY_SUDO)}",
           variables={"ansible_user": "admin", **more}) for how, takes, says, more in BOTH_WAYS),
@@ -139,8 +151,16 @@ WAYS = [
         variables={**WITHOUT_PASSWORD, "ansible_become_exe": "/usr/bin/env sudo"}),
     Way("become method", "sudo by its path", "fast", variables={**WITH_PASSWORD, "ansible_become_exe": "/usr/bin/sudo"}),
     Way("become method", "sudo with `-H -S -E -k`", "fast", variables={**WITH_PASSWORD, "ansible_become_flags": "-H -S -E -k"}),
+    Way("become method", "sudo with a setting of the language in `become_exe`", "fast", prepare=NO_PASSWORD_FOR_SUDO,
+        variables={**WITHOUT_PASSWORD, "ansible_become_exe": "LC_ALL=C sudo"}),
+    Way("become method", "sudo with a variable in `become_flags`", "fast", variables={**WITH_PASSWORD, "ansible_become_flags": "-H -S A_WORD=none"}),
+    Way("become method", "sudo with a password and empty `become_flags`", "transfer", "terminal is required",
+        variables={**WITH_PASSWORD, "ansible_become_flags": ""}),
+    Way("become method", "sudo with a password that has quotes, `$` and a letter that is not ASCII", "fast",
+        prepare=f"echo {shlex.quote(f'admin:{A_PASSWORD}')} | chpasswd", variables={**WITH_PASSWORD, "ansible_become_password": A_PASSWORD}),
     *(Way("become method", f"sudo with `{defaults}`", "fast", prepare=sudoers(f"Defaults:admin {defaults}"), variables=WITH_PASSWORD)
-      for defaults in ("use_pty", "log_input, log_output", "log_subcmds", "lecture=always, passprompt=Kennwort", "timestamp_timeout=0, insults")),
+      for defaults in ("use_pty", "log_input, log_output", "log_subcmds", "lecture=always, passprompt=Kennwort", "timestamp_timeout=0, insults",
+                       "umask=0777, umask_override")),
     *(Way("become method", f"sudo with `{defaults}`", "fast", prepare=f"{SECRET}; {sudoers(f'Defaults:admin {defaults}')}",
           variables={**WITH_PASSWORD, "ansible_become_password": "secret"}) for defaults in ("targetpw", "rootpw")),
     Way("become method", "sudo that permits `/bin/sh` only", "fast", prepare=sudoers("admin ALL=(root) NOPASSWD: /bin/sh"), variables=WITHOUT_PASSWORD),
@@ -176,6 +196,12 @@ WAYS = [
       for shell in ("fish", "csh") for how, takes, says, more in BOTH_WAYS),
     Way("shell", "rbash as the remote user's login shell, and `ansible_shell_executable: sh`", "fast", prepare="usermod -s /bin/rbash admin",
         variables={**WITH_PASSWORD, "ansible_shell_executable": "sh"}),
+    Way("shell", "rbash as the remote user's login shell, and sudo", "refused", "did not run /bin/sh by sudo", control=False, quick=True,
+        prepare=f"{NO_PASSWORD_FOR_SUDO}; usermod -s /bin/rbash admin", variables=WITHOUT_PASSWORD),
+    Way("shell", "a script as the remote user's login shell, and sudo", "fast", prepare=f"{WRAPPER}; usermod -s /usr/local/bin/wrapper admin",
+        variables=WITH_PASSWORD),
+    Way("shell", "a `.bashrc` that has zsh run every command", "fast", variables=WITH_PASSWORD,
+        prepare=bashrc('[ -z "$BASH_EXECUTION_STRING" ] || exec zsh -c "$BASH_EXECUTION_STRING"', "admin")),
     Way("shell", "`ansible_shell_executable` is `/bin/bash -l`", "fast", variables={**WITH_PASSWORD, "ansible_shell_executable": "/bin/bash -l"}),
     *(Way("shell", f"{shell} as `/bin/sh`{how}", takes, says, prepare=f"ln -sf {shell} /bin/sh", variables={**WITH_PASSWORD, **more})
       for shell in ("bash", "busybox") for how, takes, says, more in BOTH_WAYS),
@@ -190,9 +216,17 @@ WAYS = [
         prepare=f"ln -sf bash /bin/sh; {bashrc('set -uC; export SHELLOPTS; umask 777')}"),
     Way("setting", "a `.bashrc` with a language that is not there, and standard error on standard output", "fast", control=None,
         prepare=bashrc("export LC_ALL=xx_XX.UTF-8; exec 2>&1")),
+    Way("setting", "a `.bashrc` with aliases and functions in the place of commands", "fast", control=None,
+        prepare=bashrc("shopt -s expand_aliases; alias sh=false cd=false; exec() { echo mine; builtin exec \"$@\"; }; command() { echo no; }")),
+    Way("setting", "a `.bashrc` that changes what `ls`, `grep` and shells do", "fast", control=None,
+        prepare=bashrc("export GREP_OPTIONS=--color=always TIME_STYLE=full-iso QUOTING_STYLE=c CDPATH=/var IFS=e POSIXLY_CORRECT=1 GZIP=-1")),
+    Way("setting", "a `.bashrc` that keeps all output in a log, and prints at the end", "fast", control=None,
+        prepare=bashrc("trap \"echo bye\" EXIT; exec > >(tee -a ~/.log)")),
     Way("setting", "a `.ssh/rc` that prints", "fast", prepare="echo echo -n noise >/root/.ssh/rc", control=None),
     *(Way("setting", f"a remote user's home directory with a blank{how}", takes, says, variables={**WITH_PASSWORD, **more},
           prepare='sed -i "s|:/home/admin:|:/home/a blank:|" /etc/passwd; mv /home/admin "/home/a blank"') for how, takes, says, more in BOTH_WAYS),
+    Way("setting", "a home directory that the remote user may not write to", "fast", variables=WITH_PASSWORD, control=False,
+        prepare="chown -R root: /home/admin; chmod -R go+rX /home/admin"),
     Way("setting", "`sidekiq_service_fast: false`", "transfer", "is false", variables=TRANSFER, quick=True),
     Way("setting", "`ANSIBLE_KEEP_REMOTE_FILES`", "transfer", "remote files are to be kept", environment="ANSIBLE_KEEP_REMOTE_FILES=1", quick=True),
     Way("setting", "`ANSIBLE_PIPELINING`", "fast", environment="ANSIBLE_PIPELINING=1"),
@@ -210,7 +244,7 @@ WAYS = [
     Way("keyword", "`no_log`", "fast", keywords={"no_log": True}),
     Way("keyword", "`environment`", "fast", keywords={"environment": {"LC_ALL": "C", "A_WORD": "with a blank and $HOME"}}),
     Way("keyword", "`async` with `poll`", "refused", "cannot run asynchronously", keywords={"async": 60, "poll": 1}),
-    *(Way("strategy", strategy, "fast", environment=f"ANSIBLE_STRATEGY={strategy}") for strategy in ("linear", "free", "host_pinned")),
+    *(Way("strategy", strategy, "fast", environment=f"ANSIBLE_STRATEGY={strategy}") for strategy in ("linear", "free", "host_pinned", "debug")),
 ]  # fmt: skip
 
 
