@@ -30,6 +30,10 @@ def objections(host: Host, name: str, text: str) -> list[str]:
     return [line for line in said if stem in line and not OF_THE_HOST.search(line)]
 
 
+def test_each_system_has_units_of_its_own_systemd() -> None:
+    assert {f"plain-{SYSTEMD}.service", f"strict-{SYSTEMD}.service"} <= set(HERE)
+
+
 @pytest.mark.parametrize("name", HERE)
 def test_systemd_analyze_accepts_it(host: Host, name: str) -> None:
     text = (DATA / name).read_text()

@@ -33,9 +33,9 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// versions are the versions of systemd in Ubuntu 16.04, 18.04 and 20.04, Debian
-// 11, Ubuntu 22.04, Debian 12, Ubuntu 24.04, Debian 13 and Ubuntu 26.04.
-func versions() []int { return []int{229, 237, 245, 247, 249, 252, 255, 257, 259} }
+// versions are the versions of systemd in Ubuntu 16.04, 18.04 and 20.04, Debian 11,
+// Ubuntu 22.04, Debian 12, Ubuntu 24.04, Debian 13, Ubuntu 26.04 and Debian 14.
+func versions() []int { return []int{229, 237, 245, 247, 249, 252, 255, 257, 259, 262} }
 
 func TestUnitForEachSystemd(t *testing.T) {
 	for _, v := range versions() {
