@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from conftest import ROOT, SUITE, Host
+from conftest import ROOT, Host
 
 HOST_OPTIONS = ["--with", "rbenv,zsh"]
-pytestmark = pytest.mark.skipif(SUITE not in ("bullseye", "bookworm", "trixie"), reason="the table is of the files that Debian has in a home directory")
 HOME = "/home/deploy"
 LINE = 'eval "$(rbenv init -)"'
 

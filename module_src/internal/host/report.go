@@ -14,6 +14,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/dbus"
 
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
 )
@@ -29,6 +30,10 @@ func (h *Host) Inspect(ctx context.Context, s sidekiq.Service) (sidekiq.Report, 
 		return found, err
 	}
 	found.Service = unit
+	// systemd 237 calls it the same where only a link in /run enables it.
+	if found.Enablement == "enabled" && unit.Enabled != converge.On && len(unit.Links) > 0 {
+		found.Enablement = "enabled-runtime"
+	}
 	units, p, err := h.instanceReports(ctx, s, found, p)
 	if err != nil {
 		return found, err
