@@ -98,8 +98,8 @@ func (v *Verification) Refusal(found *Report, said string) string {
 		return fmt.Sprintf("sudo wants a terminal of %s, which a deploy has not: %s. requiretty is set in the host's sudoers; "+
 			`"Defaults:%[1]s !requiretty" in a file of /etc/sudoers.d takes that back.`, user, said)
 	case notGranted.MatchString(said):
-		return fmt.Sprintf(`%s may not run "sudo systemctl restart %s" without a password: %s. Run the role, which grants it. `+
-			"The rules that sudo has for %[1]s, of which the last that fits counts: %[4]s.", user, v.Name, said, cmp.Or(strings.Join(found.Rules, "; "), "none"))
+		return fmt.Sprintf(`%s may not run "sudo systemctl restart %s" without a password: %s. Run the role, which grants it, or where it has, `+
+			"take away the rule behind it that asks. The rules that sudo has for %[1]s, of which the last that fits counts: %[4]s.", user, v.Name, said, cmp.Or(strings.Join(found.Rules, "; "), "none"))
 	}
 	return ""
 }

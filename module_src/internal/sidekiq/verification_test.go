@@ -43,7 +43,7 @@ func TestWhatSudoMayHaveRefused(t *testing.T) {
 	}
 	found := Report{User: "deploy", Rules: []string{"(ALL) ALL"}}
 	for said, want := range map[string]string{
-		"sudo: a password is required":                                                                                 "without a password: sudo: a password is required. Run the role, which grants it. The rules that sudo has for deploy, of which the last that fits counts: (ALL) ALL.",
+		"sudo: a password is required":                                                                                 "without a password: sudo: a password is required. Run the role, which grants it, or where it has, take away the rule behind it that asks. The rules that sudo has for deploy, of which the last that fits counts: (ALL) ALL.",
 		"sudo: interactive authentication is required":                                                                 "without a password",
 		"sudo: I'm sorry deploy. I'm afraid I can't do that":                                                           "without a password",
 		"Sorry, user deploy is not allowed to execute '/bin/systemctl restart sidekiq' as root on host.":               "without a password",
