@@ -90,6 +90,20 @@ def boots(data: Figures) -> str:
     return f"On this machine, busy as it was, a boot of the application took {' and '.join(texts)}.\n"
 
 
+SLOW_BOOT = "remote redis, stopped, a boot takes 20 s of CPU"
+
+
+def slow_boot_table(data: Figures) -> str:
+    rows = []
+    for suite in measured(data):
+        if f := data[suite].get(SLOW_BOOT, {}).get("ours"):
+            boot = [f"{f['boot_seconds']:g} s", f"{f['boot_cpu_seconds']:g} s"]
+            share = f"{f['cpu_seconds'] / f['seconds']:.2f}"
+            rows.append([SUITES[suite], *boot, f"{f['seconds']} s", f"{f['restarts']}", f"{f['cpu_seconds']:g}", share, back(f), f"{f['load']:g}"])
+    head = ["Debian", "a boot", "its CPU", "outage", "restarts", "CPU seconds", "of one processor", "back after", "load average"]
+    return table(head, rows)
+
+
 JOBS = {
     "twenty restarts": "20 restarts by the deploy user, every thread at work",
     "RuntimeMaxSec": "restarts as `RuntimeMaxSec` ends, every thread at work",
@@ -135,6 +149,7 @@ BLOCKS = {
     "outage": outage_table,
     "remote": remote_table,
     "boots": boots,
+    "slow-boot": slow_boot_table,
     "jobs": job_table,
     "memory": memory_table,
     "versions": versions_table,
