@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from conftest import APP, ROOT, SUDOERS, Host
-from system import KNOWS_STEPS, NOTIFIES, TYPE
+from system import KNOWS_STEPS, NOTIFIES, SUITE, TYPE
 
 pytestmark = pytest.mark.long
 
@@ -437,5 +437,8 @@ def test_hardening(machine: Host, plain: dict[str, str], preset: str) -> None:
     assert passed == {job for job, (dummy, presets) in JOBS.items() if preset in presets}, said
     if "mail through a setgid sendmail" in passed:
         machine.wait("grep 'by a job' /var/mail/root")
-    print(preset, machine.out("systemd-analyze security --no-pager sidekiq | tail -1"))
+    exposure = re.findall(r": ([\d.]+) ", machine.out("systemd-analyze security --no-pager sidekiq | tail -1"))[0]
+    if SUITE == "bookworm":
+        told = re.findall(rf"^\| `{preset}` \|.*\| ([\d.]+) \|$", (ROOT / "docs/hardening.md").read_text(), re.MULTILINE)
+        assert told == [exposure], "what docs/hardening.md says of Debian 12"
     machine.sh("systemctl stop sidekiq")
