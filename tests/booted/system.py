@@ -33,6 +33,7 @@ SIDEKIQ, SUDO = numbers(SIDEKIQ_VERSION), numbers(SUDO_VERSION)
 SYSTEMCTL = "/bin/systemctl" if SUITE in ("xenial", "bionic") else "/usr/bin/systemctl"
 
 NOTIFIES = SIDEKIQ >= (6, 0, 6)  # this Sidekiq tells systemd when it is up
+HAS_TIME_ZONES = SUITE not in ("bionic", "focal", "jammy", "noble")  # a small Ubuntu has none, and its Rails does not bring them
 HAS_DOAS = SUITE not in ("xenial", "bionic", "focal")
 RUNS_MODULES = SUITE not in ("xenial", "bionic")  # this Python is new enough for ansible-core's own modules
 COUNTS_RESTARTS = SYSTEMD >= 235  # this systemd counts how often it has started a service anew by itself

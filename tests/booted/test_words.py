@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from conftest import APP, ROOT, SUITE, Host, tool
 from failures import CURRENT, FAILURES, RESOLVE, SECRET, Failure, rails
+from system import HAS_TIME_ZONES
 
-HOST_OPTIONS = ["--with", "ruby-rails,ruby-sqlite3,ruby-pg,rbenv"]
+HOST_OPTIONS = ["--with", "ruby-rails,ruby-sqlite3,ruby-pg,rbenv" + ("" if HAS_TIME_ZONES else ",tzdata")]
 SAMPLES = ROOT / "module_src/internal/sidekiq/testdata/failures"
 
 
