@@ -152,7 +152,7 @@ func (p *Plan) carryOut(ctx context.Context, h Host) (done []Step, warnings []st
 		}
 		done = append(done, s)
 		more, failed := p.start(ctx, h, run)
-		if failed != nil && run.commandAlone(ctx, h) {
+		for tries := 0; tries < commandTries && failed != nil && run.commandAlone(ctx, h); tries++ {
 			run.Verb = Start
 			more, failed = p.start(ctx, h, run)
 		}
@@ -173,6 +173,10 @@ func (p *Plan) start(ctx context.Context, h Host, run RunUnit) (warnings []strin
 	}
 	return p.prove(ctx, h, began, func(u Unit) bool { return u.Name == run.Unit })
 }
+
+// commandTries is how often a command that has lost the manager is run again. When
+// the processes are up it takes a moment, in which the manager may be lost once more.
+const commandTries = 20
 
 // commandAlone reports whether of a unit that stands for others only the command
 // has failed that starts these and waits for them: it loses its connection where

@@ -102,7 +102,8 @@ var harmlessDirectives = []harmlessGroup{
 	{"Service", "a value that the service gets as it stands", `
 		SetCredential SetCredentialEncrypted StandardInputText StandardInputData UnsetEnvironment SetLoginEnvironment ExecSearchPath`},
 	{"Service", "how its log is marked, filtered and limited", `
-		SyslogFacility SyslogLevel SyslogLevelPrefix LogLevelMax LogRateLimitIntervalSec LogRateLimitBurst LogExtraFields LogFilterPatterns`},
+		SyslogIdentifier SyslogFacility SyslogLevel SyslogLevelPrefix LogLevelMax LogRateLimitIntervalSec LogRateLimitBurst LogExtraFields
+		LogFilterPatterns`},
 	{"Service", "how its terminal is set; TTYPath says which", "TTYReset TTYVHangup TTYVTDisallocate TTYRows TTYColumns"},
 	{"Service", "how the directories that it gets are made; their names are judged", `
 		RuntimeDirectoryPreserve RuntimeDirectoryMode StateDirectoryMode StateDirectoryAccounting StateDirectoryQuota CacheDirectoryMode

@@ -18,13 +18,42 @@ import (
 // process of its own, and what to write in the launcher's place.
 func (s *Service) behindAdvice() string {
 	text := "each stop or restart would kill Sidekiq with all its running jobs. Have Sidekiq itself as the main process: "
-	switch command := withoutLauncher(s.ExecStart); {
-	case command != "":
+	script := scriptOf(s.ExecStart)
+	if command := withoutLauncher(s.ExecStart); script == "" && command != "" {
 		return text + "exec_start: " + command
-	case s.ExecStart != nil:
-		return text + "in " + s.ExecStart[0] + ", put exec before the command that starts it, and nothing behind it"
+	} else if s.ExecStart == nil {
+		script = "what bundle or the drop-in runs"
+	} else if script == "" {
+		script = s.ExecStart[0]
 	}
-	return text + "in what bundle or the drop-in runs, put exec before the command that starts it"
+	return text + "in " + script + ", let exec SIDEKIQ… be the last line, with the command that starts it as SIDEKIQ…, and no & or | behind it"
+}
+
+// scriptOf is the script that a command line most likely runs: what a shell is
+// given, or a program that is in no directory of the system's. What is then
+// called sidekiq is the script itself, or what it is told to start.
+func scriptOf(words []string) string {
+	for len(words) > 1 && (path.Base(words[0]) == "env" || strings.Contains(words[0], "=")) {
+		words = words[1:]
+	}
+	if len(words) == 0 || contains([]string{"bundle", "ruby"}, path.Base(words[0])) {
+		return ""
+	}
+	if shells.MatchString(path.Base(words[0])) {
+		for _, word := range words[1:] {
+			if !strings.HasPrefix(word, "-") {
+				return word
+			}
+			if strings.HasSuffix(word, "c") {
+				return ""
+			}
+		}
+		return ""
+	}
+	if dir := path.Dir(words[0]); strings.HasSuffix(dir, "/bin") && (dir == "/bin" || strings.HasPrefix(dir, "/usr/")) && path.Ext(words[0]) == "" {
+		return ""
+	}
+	return words[0]
 }
 
 var (

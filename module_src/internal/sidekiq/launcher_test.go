@@ -3,6 +3,7 @@
 package sidekiq
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -29,6 +30,26 @@ func TestWithoutLauncher(t *testing.T) {
 		}
 		if got := withoutLauncher(words); got != want {
 			t.Errorf("%s\nis %s\nwant %s", command, got, want)
+		}
+	}
+}
+
+func TestTheAdviceForAScriptIsAboutTheScript(t *testing.T) {
+	for command, script := range map[string]string{
+		"/usr/local/bin/run.sh sidekiq":                           "/usr/local/bin/run.sh",
+		"/opt/p/current/bin/sidekiq":                              "/opt/p/current/bin/sidekiq",
+		"/opt/p/entrypoint bundle exec sidekiq":                   "/opt/p/entrypoint",
+		"/bin/bash -e /opt/p/sidekiq.sh":                          "/opt/p/sidekiq.sh",
+		"/usr/bin/env RAILS_ENV=x bash bin/start sidekiq":         "bin/start",
+		"/usr/bin/flock /run/lock/x bundle exec sidekiq":          "",
+		"/usr/local/bin/time /usr/bin/bundle exec sidekiq":        "",
+		"/bin/bash -lc 'bundle exec sidekiq; true'":               "",
+		"/home/deploy/.rbenv/shims/bundle exec timeout 9 sidekiq": "",
+	} {
+		options, _ := json.Marshal(map[string]any{"project_name": "p", "exec_start": command})
+		advice := mustParse(t, string(options)).behindAdvice()
+		if in := ": in " + script + ", let exec"; strings.Contains(advice, in) != (script != "") || strings.Contains(advice, "exec_start: ") == (script != "") {
+			t.Errorf("%s: %s", command, advice)
 		}
 	}
 }

@@ -274,6 +274,7 @@ func TestEachOptionOfTextIsFuzzed(t *testing.T) {
 // option directives may replace, each with the reason.
 func free() map[string]string {
 	return map[string]string{
+		"Service.SyslogIdentifier":   "who has rules for the log by another name keeps it",
 		"Unit.Description":           "a text",
 		"Unit.StartLimitIntervalSec": "who wants Sidekiq to stay down may say so",
 		"Service.StartLimitInterval": "as StartLimitIntervalSec, before systemd 230",

@@ -350,8 +350,10 @@ func (r *unitReader) output() {
 		}
 		r.options["log_file"] = text
 	}
-	if id := r.literal("Service", "SyslogIdentifier"); id != "" && id != r.stem && !r.ours {
-		r.cannot("SyslogIdentifier=%s: the log is under the name of the service, %s", id, r.stem)
+	if id := r.last("Service", "SyslogIdentifier"); id != "" {
+		if text, _ := r.expand(id); text != r.stem {
+			r.left.Add("Service", "SyslogIdentifier", id)
+		}
 	}
 }
 

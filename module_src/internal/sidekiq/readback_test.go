@@ -345,3 +345,20 @@ func TestShownOptionsHideSecretsOfEachProcess(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 }
+
+func TestTheNameInTheLogIsKeptByADirective(t *testing.T) {
+	const unit = "[Service]\nUser=deploy\nWorkingDirectory=/opt/p/current\nExecStart=/usr/local/bin/bundle exec sidekiq -e production\nSyslogIdentifier="
+	for id, kept := range map[string]any{"sidekiq": nil, "%N": nil, "worker": "worker"} {
+		directives, _ := ReadUnit("sidekiq.service", unit+id+"\n").Options["directives"].(map[string]any)
+		service, _ := directives["Service"].(map[string]any)
+		if service["SyslogIdentifier"] != kept {
+			t.Errorf("%s: %v", id, directives)
+		}
+	}
+	s := mustParse(t, `{"project_name": "p", "directives": {"Service": {"SyslogIdentifier": "worker"}}}`)
+	want, _, _ := s.Want(debian12())
+	file, _ := want.File(s.UnitPath())
+	if strings.Count(file.Content, "SyslogIdentifier=") != 1 || !strings.Contains(file.Content, "\nSyslogIdentifier=worker\n") {
+		t.Error(file.Content)
+	}
+}

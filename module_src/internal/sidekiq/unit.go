@@ -239,8 +239,6 @@ func optionFor(section, name string) string {
 		return "start_timeout and timeout_stop_sec"
 	case "Service.WatchdogSec":
 		return "watchdog_sec"
-	case "Service.SyslogIdentifier":
-		return "name"
 	}
 	return ""
 }
