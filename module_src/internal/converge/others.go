@@ -117,7 +117,7 @@ func (s State) starts(unit string) bool {
 		if f.Kind != UnitFile {
 			continue
 		}
-		for l := range systemd.Lines(f.Content) {
+		for l := systemd.Lines(f.Content); l.Next(); {
 			if slices.Contains([]string{"Wants", "Requires", "BindsTo", "Upholds"}, l.Name) && slices.Contains(strings.Fields(l.Value), unit) {
 				return true
 			}

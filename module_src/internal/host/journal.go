@@ -128,7 +128,7 @@ func storage(ctx context.Context) (where string) {
 	if err != nil {
 		return ""
 	}
-	for l := range systemd.Lines(out.stdout) {
+	for l := systemd.Lines(out.stdout); l.Next(); {
 		if l.Name == "Storage" {
 			where = l.Value
 		}

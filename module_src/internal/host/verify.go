@@ -185,7 +185,7 @@ var excuses = []string{"is obsolete", "is deprecated", "compatibility", "is not 
 func withoutValues(complaint string, u copied) string {
 	complaint = strings.ReplaceAll(complaint, u.Path, "")
 	complaint = strings.ReplaceAll(complaint, filepath.Base(u.Path), "")
-	for l := range systemd.Lines(u.Content) {
+	for l := systemd.Lines(u.Content); l.Next(); {
 		words, _ := systemd.Words(l.Value)
 		for _, value := range append(words, l.Value) {
 			if slices.ContainsFunc(excuses, func(words string) bool { return strings.Contains(value, words) }) {

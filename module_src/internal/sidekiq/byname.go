@@ -101,7 +101,7 @@ func (b *ByName) ReadInstance(name, content string) {
 // read takes over the settings of a process from its unit file. They are in the
 // form in which this collection has written them.
 func (b *ByName) read(content string) {
-	for l := range systemd.Lines(content) {
+	for l := systemd.Lines(content); l.Next(); {
 		value, _ := systemd.Unspecified(l.Value)
 		switch l.Name {
 		case "WorkingDirectory":

@@ -53,7 +53,7 @@ func (s *Service) processFile(name string, want converge.State) (unit, content s
 
 // runsSidekiqIn reports whether a unit file starts a Sidekiq.
 func runsSidekiqIn(content string) bool {
-	for l := range systemd.Lines(content) {
+	for l := systemd.Lines(content); l.Next(); {
 		if l.Name == "ExecStart" && strings.Contains(l.Value, "sidekiq") {
 			return true
 		}

@@ -49,7 +49,7 @@ func (w *wanting) foreseeDropIns() {
 			continue // systemd reads these since 239, and those of every service since 244
 		}
 		var asRoot, options []string
-		for l := range systemd.Lines(file.Content) {
+		for l := systemd.Lines(file.Content); l.Next(); {
 			isEnv := strings.HasPrefix(l.Name, "Environment")
 			switch {
 			case l.Section != "Service" || l.Value == "":

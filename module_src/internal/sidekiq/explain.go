@@ -363,7 +363,7 @@ func setBy(dropIns []converge.File, names ...string) string {
 func setters(dropIns []converge.File, names ...string) string {
 	var paths []string
 	for _, d := range dropIns {
-		for line := range systemd.Lines(d.Content) {
+		for line := systemd.Lines(d.Content); line.Next(); {
 			if len(names) == 0 && line.Name != "" || contains(names, line.Name) {
 				paths = appendNew(paths, d.Path)
 			}

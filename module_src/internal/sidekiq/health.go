@@ -189,7 +189,7 @@ func since(p *UnitReport) string {
 // Untitled reports whether a unit file runs a program of the user's own, of
 // which nobody knows what it shows in its title.
 func Untitled(unitFile string) bool {
-	for l := range systemd.Lines(unitFile) {
+	for l := systemd.Lines(unitFile); l.Next(); {
 		if l.Name == "ExecStart" {
 			words, _ := systemd.Words(l.Value)
 			return !startSidekiq(words)

@@ -150,7 +150,7 @@ func commandOf(unit string, s converge.State) string {
 		if path.Base(f.Path) != unit {
 			continue
 		}
-		for l := range systemd.Lines(f.Content) {
+		for l := systemd.Lines(f.Content); l.Next(); {
 			if l.Name == "ExecStart" {
 				lines = append(lines, l.Value)
 			}

@@ -45,7 +45,7 @@ func OriginOf(content string) (project string, origin Origin) {
 // those that the role wrote, and they run a Sidekiq.
 func oldUnit(content string) (project string, ok bool) {
 	var dir, command string
-	for l := range systemd.Lines(content) {
+	for l := systemd.Lines(content); l.Next(); {
 		switch l.Name {
 		case "":
 			continue

@@ -96,7 +96,7 @@ type unitReader struct {
 func newUnitReader(unit, content string) *unitReader {
 	_, origin := OriginOf(content)
 	r := &unitReader{stem: strings.TrimSuffix(unit, ".service"), ours: origin == Ours, saw: map[string]bool{}, options: map[string]any{}, noOption: []string{}}
-	for l := range systemd.Lines(content) {
+	for l := systemd.Lines(content); l.Next(); {
 		if l.Name != "" {
 			r.left.Add(l.Section, l.Name, l.Value)
 			r.saw[l.Section+"."+l.Name] = true

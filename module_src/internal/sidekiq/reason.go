@@ -119,7 +119,7 @@ func DirectoryIn(unit string) string { return directiveIn(unit, "WorkingDirector
 // directiveIn is the last value of a directive in a unit file, or "" where it
 // has none.
 func directiveIn(unit, name string) (value string) {
-	for l := range systemd.Lines(unit) {
+	for l := systemd.Lines(unit); l.Next(); {
 		if l.Name == name {
 			value = l.Value
 		}

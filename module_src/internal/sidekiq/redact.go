@@ -22,7 +22,7 @@ func RedactUnit(before, after string) (string, string) {
 func redact(content string, other map[string]string, changed string) string {
 	var b strings.Builder
 	var broken bool // by a bare carriage return or a NUL
-	for l := range systemd.Lines(content) {
+	for l := systemd.Lines(content); l.Next(); {
 		continues := broken
 		broken = strings.HasSuffix(l.Raw, "\r") || strings.HasSuffix(l.Raw, "\x00")
 		switch {
@@ -83,7 +83,7 @@ func safeName(name string) string {
 // systemd reads it. Of several with the same name the last one counts.
 func environment(content string) map[string]string {
 	vars := map[string]string{}
-	for l := range systemd.Lines(content) {
+	for l := systemd.Lines(content); l.Next(); {
 		if l.Name == "Environment" {
 			for _, a := range assignments(l.Value) {
 				name, value, _ := strings.Cut(a, "=")

@@ -99,7 +99,7 @@ func (s *Service) UnitPaths(unit string) []string {
 // it forgets an instance that is stopped.
 func (s *Service) Started(unitFile string) []string {
 	var list []string
-	for l := range systemd.Lines(unitFile) {
+	for l := systemd.Lines(unitFile); l.Next(); {
 		if l.Name != "ExecStart" {
 			continue
 		}

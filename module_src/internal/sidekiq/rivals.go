@@ -68,7 +68,7 @@ func (u OtherUnit) risk() string {
 		return ""
 	}
 	user := ""
-	for l := range systemd.Lines(u.Content) {
+	for l := systemd.Lines(u.Content); l.Next(); {
 		if l.Section == "Service" && l.Name == "User" {
 			user = l.Value
 		}
@@ -122,7 +122,7 @@ func (w *wanting) sameApplication(content string) bool {
 		return false
 	}
 	here, runs := false, false
-	for l := range systemd.Lines(content) {
+	for l := systemd.Lines(content); l.Next(); {
 		switch l.Name {
 		case "WorkingDirectory":
 			dir, _ := systemd.Unspecified(strings.TrimPrefix(l.Value, "-"))

@@ -2,10 +2,7 @@
 
 package systemd
 
-import (
-	"iter"
-	"strings"
-)
+import "strings"
 
 // blanks are what systemd takes away around names and values: WHITESPACE.
 const blanks = " \t\n\r"
@@ -28,25 +25,24 @@ type Line struct {
 // The work is linear in the length of the text, and only the line at hand needs
 // memory. Lines is for judging files that systemd may not accept: it takes
 // every text, and a line that is no directive has no Name.
-func Lines(text string) iter.Seq[Line] {
-	return func(yield func(Line) bool) {
-		r := lineReader{rest: text}
-		for r.rest != "" {
-			if !yield(r.next()) {
-				return
-			}
-		}
-	}
-}
+//
+//	for l := systemd.Lines(text); l.Next(); {
+//
+// goes through them. It is no iterator to range over, since the loops of those
+// are copied into each place that has one.
+func Lines(text string) *LineReader { return &LineReader{rest: text} }
 
-type lineReader struct {
+// LineReader has the line that was read last.
+type LineReader struct {
+	Line
+
 	rest    string
 	section string
 	begun   bool
 }
 
-// next reads one logical line. There is one as long as rest is not empty.
-func (r *lineReader) next() Line {
+// Next reads the next line, and reports whether there was one.
+func (r *LineReader) Next() bool {
 	start, length := r.rest, 0
 	var joined strings.Builder
 	for r.rest != "" {
@@ -55,7 +51,8 @@ func (r *lineReader) next() Line {
 		text := strings.TrimRight(raw, "\r\n\x00")
 		if code := strings.TrimLeft(text, blanks); code != "" && (code[0] == '#' || code[0] == ';') {
 			if joined.Len() == 0 {
-				return Line{Raw: start[:length], Section: r.section}
+				r.Line = Line{Raw: start[:length], Section: r.section}
+				return true
 			}
 			continue
 		}
@@ -65,7 +62,8 @@ func (r *lineReader) next() Line {
 			break
 		}
 	}
-	return r.line(start[:length], joined.String())
+	r.Line = r.line(start[:length], joined.String())
+	return length > 0
 }
 
 // lineEnd is the length of the first line, including its end. The two
@@ -92,7 +90,7 @@ func continued(line string) (text string, more bool) {
 }
 
 // line says what a logical line holds.
-func (r *lineReader) line(raw, text string) Line {
+func (r *LineReader) line(raw, text string) Line {
 	if !r.begun {
 		text = strings.TrimPrefix(text, "\ufeff")
 	}

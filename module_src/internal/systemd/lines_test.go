@@ -15,7 +15,7 @@ import (
 // directives are what Lines finds in a text.
 func directives(text string) []oracle.Entry {
 	var list []oracle.Entry
-	for l := range Lines(text) {
+	for l := Lines(text); l.Next(); {
 		if l.Name != "" {
 			list = append(list, oracle.Entry{Section: l.Section, Name: l.Name, Value: l.Value})
 		}
@@ -50,7 +50,7 @@ func FuzzLines(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		var raw strings.Builder
-		for l := range Lines(text) {
+		for l := Lines(text); l.Next(); {
 			raw.WriteString(l.Raw)
 			if l.Raw == "" {
 				t.Fatalf("%q: a line of nothing", text)
@@ -93,7 +93,7 @@ func TestLongTextsAreReadInTimeLinearToTheirLength(t *testing.T) {
 	} {
 		text := "[Service]\nEnvironment=" + strings.Repeat(part, size/len(part))
 		began := time.Now()
-		for l := range Lines(text) {
+		for l := Lines(text); l.Next(); {
 			_, _ = Words(l.Value)
 			_, _ = Commands(l.Value)
 		}

@@ -51,7 +51,7 @@ func taken(s setting) bool { return slices.Contains(takenByReload[s.section], s.
 // settings are the values of each directive of a unit file, in order.
 func settings(text string) map[setting][]string {
 	all := map[setting][]string{}
-	for l := range Lines(text) {
+	for l := Lines(text); l.Next(); {
 		if l.Name != "" {
 			s := setting{l.Section, l.Name}
 			all[s] = append(all[s], l.Value)

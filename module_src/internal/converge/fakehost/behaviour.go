@@ -68,7 +68,7 @@ func Behave(content string) Behaviour {
 // setting is the value that the last line of a key has in a unit's content.
 func setting(content, key, otherwise string) string {
 	value := otherwise
-	for l := range systemd.Lines(content) {
+	for l := systemd.Lines(content); l.Next(); {
 		if l.Name == key {
 			value = l.Value
 		}
@@ -79,7 +79,7 @@ func setting(content, key, otherwise string) string {
 // settings are the words of all lines of a key.
 func settings(content, key string) []string {
 	var words []string
-	for l := range systemd.Lines(content) {
+	for l := systemd.Lines(content); l.Next(); {
 		if l.Name == key {
 			words = append(words, strings.Fields(l.Value)...)
 		}
