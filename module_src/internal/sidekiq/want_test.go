@@ -407,6 +407,7 @@ func TestQuestionsCoverWhatIsNamed(t *testing.T) {
 		Logs: map[string]string{},
 	}
 	q.Overriding, q.Overridden = nil, nil // see TestOnlyWhatTakesPrecedenceIsAskedFor
+	q.DropIns = nil                       // see TestDropInsAreAskedForInTheOrderInWhichTheyCount
 	if d := cmp.Diff(wanted, q); d != "" {
 		t.Error(d)
 	}
@@ -473,4 +474,22 @@ func unitNames(n int) (names []string) {
 		names = append(names, fmt.Sprintf("some-other-unit-%d.service", i))
 	}
 	return names
+}
+
+func TestDropInsAreAskedForInTheOrderInWhichTheyCount(t *testing.T) {
+	for options, names := range map[string]string{
+		`{"project_name": "p", "name": "a-b-c"}`:                 "service.d",
+		`{"project_name": "p", "name": "a-b-c", "processes": 2}`: "a-b-c.service.d a-b-.service.d a-.service.d service.d",
+		`{"project_name": "p", "processes": 2}`:                  "sidekiq.service.d service.d",
+	} {
+		var got []string
+		for _, dir := range mustParse(t, options).Questions().DropIns {
+			if name, ok := strings.CutPrefix(dir, "/etc/systemd/system/"); ok {
+				got = append(got, name)
+			}
+		}
+		if strings.Join(got, " ") != names {
+			t.Errorf("%s: %q", options, got)
+		}
+	}
 }
