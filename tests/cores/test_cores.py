@@ -49,6 +49,14 @@ def test_role_from_nothing_and_again(controller: Controller, managed: dict[str, 
         assert "[WARNING]" not in output, output
 
 
+def test_a_variable_of_the_wrong_type_ends_the_play_before_the_host(controller: Controller) -> None:
+    """Each core validates by meta/argument_specs, and not by the long texts beside it, which it would show with the error."""
+    output = controller.play(NO_PYTHON, [{**ROLE[0], "vars": {"project_name": "laevigata", "sidekiq_concurrency": "many"}}], "-vvv", check=False)
+    assert counts(output)["failed"] == 1 and "argument 'sidekiq_concurrency' is of type" in output, output
+    assert "argument_spec_data" in output and '"description"' not in output, output
+    assert "SSH: EXEC" not in output, output
+
+
 # A name that ansible-core has deprecated, as each version has one, used when the action plugin is loaded.
 DEPRECATED = """
 from ansible.utils.display import Display

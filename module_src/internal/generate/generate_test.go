@@ -3,6 +3,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
@@ -167,5 +169,42 @@ func TestFoldedLinesAreNotTooLong(t *testing.T) {
 	}
 	if strings.Contains(text, "folded over at least two lines, however wide") {
 		t.Errorf("not folded:\n%s", text)
+	}
+}
+
+// TestWhatIsValidatedLosesNoKey shows that only texts are left out of what
+// ansible-core validates by, and that a key which is new is no text by mistake.
+func TestWhatIsValidatedLosesNoKey(t *testing.T) {
+	const specs = `argument_specs:
+  main:
+    short_description: Short
+    description: [Long]
+    options:
+      rows:
+        description: [Some <rows>.]
+        type: list
+        elements: dict
+        version_added: 1.1.0
+        options:
+          kind: {description: A kind., type: str, choices: [a, b], required: true, no_log: true}
+`
+	const want = `{"main":{"short_description":"Short","options":{"rows":{"type":"list","elements":"dict",` +
+		`"options":{"kind":{"type":"str","choices":["a","b"],"required":true,"no_log":true}}}}}}`
+	text, err := validated(specs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Specs json.RawMessage `json:"argument_specs"`
+	}
+	var b bytes.Buffer
+	if err := json.Unmarshal([]byte(text), &got); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Compact(&b, got.Specs); err != nil || b.String() != want {
+		t.Errorf("validated: %v, got\n%s\nwant\n%s", err, b.String(), want)
+	}
+	if _, err := validated(strings.Replace(specs, "version_added", "default", 1)); err == nil || !strings.Contains(err.Error(), "default") {
+		t.Errorf("an unknown key: %v", err)
 	}
 }

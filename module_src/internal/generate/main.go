@@ -20,15 +20,16 @@ import (
 )
 
 const (
-	servicePath = "plugins/modules/sidekiq_service.py"
-	infoPath    = "plugins/modules/sidekiq_service_info.py"
-	verifyPath  = "plugins/modules/sidekiq_service_verify.py"
-	optionsPath = "module_src/internal/sidekiq/options_generated.go"
-	resultsPath = "module_src/internal/results/generated.go"
-	specsPath   = "roles/sidekiq/meta/argument_specs.yml"
-	tasksPath   = "roles/sidekiq/tasks/main.yml"
-	restartPath = "roles/sidekiq/tasks/verify.yml"
-	readmePath  = "roles/sidekiq/README.md"
+	servicePath   = "plugins/modules/sidekiq_service.py"
+	infoPath      = "plugins/modules/sidekiq_service_info.py"
+	verifyPath    = "plugins/modules/sidekiq_service_verify.py"
+	optionsPath   = "module_src/internal/sidekiq/options_generated.go"
+	resultsPath   = "module_src/internal/results/generated.go"
+	specsPath     = "roles/sidekiq/meta/argument_specs.yml"
+	validatedPath = "roles/sidekiq/meta/argument_specs"
+	tasksPath     = "roles/sidekiq/tasks/main.yml"
+	restartPath   = "roles/sidekiq/tasks/verify.yml"
+	readmePath    = "roles/sidekiq/README.md"
 )
 
 func main() {

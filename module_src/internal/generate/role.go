@@ -36,6 +36,10 @@ func roleFiles(root string, service, verify module, files map[string]string) err
 			return fmt.Errorf("%s: %w", b.path, err)
 		}
 	}
+	var err error
+	if files[validatedPath], err = validated(files[specsPath]); err != nil {
+		return fmt.Errorf("%s: %w", specsPath, err)
+	}
 	return nil
 }
 
@@ -180,7 +184,8 @@ func arguments(options []option) string {
 		}
 		if o.kind == "bool" || o.kind == "int" {
 			// Before 2.19, ansible-core makes "" of null, which is no number and no boolean.
-			fmt.Fprintf(&b, "    %s: \"{{ omit if sidekiq_%[1]s | default(none) is none else sidekiq_%[1]s }}\"\n", o.name)
+			// `== none`, since for `is none` each of its processes would load all tests of Jinja that there are.
+			fmt.Fprintf(&b, "    %s: \"{{ omit if sidekiq_%[1]s | default(none) == none else sidekiq_%[1]s }}\"\n", o.name)
 			continue
 		}
 		fmt.Fprintf(&b, "    %s: \"{{ sidekiq_%s%s | default(omit) }}\"\n", o.name, o.name, fallback)
