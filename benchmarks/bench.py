@@ -147,7 +147,7 @@ def measure(case: Case, fleet: Fleet, count: int) -> dict[str, float]:
     """Runs the play once: seconds on the clock and of this machine's processors, MB of memory of its largest process, bytes over ssh."""
     if case.undo_first:
         fleet.undo(count)
-    command = playbook(count, "-i", fleet.inventory(count), HERE / f"plays/{case.play}.yml")
+    command = playbook(count, "-i", fleet.inventory(count), HERE / "plays" / f"{case.play}.yml")
     settings = environment(case)
     sent, received, start = fleet.proxy.sent, fleet.proxy.received, time.monotonic()
     process = subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -180,7 +180,7 @@ def remote_commands(case: Case, fleet: Fleet) -> int | None:
         return None
     if case.undo_first:
         fleet.undo(1)
-    output = run(*playbook(1, "-vvv", "-i", fleet.inventory(1), HERE / f"plays/{case.play}.yml"), env=environment(case))
+    output = run(*playbook(1, "-vvv", "-i", fleet.inventory(1), HERE / "plays" / f"{case.play}.yml"), env=environment(case))
     return len(re.findall(r"> (?:SSH: EXEC|PUT|FETCH) ", output))
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """tables.py render: writes every table and figure of the documents that was measured, from what was measured. tables.py check: fails if a
 document is not that. tables.py measure
-always_running|architectures|attacks|faults|ways [SUITE...]: has the tests of one measure anew, and renders; for architectures, name some of those.
+always_running|architectures|attacks|faults|parts|ways [SUITE...]: measures one anew, and renders; for architectures, name some of those.
 
 A module of this directory knows one kind of figures: where they are kept, and what is made of them. A document has a place for each block,
 between `<!-- NAME: begin -->` and `<!-- NAME: end -->`.
@@ -69,6 +69,7 @@ def main(action: str = "", kind: str = "", *suites: str) -> int:
     import architectures
     import attacks
     import faults
+    import parts
     import speed
     import systems
     import ways
@@ -78,6 +79,7 @@ def main(action: str = "", kind: str = "", *suites: str) -> int:
         "architectures": architectures.measure,
         "attacks": attacks.measure,
         "faults": faults.measure,
+        "parts": parts.measure,
         "ways": ways.measure,
     }
     if action == "measure" and kind in measures:
@@ -87,7 +89,7 @@ def main(action: str = "", kind: str = "", *suites: str) -> int:
         print(__doc__)
         return 2
     documents = Documents()
-    for module in (speed, always_running, architectures, attacks, faults, systems, ways):
+    for module in (speed, parts, always_running, architectures, attacks, faults, systems, ways):
         module.render(documents)
     stale = [path for path, text in documents.texts.items() if not path.exists() or path.read_text() != text]
     if action == "render":
