@@ -25,13 +25,19 @@ func (r *progress) lookByName(ctx context.Context, h machine) error {
 	}
 	r.facts = &facts
 	var warnings []string
-	r.want, warnings = r.byName.Want(facts)
+	var unmet error
+	r.want, warnings, unmet = r.byName.Want(facts)
 	r.warn(warnings)
 	if r.have, err = converge.Observe(ctx, h, r.want); err != nil {
 		return err
 	}
 	r.plan = converge.Diff(r.want, r.have)
 	r.warn(r.plan.Warnings)
+	if len(r.plan.Proofs) > 0 { // what runs already needs nothing
+		if err := r.allowUnmet(unmet); err != nil {
+			return err
+		}
+	}
 	if err := r.service.CheckLaunchers(r.plan, r.want, r.have); err != nil {
 		return err
 	}

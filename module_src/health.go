@@ -28,7 +28,7 @@ func (p program) health(args []string, stdout io.Writer) (status int) {
 		}
 	}()
 	names := slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "--prometheus" })
-	if len(names) != 1 {
+	if len(names) != 1 || names[0] == "" {
 		return unknown(stdout, fmt.Errorf("%s", healthUsage))
 	}
 	service, err := sidekiq.HealthService(names[0])

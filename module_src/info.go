@@ -104,7 +104,7 @@ func processOf(found *sidekiq.Report, p *sidekiq.UnitReport) results.Process {
 	out := results.Process{
 		Unit: p.Name, ActiveState: p.Process.ActiveState, SubState: p.Process.SubState,
 		MainPID: p.Process.MainPID, Title: p.Process.Title, Memory: int(p.Memory), Restarts: counted(p.Process),
-		Up: p.Activity == converge.Up && p.Process.MainPID != 0, Quiet: isQuiet(p.Unit),
+		Up: p.Activity == converge.Up && p.Process.MainPID != 0, Quiet: isQuiet(&p.Unit),
 		Release: p.Release, SidekiqVersion: orNull(sidekiq.ReadTitle(p.Process.Title).Version),
 		RestartReasons: orEmpty(found.RestartReasons(p)),
 	}

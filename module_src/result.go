@@ -181,17 +181,18 @@ func (r *progress) states() *results.Service {
 	if !ok || r.applied && r.after == nil {
 		return nil
 	}
-	s := &results.Service{Before: stateOf(before), After: stateOf(before)}
+	s := &results.Service{Before: stateOf(&before)}
+	s.After = s.Before
 	switch {
 	case r.after != nil:
-		s.After = stateOf(*r.after)
+		s.After = stateOf(r.after)
 	case r.request.Check && r.failed == nil:
 		s.After = r.expected(s.Before)
 	}
 	return s
 }
 
-func stateOf(u converge.Unit) results.ServiceState {
+func stateOf(u *converge.Unit) results.ServiceState {
 	return results.ServiceState{
 		ActiveState:   u.Process.ActiveState,
 		SubState:      u.Process.SubState,
@@ -205,7 +206,7 @@ func stateOf(u converge.Unit) results.ServiceState {
 }
 
 // isQuiet reports whether a unit's process takes no more jobs.
-func isQuiet(u converge.Unit) bool {
+func isQuiet(u *converge.Unit) bool {
 	return u.Activity == converge.Quiet || u.Activity == converge.Quieting
 }
 

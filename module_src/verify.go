@@ -98,7 +98,7 @@ func (p program) restartBySudo(ctx context.Context, v *sidekiq.Verification, beg
 // not to be, and looks at them once more.
 func watch(ctx context.Context, h machine, v *sidekiq.Verification, began time.Time, r *sidekiq.Attempt) (warnings []string, err error) {
 	if r.Said == "" {
-		want, _ := v.Want(r.Before.Facts)
+		want, _, _ := v.Want(r.Before.Facts)
 		started := h.Now() // what had to be stopped first has had a time of its own
 		for _, u := range want.Units {
 			warning, err := converge.Prove(ctx, h, u, started)

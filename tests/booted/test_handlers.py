@@ -39,6 +39,11 @@ def test_what_a_task_notifies_is_restarted_with_its_own_settings(host: Host, tmp
     out = play(host, tmp_path, roles=[role], tasks=[change("Restart sidekiq")], post_tasks=[said])
     assert host.main_pid() not in (0, pid) and host.out(f"cat {UNIT}; stat -c %y {UNIT}") == unit, out
     pid = host.main_pid()
+    drop_in = "mkdir -p {0}; printf '[Service]\\nEnvironment=A_NEW=1\\n' >{0}/x.conf".format(UNIT.replace("/lib/", "/etc/") + ".d")
+    changed = {"ansible.builtin.raw": drop_in, "notify": "Restart sidekiq"}
+    out = play(host, tmp_path, roles=[role], tasks=[changed])
+    assert "A_NEW=1" in host.out(f"tr '\\0' '\\n' </proc/{host.main_pid()}/environ"), out
+    pid = host.main_pid()
     out = play(host, tmp_path, roles=[role], tasks=[change("Quiet sidekiq")])
     assert host.main_pid() == pid and "stopping" in host.out(f"tr '\\0' ' ' </proc/{pid}/cmdline"), out
 
@@ -50,5 +55,11 @@ def test_of_two_services_the_one_is_restarted_that_the_handler_names(host: Host,
     handler = {"name": "Restart the other", "curationexperts.sidekiq.sidekiq_service": {"name": "sidekiq-other", "state": "restarted"}}
     play(host, tmp_path, roles=roles, tasks=[change("Restart the other")], handlers=[handler])
     assert (host.main_pid(), host.main_pid("sidekiq-other") in (0, other)) == (one, False)
+    other = host.main_pid("sidekiq-other")
+    play(host, tmp_path, roles=roles, tasks=[change("Restart the service sidekiq")])
+    assert (host.main_pid() in (0, one), host.main_pid("sidekiq-other")) == (False, other)
+    one = host.main_pid()
+    play(host, tmp_path, roles=roles, tasks=[change("Restart sidekiq")])
+    assert host.main_pid() not in (0, one) and host.main_pid("sidekiq-other") not in (0, other)
     host.sh(f"test -d {APP}/current")
     host.converge(name="sidekiq-other", state="absent")

@@ -32,18 +32,20 @@ func Diff(want, have State) Plan {
 		p.was.Units = append(p.was.Units, h)
 		in := all.of(w)
 		reload = p.diffEnabled(w, &h) || reload
+		pending := false
 		if !want.describes(w.Name) {
 			// Whether another's unit was changed is not this run's business.
 			h.Stale = nil
 		} else {
 			unread := h.unread(want, have)
-			reload = reload || h.Reload || unread != ""
+			pending = h.Reload || unread != ""
 			if unread != "" && len(h.Stale) == 0 {
 				h.Stale = []string{unread}
 			}
 			h.hollow(w)
 		}
 		p.diffActivity(w, &h, staleFiles(w, &h, changed), in)
+		reload = reload || pending && (!want.AsIs || p.runs(w.Name))
 		if w.Proof.NotBehind && h.Process.worksBehind() && !p.runs(w.Name) {
 			p.warn("%s: %s", w.Name, w.Proof.Terms.SayBehind(h.Process))
 		}
@@ -72,6 +74,9 @@ func (s State) describes(unit string) bool {
 // The file of a unit that leaves stays for as long as the unit does: without it,
 // the manager would no longer know what stops it.
 func (p *Plan) diffFiles(want, have State, all families) (changed []File) {
+	if want.AsIs {
+		return nil
+	}
 	for _, w := range want.Files {
 		if !w.Exists && all.stay(w.Units) {
 			continue

@@ -31,6 +31,10 @@ type State struct {
 	Files []File
 	Units []Unit
 
+	// AsIs, in a wanted state, says that the files are looked at, since they tell
+	// whether a process is older than they are, and are not written.
+	AsIs bool
+
 	// Others, in a wanted state, are units of which nothing is wanted, and which
 	// the manager may start or stop with those of the state. Only a rollback
 	// looks after them.

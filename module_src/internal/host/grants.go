@@ -217,7 +217,7 @@ func rootAlready(ctx context.Context, grants []sudo.Grant) []string {
 		rules.Theirs = func(path string) bool { return changeable(path, user) }
 		if root := rules.RootRules(); len(root) > 0 {
 			warnings = append(warnings, fmt.Sprintf("%s can become root without a password by other rules of sudo, "+
-				"so it restricts nothing that this service grants only a few; it needs none of these, so take them away, fix their arguments, or make their files root's; visudo -f and the name of the file: %s", user.name, someOf(withSources(root))))
+				"so it restricts nothing that this service grants only a few; it needs none of these, so take them away, fix their arguments, or make their files root's; visudo -f and the name of the file: %s", user.name, someOf(withSources(root, user.name))))
 		}
 	}
 	slices.Sort(warnings)
@@ -242,8 +242,11 @@ func overruled(ctx context.Context, file string, grants []sudo.Grant) (warnings 
 		if err != nil {
 			continue // the proof will say why
 		}
+		if strings.Contains(rules.Settings, "requiretty") && !strings.Contains(rules.Settings, "!requiretty") {
+			warnings = append(warnings, "the real run would fail: "+fmt.Sprintf(noTerminal, user.name))
+		}
 		later := sudo.List{SameFile: rules.SameFile}
-		for _, rule := range withSources(rules.Rules()) {
+		for _, rule := range withSources(rules.Rules(), user.name) {
 			if filepath.Dir(rule.Source) == filepath.Dir(file) && rule.Source > file {
 				rule.Commands = []string{rule.Command}
 				later.Entries = append(later.Entries, rule.Entry)
@@ -276,6 +279,9 @@ func someOf(rules []sudo.Decision) string {
 	return strings.Join(texts, "; ")
 }
 
+const noTerminal = "requiretty is set in the host's sudoers, so sudo works with a terminal only, and a deploy has none; " +
+	"add \"Defaults:%s !requiretty\" to a file in /etc/sudoers.d (with Capistrano's \"set :pty, true\" a deploy has one, and this proof has not)"
+
 // tryStatus runs the status command as the user and without a terminal, as a
 // deploy does; the command changes nothing. It is run as people type it: sudo
 // finds systemctl by secure_path of sudoers(5), where that is set. sudo exits
@@ -296,8 +302,7 @@ func tryStatus(ctx context.Context, path string, user account, grants []sudo.Gra
 			return err
 		}
 		if out.status == 1 && wantsTerminal(out) {
-			return fmt.Errorf("cannot run %q as %s by sudo: requiretty is set in the host's sudoers, so sudo works with a terminal only, and a deploy has none; "+
-				"add \"Defaults:%s !requiretty\" to a file in /etc/sudoers.d (with Capistrano's \"set :pty, true\" a deploy has one, and this proof has not): %s",
+			return fmt.Errorf("cannot run %q as %s by sudo: "+noTerminal+": %s",
 				strings.Join(g.Args, " "), user.name, user.name, strings.Join(lines(out.stderr), "; "))
 		}
 		if refuses(out) {

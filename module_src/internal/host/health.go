@@ -47,7 +47,7 @@ func (h *Host) Health(ctx context.Context, s sidekiq.Service) (found sidekiq.Rep
 		if err != nil {
 			return found, err
 		}
-		found.Processes[i].Untitled = sidekiq.Untitled(text)
+		found.Processes[i].Untitled, found.Processes[i].Foreign = sidekiq.Untitled(text), sidekiq.OfOthers(text)
 	}
 	if found.Dir = strings.TrimLeft(p.text("WorkingDirectory"), "!-"); path.IsAbs(found.Dir) {
 		found.Release, err = filepath.EvalSymlinks(found.Dir)

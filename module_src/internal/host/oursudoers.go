@@ -57,15 +57,18 @@ func otherSudoers(first, file string) (others []sidekiq.FileText, err error) {
 }
 
 // withSources are rules with the files that they are in, where sudo does not say
-// it: before 1.9.14. What stands there by an alias is not found.
-func withSources(rules []sudo.Decision) []sudo.Decision {
+// it: before 1.9.14. Of several files that may have a rule it is the one that is
+// read last. What stands there by an alias is not found.
+func withSources(rules []sudo.Decision, user string) []sudo.Decision {
 	content, _, _ := regular(sudoersPolicy)
 	files, _ := otherSudoers(sudoersPolicy, sudoersPolicy)
-	files = append(files, sidekiq.FileText{Path: sudoersPolicy, Content: content})
+	files = append([]sidekiq.FileText{{Path: sudoersPolicy, Content: content}}, files...)
 	for i := range rules {
+		known := rules[i].Source != ""
 		for _, f := range files {
-			text := strings.Join(strings.Fields(strings.ReplaceAll(f.Content, "\\\n", " ")), " ")
-			if rules[i].Source == "" && strings.Contains(text, rules[i].Command) {
+			text := strings.ReplaceAll(strings.ReplaceAll(f.Content, "\\\n", " "), "\n", ",")
+			text = strings.Join(strings.Fields(text), " ") + ","
+			if !known && strings.Contains(text, rules[i].Command+",") && (strings.Contains(text, user) || strings.ContainsAny(text, "%+")) {
 				rules[i].Source = f.Path
 			}
 		}

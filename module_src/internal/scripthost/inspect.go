@@ -105,7 +105,8 @@ func (h *Host) Health(ctx context.Context, s sidekiq.Service) (sidekiq.Report, e
 	}
 	found, err := h.Inspect(ctx, s)
 	for i, p := range found.Processes {
-		found.Processes[i].Untitled = sidekiq.Untitled(h.look(p.Fragment).Content)
+		text := h.look(p.Fragment).Content
+		found.Processes[i].Untitled, found.Processes[i].Foreign = sidekiq.Untitled(text), sidekiq.OfOthers(text)
 	}
 	return found, err
 }

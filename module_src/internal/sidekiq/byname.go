@@ -24,7 +24,12 @@ type ByName struct {
 	Service
 	enabled converge.Switch // "" leaves it as it is
 	limited bool            // start_timeout is given
+	files   []seenFile
+	configs []string
 }
+
+// seenFile is a unit file of the service or, without a unit, one with its secrets.
+type seenFile struct{ path, unit string }
 
 // byNameOptions are the options with which a task may act by name.
 var byNameOptions = []string{"name", "state", "enabled", "start_timeout", "on_failure"}
@@ -63,6 +68,14 @@ func ParseByName(r ansible.Request) (*ByName, error) {
 	return &b, nil
 }
 
+// beside says to a task with a state why it does not act by name.
+func beside(state bool) string {
+	if !state {
+		return ""
+	}
+	return "; who acts by name gives name, state, enabled, start_timeout and on_failure at most, also in module_defaults"
+}
+
 // Missing says that there is no such service.
 func (b *ByName) Missing() error {
 	return fmt.Errorf("there is no service %s on the host, so nothing can be done to it by its name alone; "+
@@ -82,6 +95,7 @@ func (b *ByName) Read(u converge.Unit, content string) (instances []string, err 
 			"a task that describes the service takes it over", u.Fragment, u.Name)
 	}
 	b.Project, b.UnitDir = project, path.Dir(u.Fragment)
+	b.files = append(b.files, seenFile{u.Fragment, u.Name})
 	b.read(content)
 	return b.Started(content), nil
 }
@@ -89,9 +103,10 @@ func (b *ByName) Read(u converge.Unit, content string) (instances []string, err 
 // ReadInstance takes over what the unit file of one process says.
 func (b *ByName) ReadInstance(name, content string) {
 	own := b.Service
-	own.Instances = nil
-	one := ByName{Service: own, limited: b.limited}
+	own.Instances, own.EnvFiles = nil, nil
+	one := ByName{Service: own, limited: b.limited, configs: b.configs, files: append(b.files, seenFile{b.InstancePath(name), b.Instance(name)})}
 	one.read(content)
+	b.files, b.configs = one.files, one.configs
 	if len(b.Instances) == 0 {
 		b.Dir, b.User, b.StartTimeout = one.Dir, one.User, one.StartTimeout
 	}
@@ -108,6 +123,15 @@ func (b *ByName) read(content string) {
 			b.Dir = path.Clean(strings.TrimPrefix(value, "-"))
 		case "User":
 			b.User = value
+		case "EnvironmentFile":
+			if path.Dir(value) == SecretDirectory {
+				b.files = append(b.files, seenFile{path: value})
+			}
+			if path.IsAbs(strings.TrimPrefix(value, "-")) && !strings.ContainsAny(value, `*?[\\`) {
+				b.EnvFiles = append(b.EnvFiles, value)
+			}
+		case "RootDirectory", "RootImage":
+			b.Directives = append(b.Directives, Directive{Section: l.Section, Name: l.Name})
 		case "TimeoutStartSec":
 			if n, err := strconv.Atoi(value); err == nil && !b.limited {
 				b.StartTimeout = time.Duration(n) * time.Second
@@ -119,6 +143,9 @@ func (b *ByName) read(content string) {
 				words[i] = strings.ReplaceAll(word, "$$", "$")
 			}
 			b.LogFile = logIn(words)
+			if b.ConfigFile, b.ConfigGiven = flagValue(words, "-C", "--config"); b.ConfigGiven {
+				b.configs = append(b.configs, b.inDir(b.ConfigFile))
+			}
 			// What a program of the user's own shows in its title is not known.
 			if !own {
 				b.ExecStart = words
@@ -137,7 +164,7 @@ func logIn(words []string) string {
 
 // Questions says what has to be known about the host to act on the service.
 func (b *ByName) Questions() Questions {
-	q := Questions{Dir: b.Dir, Reader: b.User, Unit: b.Unit(), Bundles: b.bundles(), Logs: b.logs()}
+	q := Questions{Dir: b.Dir, Reader: b.User, Unit: b.Unit(), Bundles: b.bundles(), Logs: b.logs(), EnvFiles: b.environmentPaths(), Configs: b.configs}
 	if b.User != "" {
 		q.Users = []string{b.User}
 	}
@@ -145,15 +172,21 @@ func (b *ByName) Questions() Questions {
 }
 
 // Want is what the task asks for: nothing of files, and of the units what they
-// are to do.
-func (b *ByName) Want(f Facts) (want converge.State, warnings []string) {
+// are to do. The error says without what they could not be started.
+func (b *ByName) Want(f Facts) (want converge.State, warnings []string, err error) {
 	w := wanting{Service: b.Service, facts: f}
 	activity := w.activity()
-	unit := w.umbrellaRow(converge.Unit{Name: b.Unit(), Enabled: b.enabled, Activity: activity, Proof: w.proof()})
+	want.AsIs = true
+	for _, f := range b.files {
+		want.Files = append(want.Files, converge.File{Path: f.path, Kind: converge.UnitFile, Exists: true, Secret: f.unit == "", Units: []string{f.unit}})
+	}
+	unit := w.umbrellaRow(converge.Unit{Name: b.Unit(), Enabled: b.enabled, Activity: activity, KeepStale: true, Proof: w.proof()})
 	want.Units = append(want.Units, unit)
 	for _, i := range b.Instances {
-		one := wanting{Service: *i.Own, facts: f}
-		want.Units = append(want.Units, converge.Unit{Name: w.Instance(i.Name), Of: b.Unit(), Activity: activity, Proof: one.proof()})
+		want.Units = append(want.Units, converge.Unit{Name: w.Instance(i.Name), Of: b.Unit(), Activity: activity, KeepStale: true, Proof: i.Own.proof()})
 	}
-	return want, w.warnings
+	if activity == converge.Up || activity == converge.Restarted {
+		w.eachProcess((*wanting).environment, (*wanting).configure)
+	}
+	return want, w.warnings, w.err()
 }

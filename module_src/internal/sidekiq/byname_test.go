@@ -61,8 +61,8 @@ func TestTheServicesOwnSettingsCount(t *testing.T) {
 	if b.User != "bess" || b.Dir != "/opt/p/current" || b.StartTimeout != 77*time.Second || b.Project != "p" || b.ExecStart == nil {
 		t.Errorf("got %+v", b.Service)
 	}
-	state, _ := b.Want(Facts{Deployed: true})
-	if len(state.Files) > 0 || len(state.Units) != 1 || state.Units[0].Activity != converge.Restarted || state.Units[0].Enabled != "" {
+	state, _, _ := b.Want(Facts{Deployed: true})
+	if !state.AsIs || len(state.Units) != 1 || state.Units[0].Activity != converge.Restarted || state.Units[0].Enabled != "" {
 		t.Errorf("want %+v", state)
 	}
 }

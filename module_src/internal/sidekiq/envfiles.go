@@ -45,6 +45,8 @@ func (w *wanting) environment() {
 			w.warn("could not look: %s: %s", name, text.Problem)
 		case text.Found:
 			w.environmentFile(name, text.Content, optional)
+		case path.Dir(name) == SecretDirectory:
+			w.miss("secret_env", "%s is not there, and systemd starts nothing without it; run the task that sets the service up", name)
 		case !optional:
 			w.spoilt("%s is not there, and systemd starts nothing without it; write - before its path if it may be missing", name)
 		}

@@ -122,6 +122,8 @@ func (s *Report) healthOf(p *UnitReport) (Health, string) {
 		return is(HealthDown, "is masked")
 	case process.MainPID != 0 && process.Title == "":
 		return is(HealthUnknown, "has a process, %d, which this user may not look at", process.MainPID)
+	case p.Foreign && process.MainPID != 0 && !process.Ready && !process.Quiet:
+		return is(HealthUnknown, "runs, process %d, and does not say in its title that it is Sidekiq", process.MainPID)
 	case p.Activity == converge.Quiet || p.Activity == converge.Quieting:
 		return is(HealthDegraded, "is quiet and takes no more jobs, process %d", process.MainPID)
 	case p.runs():
@@ -172,7 +174,7 @@ func (s *Report) healthOfRunning(p *UnitReport) (Health, string) {
 // runs reports whether a process is up, by its own word. A program of the
 // user's own that says nothing is up when it has run for a minute.
 func (p UnitReport) runs() bool {
-	if p.Process.MainPID == 0 {
+	if p.Process.MainPID == 0 || p.Foreign && !p.Process.Ready {
 		return false
 	}
 	return p.Activity == converge.Up || p.Activity == converge.Starting && p.Untitled && p.Process.ActiveState == "active" && p.Process.Age >= time.Minute
@@ -184,6 +186,13 @@ func since(p *UnitReport) string {
 		return ""
 	}
 	return ", since " + p.Since.UTC().Format(time.RFC3339)
+}
+
+// OfOthers reports whether a unit file is not this collection's and runs a program
+// that is not known to be Sidekiq.
+func OfOthers(unitFile string) bool {
+	_, origin := OriginOf(unitFile)
+	return origin != Ours && Untitled(unitFile)
 }
 
 // Untitled reports whether a unit file runs a program of the user's own, of

@@ -77,11 +77,28 @@ func TestRefusalsAreSidekiqsOwnErrors(t *testing.T) {
 		"2026-11-26T19:55:47.155Z pid=2703 tid=2lv ERROR: heartbeat: MISCONF Redis is configured to save RDB snapshots, but":    true,
 		"2026-11-26T19:55:47.155Z pid=2703 tid=2lv ERROR: heartbeat: NOPERM No permissions to access a key":                     true,
 		"2026-11-26T19:55:47.155Z pid=2703 tid=2lv class=X jid=1 INFO: the documentation of READONLY You can't write says that": false,
-		"2026-11-26T19:55:47.155Z pid=2703 tid=2lv ERROR: heartbeat: Connection refused":                                        false,
+		"2026-11-26T19:55:47.155Z pid=2703 tid=2lv ERROR: heartbeat: Connection refused":                                        true,
+		"2026-11-26T19:55:47.155Z pid=2703 tid=2lv ERROR: Error fetching job: Error connecting to Redis on localhost:6379":      true,
+		"2026-11-26T19:55:47.155Z pid=2703 tid=2lv ERROR: heartbeat: NOAUTH Authentication required.":                           true,
+		"2026-11-26T19:55:47.155Z pid=2703 tid=2lv class=X jid=1 ERROR: Connection refused - connect(2) for solr.example.org":   false,
 	} {
 		if got := Refusal([]string{"x", line}); (got != "") != refused || strings.Contains(got, "{") {
 			t.Errorf("%s: %q", line, got)
 		}
+		if got := Refusal([]string{line, "2026-11-26T19:55:48.155Z pid=2703 tid=2lv INFO: Redis is online, 11.2 sec downtime"}); got != "" {
+			t.Errorf("%s, which is over: %q", line, got)
+		}
+	}
+}
+
+func TestAProgramOfOthersIsNotSidekiq(t *testing.T) {
+	p := UnitReport{Foreign: true, Unit: converge.Unit{Name: "cron.service", Activity: converge.Up, Process: converge.Process{MainPID: 29, Title: "/usr/sbin/cron -f"}}}
+	report := Report{Processes: []UnitReport{p}}
+	if health, text := report.Health("cron.service"); health != HealthUnknown || !strings.Contains(report.Prometheus("cron"), `sidekiq_up{service="cron",unit="cron.service"} 0`) {
+		t.Errorf("%d, %q", health, text)
+	}
+	if !OfOthers("[Service]\nExecStart=/usr/sbin/cron -f\n") || OfOthers("[Service]\nExecStart=/usr/bin/bundle exec sidekiq\n") {
+		t.Error("what a unit file runs is taken for something else")
 	}
 }
 

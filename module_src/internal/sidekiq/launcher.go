@@ -131,7 +131,7 @@ func (s *Service) CheckLaunchers(plan converge.Plan, want, have converge.State) 
 			continue
 		}
 		quiets := run.Verb == converge.MakeQuiet
-		if quiets || run.Verb == converge.Restart && len(run.Was.Stale) == 0 && !otherCommand(run.Unit, want, have) {
+		if quiets || run.Verb == converge.Restart && len(run.Was.Stale) == 0 && (want.AsIs || !otherCommand(run.Unit, want, have)) {
 			return fmt.Errorf("cannot %s %s: %s", run.Verb, run.Unit, run.Proof.Terms.SayBehind(run.Was.Process))
 		}
 	}

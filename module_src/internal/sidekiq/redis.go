@@ -53,7 +53,7 @@ func (w *wanting) redis() []converge.Unit {
 		return nil
 	}
 	if _, ok := w.facts.Units[w.RedisUnit]; !ok {
-		w.miss("redis_unit", "there is no unit %q on the host; set none for a Redis elsewhere", w.RedisUnit)
+		w.miss("redis_unit", "there is no unit %q on the host, or it is masked; set none for a Redis elsewhere", w.RedisUnit)
 	}
 	return []converge.Unit{{
 		Name:     w.redisName(w.RedisUnit),

@@ -78,6 +78,8 @@ type UnitReport struct {
 	// Untitled says that it runs a program of which nobody knows what it shows in
 	// its title. It is only known where its health is asked for.
 	Untitled bool
+
+	Foreign bool // says so, and that its unit file is somebody else's
 }
 
 // UnitPaths are the paths at which systemd looks for a unit's file, in the

@@ -188,7 +188,7 @@ func (p *parser) application(s *Service) {
 	case project != "":
 		s.Dir = path.Join("/opt", project, "current")
 	case s.State != Absent && !p.Given("project_name"):
-		p.Add("project_name", "required, unless working_directory is given")
+		p.Add("project_name", "required, unless working_directory is given%s", beside(p.Given("state")))
 	}
 	s.Project = project
 	if project == "" {

@@ -182,18 +182,20 @@ var signs = []sign{
 }
 
 // Refusal says what keeps a Sidekiq that runs from its jobs, as its log tells: a
-// Redis that takes nothing. It is empty where the log tells of none. Sidekiq
+// Redis that takes nothing, or that is away. It is empty where the log tells of none. Sidekiq
 // shows it nowhere else, and goes on running.
 func Refusal(log []string) string {
+	text := strings.Join(log, "\n")
+	text = text[strings.LastIndex(text, "Redis is online")+1:] // what was before that is over
+	text = strings.ReplaceAll(text, "heartbeat: ", "[redis] ") // of these, each is about Redis
+	text = strings.ReplaceAll(text, "Error fetching job: ", "[redis] ")
 	for _, sign := range signs {
-		if !contains([]string{"Redis rights", "Redis replica", "Redis memory", "Redis snapshots"}, sign.name) {
+		if !strings.HasPrefix(sign.name, "Redis") {
 			continue
 		}
-		pattern := regexp.MustCompile(sign.pattern)
-		for _, line := range log {
-			if strings.Contains(line, "ERROR") && pattern.MatchString(line) {
-				return strings.ReplaceAll(sign.means, "{env}", "its environment")
-			}
+		pattern := regexp.MustCompile("ERROR.*(?:" + sign.pattern + ")")
+		if pattern.MatchString(text) {
+			return strings.ReplaceAll(sign.means, "{env}", "its environment")
 		}
 	}
 	return ""

@@ -261,14 +261,14 @@ func (w *wanting) unit(file systemd.File) converge.Unit {
 const quietForLong = "it has been quiet for long and takes no jobs"
 
 // proof is how a process of the service is shown to be up.
-func (w *wanting) proof() converge.Proof {
+func (s *Service) proof() converge.Proof {
 	return converge.Proof{
-		Timeout:   w.StartTimeout,
-		Titled:    w.ExecStart == nil,
-		Window:    w.window(),
+		Timeout:   s.StartTimeout,
+		Titled:    s.ExecStart == nil,
+		Window:    s.window(),
 		QuietTime: quietTime,
 		NotBehind: true,
-		Terms:     w.terms(),
+		Terms:     s.terms(),
 	}
 }
 
