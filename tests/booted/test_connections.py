@@ -19,6 +19,8 @@ from ways import AS_BEFORE, NO_PASSWORD_FOR_SUDO, PACKAGES, PYTHON, TASK, WAYS, 
 
 HOST_OPTIONS = ["--with", PACKAGES]
 ADMIN = {"ansible_user": "admin", "ansible_become": True, "ansible_become_password": "admin"}
+if SUITE == "resolute":  # ansible-core up to 2.19.14 cannot give a password to sudo-rs
+    ADMIN["ansible_become_exe"] = "sudo.ws"
 
 
 @pytest.fixture
