@@ -9,9 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
@@ -20,7 +18,6 @@ import (
 
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sidekiq"
-	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
 // Unit looks at a unit: what systemd knows of it, the links that enable it,
@@ -44,7 +41,6 @@ func (h *Host) unit(ctx context.Context, name string, p properties) (u converge.
 		DropIns:   p.texts("DropInPaths"),
 		Reload:    p.yes("NeedDaemonReload"),
 	}
-	u.Reload = u.Reload || unseenDropIn(u)
 	u.Process = p.process()
 	if u.Links, err = h.links(name); err != nil {
 		return converge.Unit{}, err
@@ -71,23 +67,6 @@ func (h *Host) unit(ctx context.Context, name string, p properties) (u converge.
 		}
 	}
 	return u, nil
-}
-
-// unseenDropIn reports whether there is a drop-in for a unit that the manager does
-// not apply. Some versions, 252 among them, know of no directory that was made
-// since they last read all units, and say that there is nothing to be read. Of
-// drop-ins with the same name one hides the others, and an empty one is none.
-func unseenDropIn(u converge.Unit) bool {
-	if u.Fragment == "" {
-		return false
-	}
-	stem, _, _ := strings.Cut(u.Name, "@")
-	files, _ := dropInsIn([]string{ // what cannot be read, the manager tells
-		systemd.EtcUnits + "/" + u.Name + ".d", systemd.RunUnits + "/" + u.Name + ".d", systemd.EtcUnits + "/" + stem + "@.service.d",
-	})
-	return slices.ContainsFunc(files, func(f sidekiq.FileText) bool {
-		return f.Content != "" && !slices.ContainsFunc(u.DropIns, func(path string) bool { return filepath.Base(path) == filepath.Base(f.Path) })
-	})
 }
 
 // Process looks at the main process of a unit.
