@@ -2,7 +2,7 @@
 """On which systems the tests on hosts last passed, for the table in the README.
 
 A run of pytest in which all tests of some files passed writes that into the file that SIDEKIQ_SUPPORT names; one that failed takes its files
-out. Without the variable nothing is written.
+out. Without the variable nothing is written, and neither is it by a run that was cut short or that chose among the tests of a file.
 """
 
 from __future__ import annotations
@@ -49,8 +49,11 @@ class Support:
         elif report.when == "call" and report.passed:
             self.passed[file] += 1
 
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         if not PATH or EMULATED or not self.versions or not self.passed:
+            return
+        chosen = session.config.option.keyword or any("::" in arg for arg in session.config.args)
+        if chosen or exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             return
         with open(PATH, "a+", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -340,7 +340,8 @@ def test_a_drop_in_of_all_whose_names_begin_alike_is_not_roots(host: Host) -> No
     """What the unit that stands for all would run as root is refused first, and left out as the message says."""
     host.sh(f"echo LD_PRELOAD={APP}/shared/evil.so >{APP}/shared/env; chown deploy {APP}/shared/env")
     drop_in = "/etc/systemd/system/lae-.service.d"
-    host.sh(f"mkdir {drop_in}; rm -f /tmp/who; cat >{drop_in}/env.conf", stdin=f"[Service]\nEnvironmentFile={APP}/shared/env\nExecStartPre=/bin/sh -c 'id -u >>/tmp/who'\n")
+    lines = f"[Service]\nEnvironmentFile={APP}/shared/env\nExecStartPre=/bin/sh -c 'id -u >>/tmp/who'\n"
+    host.sh(f"mkdir {drop_in}; rm -f /tmp/who; cat >{drop_in}/env.conf", stdin=lines)
     host.sh("chmod 1777 /tmp; systemctl daemon-reload")
     first = host.converge(name="lae-sidekiq")
     assert not first.get("failed"), first
