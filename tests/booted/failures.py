@@ -22,7 +22,7 @@ require "active_job/railtie"
 Bundler.require(*Rails.groups)
 module Laevigata
   class Application < Rails::Application
-    config.load_defaults Rails::VERSION::STRING[/\\A\\d+\\.\\d+/]
+    config.load_defaults Rails::VERSION::STRING[/\\A\\d+\\.\\d+/] if config.respond_to?(:load_defaults) # Rails 4.2 has none
     config.active_job.queue_adapter = :sidekiq
     config.eager_load = true
     MORE

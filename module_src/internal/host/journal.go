@@ -84,8 +84,9 @@ func fromJournal(ctx context.Context, unit, run string, since time.Time, p prope
 	}
 	if pid := p.number("ExecMainPID"); len(words) == 0 && pid != 0 && p.invocation() == "" {
 		// Before 232, the runs of a unit have no number, and an earlier process
-		// may have said its last words since then, too.
-		words = lastLines(ctx, path, start, "_SYSTEMD_UNIT="+unit, fmt.Sprintf("_PID=%d", pid), "+", "UNIT="+unit, "_PID=1")
+		// may have said its last words since then, too. Lines that the journal
+		// takes in just after the process has ended do not have its unit.
+		words = lastLines(ctx, path, start, fmt.Sprintf("_PID=%d", pid), "+", "UNIT="+unit, "_PID=1")
 	}
 	if len(words) == 0 {
 		words = lastLines(ctx, path, "--unit="+unit, start)
