@@ -27,7 +27,7 @@ EXPECTED = re.compile(r"""(?x)
     | playbooks/\w+\.yml | playbooks/files/[\w.]+
     | plugins/(action|modules|plugin_utils)/\w+\.py
     | plugins/plugin_utils/_bin/(SHA256SUMS|sidekiq_service_linux_(amd64|arm64|ppc64le|s390x|riscv64)\.gz)
-    | roles/sidekiq/README\.md | roles/sidekiq/(defaults|handlers|meta|tasks)/\w+\.yml
+    | roles/sidekiq/README\.md | roles/sidekiq/meta/argument_specs | roles/sidekiq/(defaults|handlers|meta|tasks)/\w+\.yml
     """)
 
 

@@ -286,6 +286,9 @@ func (s *Service) Questions() Questions {
 		q.Programs = appendNew(q.Programs, own.railsFiles()...)
 	}
 	q.Logs = s.logs()
+	for _, log := range s.logFiles() {
+		q.Programs = appendNew(q.Programs, path.Dir(log))
+	}
 	if s.Logrotate {
 		q.Rotated = s.logFiles()
 	}

@@ -52,10 +52,28 @@ func (w *wanting) program() {
 	w.miss("bundle", "there is no %s%s; with rbenv, rvm or asdf set login_shell: true", w.Bundle, elsewhere)
 }
 
+// logDirectories makes sure that the directories of the log files exist, where
+// neither systemd nor a command before Sidekiq may make them.
+func (w *wanting) logDirectories() {
+	if !w.facts.Deployed || w.isolated() || w.State == Stopped || w.State == Present || w.gives("ExecStartPre") {
+		return
+	}
+	for _, log := range w.logFiles() {
+		if dir := path.Dir(log); contains(w.facts.Missing, dir) && !contains(w.ownDirectories(), dir) {
+			w.miss("log_file", "there is no directory %s, so Sidekiq would not start", dir)
+		}
+	}
+}
+
 // isolated reports whether the service has a root directory of its own, which
 // then holds its program.
 func (s *Service) isolated() bool {
-	return slices.ContainsFunc(s.Directives, func(d Directive) bool { return d.Name == "RootDirectory" || d.Name == "RootImage" })
+	return s.gives("RootDirectory", "RootImage")
+}
+
+// gives reports whether one of these directives is given.
+func (s *Service) gives(names ...string) bool {
+	return slices.ContainsFunc(s.Directives, func(d Directive) bool { return contains(names, d.Name) })
 }
 
 // SidekiqVersion is the version that the application's Gemfile.lock pins, or
