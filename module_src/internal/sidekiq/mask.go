@@ -172,7 +172,10 @@ func (m *Mask) add(value string, shortest int, secret bool) {
 	if len(value) > maxSpelled {
 		return
 	}
-	for _, spelling := range append(inBase64(value), value) {
+	// What looks like an escape sequence in the value is none once a URL's
+	// escaping has been taken off.
+	inURL := strings.NewReplacer("%", "%25", `\`, "%5C", "&", "%26").Replace(value)
+	for _, spelling := range append(inBase64(value), value, inURL, strings.ReplaceAll(inURL, "%", "%25")) {
 		if plain := unescape(spelling).plain; len(plain) >= shortestSecret {
 			m.spell(string(plain), concealment{value, secret})
 		}
