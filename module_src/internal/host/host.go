@@ -69,6 +69,13 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	if err := h.reconnect(ctx, h.Now().Add(connectTime)); err != nil {
 		return nil, err
 	}
+	// The manager looks which directories of drop-ins there are when it loads a
+	// unit that it does not have, here one that nobody has, and tells from what it
+	// saw then whether a unit wants a reload.
+	if _, err := h.properties(ctx, "curationexperts.sidekiq-none.service"); err != nil {
+		h.Close()
+		return nil, err
+	}
 	return h, nil
 }
 

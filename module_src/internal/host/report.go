@@ -102,7 +102,7 @@ func (h *Host) inspectFiles(ctx context.Context, s sidekiq.Service, found *sidek
 
 // unitReport looks at a unit for a report.
 func (h *Host) unitReport(ctx context.Context, name string) (sidekiq.UnitReport, properties, error) {
-	p, err := h.freshProperties(ctx, name)
+	p, err := h.properties(ctx, name)
 	if err != nil {
 		return sidekiq.UnitReport{}, nil, err
 	}

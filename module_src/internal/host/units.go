@@ -23,7 +23,7 @@ import (
 // Unit looks at a unit: what systemd knows of it, the links that enable it,
 // and what its main process says of itself.
 func (h *Host) Unit(ctx context.Context, name string) (converge.Unit, error) {
-	p, err := h.freshProperties(ctx, name)
+	p, err := h.properties(ctx, name)
 	if err != nil {
 		return converge.Unit{}, err
 	}
@@ -302,17 +302,6 @@ func notKnown(err error) bool {
 // properties are the properties of one unit, from all its interfaces:
 // org.freedesktop.systemd1(5).
 type properties map[string]any
-
-// freshProperties are a unit's properties once the manager has looked which
-// directories of drop-ins there are. It does so when it loads a unit that it
-// does not have, here one that nobody has, and NeedDaemonReload is told from
-// what it saw then.
-func (h *Host) freshProperties(ctx context.Context, unit string) (properties, error) {
-	if _, err := h.properties(ctx, "curationexperts.sidekiq-none.service"); err != nil {
-		return nil, err
-	}
-	return h.properties(ctx, unit)
-}
 
 func (h *Host) properties(ctx context.Context, unit string) (properties, error) {
 	var p properties
