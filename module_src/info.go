@@ -130,8 +130,6 @@ func writer(content string) (who, project string) {
 // orEmpty is a copy of l that is never nil, which JSON would call null.
 func orEmpty(l []string) []string { return append([]string{}, l...) }
 
-// orNull is a pointer to s, or nil, which JSON calls null, where s is empty
-// because it is not known.
 // counted is how often a process was started again, or nil.
 func counted(p converge.Process) *int {
 	if p.Uncounted {
@@ -140,6 +138,8 @@ func counted(p converge.Process) *int {
 	return &p.Restarts
 }
 
+// orNull is a pointer to s, or nil, which JSON calls null, where s is empty
+// because it is not known.
 func orNull(s string) *string {
 	if s == "" {
 		return nil

@@ -62,7 +62,7 @@ def connection(name: str) -> list[str]:
 def disconnect(name: str) -> None:
     """Ends the connection, since a host that has lost its power does not. The next host of the name may have another address."""
     if (CONNECTIONS / name).exists():
-        subprocess.run([*connection(name)[:-1], "-O", "exit", name], capture_output=True, check=False)
+        subprocess.run([*connection(name), "-O", "exit"], capture_output=True, check=False)
         (CONNECTIONS / name).unlink()
 
 

@@ -21,11 +21,17 @@ import (
 // some hundred.
 const maxFlow = 1 << 16
 
-// looksLike reports whether a text stands for a list or a dict, as the
-// character tells: '[', '{', or '(' of Python's tuples.
-func looksLike(text string, first byte) bool {
+// What a text begins with that stands for a list, or for a tuple of Python's,
+// and one that stands for a dict.
+const (
+	listSigns = "[("
+	dictSigns = "{"
+)
+
+// looksLike reports whether a text begins with one of the signs.
+func looksLike(text, signs string) bool {
 	text = strings.TrimSpace(text)
-	return text != "" && text[0] == first
+	return text != "" && strings.IndexByte(signs, text[0]) >= 0
 }
 
 // flow reads a list or a dict that was given as text. It takes JSON and what

@@ -248,7 +248,7 @@ func toInt(v any) (int, error) {
 // toList accepts a list of scalars, a string with commas, or one scalar.
 func (o Option) toList(v any) ([]string, error) {
 	var elements []any
-	if text, ok := v.(string); ok && (looksLike(text, '[') || looksLike(text, '(')) {
+	if text, ok := v.(string); ok && looksLike(text, listSigns) {
 		var err error
 		if v, err = flow(text); err != nil {
 			return nil, err
@@ -299,7 +299,7 @@ func inWords(v any) string {
 // toDict accepts a dict or, since `ansible -a` can send only strings, the text
 // of one.
 func toDict(v any) (map[string]any, error) {
-	if text, ok := v.(string); ok && looksLike(text, '{') {
+	if text, ok := v.(string); ok && looksLike(text, dictSigns) {
 		var err error
 		if v, err = flow(text); err != nil {
 			return nil, err
@@ -313,7 +313,7 @@ func toDict(v any) (map[string]any, error) {
 
 // toDicts accepts a list of dicts.
 func toDicts(v any) ([]map[string]any, error) {
-	if text, ok := v.(string); ok && (looksLike(text, '[') || looksLike(text, '(')) {
+	if text, ok := v.(string); ok && looksLike(text, listSigns) {
 		var err error
 		if v, err = flow(text); err != nil {
 			return nil, err

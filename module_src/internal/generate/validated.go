@@ -37,8 +37,8 @@ type entryPoint struct {
 }
 
 // validated is the argument_specs.yml of the role without its texts, as JSON,
-// which is read much faster. A key that is not known here
-// is an error, so that none is lost.
+// which is read much faster. A key that is not known here is an error, so that
+// none is lost.
 func validated(specs string) (string, error) {
 	var full struct {
 		Points map[string]entryPoint `yaml:"argument_specs"`

@@ -127,7 +127,7 @@ func (b *ByName) read(content string) {
 			if path.Dir(value) == SecretDirectory {
 				b.files = append(b.files, seenFile{path: value})
 			}
-			if path.IsAbs(strings.TrimPrefix(value, "-")) && !strings.ContainsAny(value, `*?[\\`) {
+			if path.IsAbs(strings.TrimPrefix(value, "-")) && !strings.ContainsAny(value, `*?[\`) {
 				b.EnvFiles = append(b.EnvFiles, value)
 			}
 		case "RootDirectory", "RootImage":

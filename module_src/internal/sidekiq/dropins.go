@@ -37,10 +37,11 @@ func (s *Service) dropInDirs() []string {
 // foreseeDropIns judges drop-ins that the options do not tell of. Those that
 // were written for a single process, which runs as the user, the umbrella would
 // follow as root: a command, or an environment, by whose LD_PRELOAD whoever may
-// write it becomes root. They are refused. Where the umbrella is there already, somebody
-// has written them for it, and is warned, and so it is with those of every
-// service, which others follow as root as it is. These may also say something else
-// than the options, which no list of the service's own drop-ins shows.
+// write it becomes root. They are refused. Where the umbrella is there already,
+// somebody has written them for it, and is warned, and so it is with those of
+// every service, which others follow as root as it is. These may also say
+// something else than the options, which no list of the service's own drop-ins
+// shows.
 func (w *wanting) foreseeDropIns() {
 	for _, file := range w.facts.DropIns {
 		dir, name := path.Split(file.Path)
@@ -59,16 +60,17 @@ func (w *wanting) foreseeDropIns() {
 				options = appendNew(options, l.Name)
 			}
 		}
-		own := path.Join(systemd.EtcUnits, w.Unit()+".d")
-		without := fmt.Sprintf("mkdir -p %s && ln -s /dev/null %[1]s/%s", own, shell.Word(name))
+		leaveOut := func(dir string) string {
+			return fmt.Sprintf("mkdir -p %s && ln -s /dev/null %[1]s/%s", dir, shell.Word(name))
+		}
 		if options != nil {
 			w.warn("%s says %s for every service, this one too, whatever the options say; to have this one leave it out: %s",
-				shown(file.Path), strings.Join(options, " and "), strings.ReplaceAll(without, own, w.dropInsOfProcess()))
+				shown(file.Path), strings.Join(options, " and "), leaveOut(w.dropInsOfProcess()))
 		}
 		if asRoot == nil {
 			continue
 		}
-		remedy := fmt.Sprintf("its processes follow it anyway; have %s leave it out: %s", w.Unit(), without)
+		remedy := fmt.Sprintf("its processes follow it anyway; have %s leave it out: %s", w.Unit(), leaveOut(path.Join(systemd.EtcUnits, w.Unit()+".d")))
 		if dir == w.Unit()+".d" {
 			remedy = fmt.Sprintf("move it to where it is for each of them: mkdir -p %s && mv -n %s %[1]s/", w.dropInsOfProcess(), shell.Word(file.Path))
 		}

@@ -18,10 +18,10 @@ import (
 // Hidden are whole values, however they are quoted or escaped, also in base64,
 // and passwords in URLs; of a value that was cut off, what is left before the
 // mark of the cut. Not hidden is what was encrypted, compressed, hashed, or put
-// into base64 together with line ends in its midst. A value is
-// not hidden if it is short, as "5" is, or if it stands elsewhere in the
-// options or is a path of the service: then it is no secret, and hiding it
-// would make messages unreadable. Nor is it if it stands in a command line,
+// into base64 together with line ends in its midst. A value is not hidden if it
+// is short, as "5" is, or if it stands elsewhere in the options or is a path of
+// the service: then it is no secret, and hiding it would make messages
+// unreadable. Nor is it if it stands in a command line,
 // which everybody can see, and which has to be shown as it is to be of use;
 // what is given there as a variable or a flag's value, behind =, is hidden.
 type Mask struct {

@@ -182,8 +182,8 @@ var signs = []sign{
 }
 
 // Refusal says what keeps a Sidekiq that runs from its jobs, as its log tells: a
-// Redis that takes nothing, or that is away. It is empty where the log tells of none. Sidekiq
-// shows it nowhere else, and goes on running.
+// Redis that takes nothing, or that is away. It is empty where the log tells of
+// none. Sidekiq shows it nowhere else, and goes on running.
 func Refusal(log []string) string {
 	text := strings.Join(log, "\n")
 	text = text[strings.LastIndex(text, "Redis is online")+1:] // what was before that is over
