@@ -137,7 +137,7 @@ options:
   restart_sec:
     description:
       - How many seconds systemd waits before it starts Sidekiq again. From 1 to 604800 seconds.
-      - A wait that grows from 1 to 30 seconds with systemd 254 or newer, and 20 seconds otherwise, if it is not set.
+      - A wait that grows from 1 to 30 seconds with systemd 254 or newer, and 25 seconds otherwise, if it is not set.
     type: int
   start_timeout:
     description:

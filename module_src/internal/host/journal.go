@@ -56,7 +56,7 @@ func fromJournal(ctx context.Context, unit, run string, since time.Time, p prope
 	// in what the process said last. Where that fails, there is only less to
 	// read.
 	_, _ = program{path: path, args: []string{"--sync"}}.run(ctx)
-	start := fmt.Sprintf("--since=@%d", since.Unix())
+	start := fmt.Sprintf("--since=@%d.%06d", since.Unix(), since.Nanosecond()/1000)
 	var words []string
 	if p != nil {
 		last := p.invocation()

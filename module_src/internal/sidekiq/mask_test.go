@@ -147,15 +147,17 @@ func inSomeBase64(value string) map[string]string {
 
 // leftOf says what a mask shows of a value in some spelling.
 func leftOf(m *Mask, value, before, behind string) string {
+	// What stands before and behind may itself hold a part of the value.
+	inTheMidst := func(got string) string { return strings.TrimSuffix(strings.TrimPrefix(got, before), behind) }
 	for _, text := range escapings(value) {
 		inside := strings.TrimSuffix(strings.Trim(text, `"[]`), `\`)
-		if got := m.Text(before + text + behind); strings.Contains(got, inside) || strings.Contains(got, value) {
+		if got := m.Text(before + text + behind); strings.Contains(inTheMidst(got), inside) || strings.Contains(inTheMidst(got), value) {
 			return got
 		}
 	}
 	for text, inside := range inSomeBase64(value) {
 		for _, text := range []string{text, url.QueryEscape(text), strings.ReplaceAll(text, "/", `\/`)} {
-			if got := m.Text(before + text + behind); strings.Contains(strings.TrimSuffix(strings.TrimPrefix(got, before), behind), inside) {
+			if got := m.Text(before + text + behind); strings.Contains(inTheMidst(got), inside) {
 				return got
 			}
 		}

@@ -80,7 +80,7 @@ func (r *unitReader) restarting() {
 	}
 	steps := r.left.Values("Service", "RestartSteps")
 	pause := r.left.Values("Service", "RestartSec")
-	if r.ours && (slices.Equal(steps, []string{"5"}) || slices.Equal(pause, []string{"20"})) {
+	if r.ours && (slices.Equal(steps, []string{"5"}) || slices.Equal(pause, []string{"25"})) {
 		for _, name := range []string{"RestartSec", "RestartSteps", "RestartMaxDelaySec"} {
 			r.left.Set("Service", name, nil)
 		}

@@ -40,7 +40,7 @@ var asTheyStand = []string{
 // what is written in its place now. The same values where a task has set them
 // cannot be told from that.
 var ofFirstRelease = strings.NewReplacer(
-	"\nNotifyAccess=all\n", "\nNotifyAccess=main\n", "\nRestartSec=10\n", "\nRestartSec=20\n",
+	"\nNotifyAccess=all\n", "\nNotifyAccess=main\n", "\nRestartSec=10\n", "\nRestartSec=25\n",
 	"\nRestartSteps=6\n", "\nRestartSteps=5\n", "\nRestartMaxDelaySec=60\n", "\nRestartMaxDelaySec=30\n",
 )
 

@@ -56,7 +56,7 @@ func TestAChangeOfTheQuietSignalHasAReason(t *testing.T) {
 }
 
 func TestWhatTheFirstReleaseWroteUnaskedIsNotSaidToBeTakenAway(t *testing.T) {
-	asFirstReleased := strings.NewReplacer("NotifyAccess=main", "NotifyAccess=all", "RestartSec=20", "RestartSec=10",
+	asFirstReleased := strings.NewReplacer("NotifyAccess=main", "NotifyAccess=all", "RestartSec=25", "RestartSec=10",
 		"RestartSteps=5", "RestartSteps=6", "RestartMaxDelaySec=30", "RestartMaxDelaySec=60")
 	paths, err := filepath.Glob("testdata/*-2??.service")
 	if err != nil || len(paths) < 10 {

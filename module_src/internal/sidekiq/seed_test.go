@@ -39,7 +39,7 @@ func seedExceptions() map[string]struct{ instead, why string } {
 	return map[string]struct{ instead, why string }{
 		"After":          {"network.target", "syslog.target has not existed since systemd 35"},
 		"ExecStart":      {"/usr/local/bin/bundle exec sidekiq -e production -C config/sidekiq.yml", "Sidekiq 6 and newer dies of -L"},
-		"RestartSec":     {"20", "with Redis down, one second is 98,000 journal lines an hour"},
+		"RestartSec":     {"25", "with Redis down, one second is 98,000 journal lines an hour"},
 		"StandardOutput": {"", "syslog is obsolete since systemd 246; the journal, which is the default, hands over to syslog"},
 		"StandardError":  {"", "as StandardOutput"},
 	}

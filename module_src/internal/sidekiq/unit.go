@@ -126,7 +126,7 @@ func (w *wanting) identity(u *systemd.File) {
 // The pauses are a compromise of two bounds. Once Redis or the application is
 // back, Sidekiq is up within 30 seconds and one boot of the application. And in
 // an outage, an application that takes 20 seconds of processor time to boot
-// costs no more than half of one processor, over ten minutes: 20 of every 40
+// costs no more than half of one processor, over ten minutes: 20 of every 45
 // seconds, or, where the pauses grow, 294 of the first 600.
 func (w *wanting) restarts(u *systemd.File) {
 	if w.facts.Systemd < 230 {
@@ -141,7 +141,7 @@ func (w *wanting) restarts(u *systemd.File) {
 		u.Add("Service", "RestartSteps", "5")
 		u.Add("Service", "RestartMaxDelaySec", "30")
 	default:
-		u.Add("Service", "RestartSec", "20")
+		u.Add("Service", "RestartSec", "25")
 	}
 }
 

@@ -220,7 +220,7 @@ func intended(s Service) []oracle.Entry {
 		add("Service", "EnvironmentFile", secretPath(s.Name, ""))
 	}
 	add("Service", "Restart", "always")
-	add("Service", "RestartSec", "20")
+	add("Service", "RestartSec", "25")
 	add("Service", "TimeoutStartSec", "300")
 	add("Service", "TimeoutStopSec", "90")
 	add("Service", "KillMode", "mixed")
