@@ -24,13 +24,14 @@ type sight map[string]string
 
 // The parts of a sight, by which its names begin.
 const (
-	ofFile    = "file "
-	ofTime    = "time of "
-	ofLink    = "link "
-	ofProcess = "process of " // main process id and invocation
-	leftover  = "leftover "   // a temporary file
-	orphan    = "process outside of all units "
-	tool      = "tool that still runs "
+	ofFile     = "file "
+	ofTime     = "time of "
+	ofLink     = "link "
+	ofProcess  = "process of " // main process id and invocation
+	ofRestarts = "NRestarts of "
+	leftover   = "leftover " // a temporary file
+	orphan     = "process outside of all units "
+	tool       = "tool that still runs "
 )
 
 // directories are those in which the program writes.
@@ -133,9 +134,10 @@ func (s sight) units() (mains []int, err error) {
 		mains = append(mains, pid)
 		s[ofProcess+id] = p["MainPID"] + " " + p["InvocationID"]
 		s["umask of "+id] = umask(pid)
-		for _, name := range []string{"LoadState", "ActiveState", "SubState", "NeedDaemonReload", "UnitFileState", "NRestarts"} {
+		for _, name := range []string{"LoadState", "ActiveState", "SubState", "NeedDaemonReload", "UnitFileState"} {
 			s[name+" of "+id] = p[name]
 		}
+		s[ofRestarts+id] = p["NRestarts"]
 	}
 	return mains, nil
 }
