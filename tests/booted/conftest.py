@@ -48,7 +48,10 @@ def tool(*args: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
     """tests/machines/machine, the one way hosts are made."""
     if args[0] in ("destroy", "kill", "reboot"):
         disconnect(args[1])
-    return subprocess.run([ROOT / "tests/machines/machine", *args], text=True, check=True, **kwargs)
+    done = subprocess.run([ROOT / "tests/machines/machine", *args], text=True, check=False, **kwargs)
+    if done.returncode:
+        raise RuntimeError(f"machine {' '.join(args)} failed: {done.stderr or 'its words are above'}")
+    return done
 
 
 def connection(name: str) -> list[str]:

@@ -34,7 +34,7 @@ SYSTEMCTL = "/bin/systemctl" if SUITE in ("xenial", "bionic") else "/usr/bin/sys
 
 NOTIFIES = SIDEKIQ >= (6, 0, 6)  # this Sidekiq tells systemd when it is up
 HAS_TIME_ZONES = SUITE not in ("bionic", "focal", "jammy", "noble")  # a small Ubuntu has none, and its Rails does not bring them
-HAS_DOAS = SUITE not in ("xenial", "bionic", "focal")
+DOAS_PACKAGE = {"xenial": "", "bionic": "", "focal": "", "bullseye": "doas", "jammy": "doas"}.get(SUITE, "opendoas")
 RUNS_MODULES = SUITE not in ("xenial", "bionic")  # this Python is new enough for ansible-core's own modules
 SHOWS_CONFIGURATION = SYSTEMD >= 237  # systemd-analyze tells how journald is set up
 KNOWS_GEMS_RB = SUITE != "xenial"  # this Bundler takes gems.rb for a Gemfile

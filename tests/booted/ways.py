@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plays import CACHE, FAST, TRANSFER_SOME, Played
-from system import HAS_DOAS
+from system import DOAS_PACKAGE
 
 # Without it, ansible-core 2.14 looks for one in a way of its own, which hangs where others do not.
 PYTHON = {"ansible_python_interpreter": "/usr/bin/python3"}
@@ -21,7 +21,7 @@ TASK = {"curationexperts.sidekiq.sidekiq_service": {"project_name": "laevigata"}
 CONTROL = {"ansible.builtin.command": {"argv": ["id", "-u"]}}
 
 # What a host needs to be reached in all these ways. Python is for the control: core's own `command`.
-PACKAGES = f"busybox,csh,fish,ksh,{'opendoas,' if HAS_DOAS else ''}python3,systemd-container,tcsh,zsh"
+PACKAGES = ",".join(filter(None, ["busybox", "csh", "fish", "ksh", DOAS_PACKAGE, "python3", "systemd-container", "tcsh", "zsh"]))
 SHELLS = {"sh": "/bin/sh", "bash": "/bin/bash", "ksh": "/bin/ksh", "zsh": "/bin/zsh", "fish": "/usr/bin/fish", "tcsh": "/bin/tcsh", "csh": "/bin/bsd-csh"}
 
 WITH_PASSWORD = {"ansible_user": "admin", "ansible_become": True, "ansible_become_password": "admin"}
