@@ -308,7 +308,8 @@ options:
     type: path
   unit_dir:
     description:
-      - The directory of the unit file. Set it to V(/etc/systemd/system) where C(/usr) is read-only.
+      - The directory of the unit file, one of those that systemd loads units from. Set it to V(/etc/systemd/system) where C(/usr) is
+        read-only.
     type: path
     default: /lib/systemd/system
   restart_on_change:

@@ -72,12 +72,30 @@ def test_without_systemd_as_pid_1_the_error_says_so(host: Host) -> None:
 def test_a_directory_that_is_not_there_is_told_of_before_anything_is_done(host: Host) -> None:
     """In check mode an earlier task of the play may be about to make it."""
     before = host.snapshot()
-    told = 'option "unit_dir": there is no directory /srv/nowhere'
-    checked = host.converge(check=True, unit_dir="/srv/nowhere")
+    told = 'option "unit_dir": there is no directory /usr/local/lib/systemd/system'
+    checked = host.converge(check=True, unit_dir="/usr/local/lib/systemd/system")
     assert not checked.get("failed") and f"could not verify: {told}" in checked["warnings"], checked
-    result = host.converge(unit_dir="/srv/nowhere")
+    result = host.converge(unit_dir="/usr/local/lib/systemd/system")
     assert result["failed"] and result["msg"] == told, result
     assert host.snapshot() == before
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_directory_that_systemd_does_not_read_is_refused(host: Host, check: bool) -> None:
+    host.sh("mkdir -p /srv/units")
+    before = host.snapshot()
+    result = host.converge(check=check, unit_dir="/srv/units")
+    assert result["failed"] and result["msg"] == 'option "unit_dir": systemd reads no units in /srv/units', result
+    assert host.snapshot() == before
+
+
+def test_an_application_without_a_gemfile_is_told_of_in_check_mode(host: Host) -> None:
+    host.sh(f"mv {APP}/current/Gemfile /root/")
+    try:
+        checked = host.converge(check=True)
+    finally:
+        host.sh(f"mv /root/Gemfile {APP}/current/")
+    assert any(f"there is no {APP}/current/Gemfile" in warning for warning in checked["warnings"]), checked
 
 
 def test_a_directory_that_root_may_not_enter_is_looked_at_as_its_user(host: Host) -> None:

@@ -5,7 +5,6 @@ package sidekiq
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -82,7 +81,7 @@ func changesOf(theirs, ours Reading) []string {
 	if was["user"] == nil {
 		changes = append(changes, fmt.Sprintf("user (it runs as root, which the module refuses, and would run as %v)", is["user"]))
 	}
-	for _, option := range slices.Sorted(maps.Keys(was)) {
+	for _, option := range sortedKeys(was) {
 		if !improved(option, was[option], is[option]) {
 			changes = append(changes, change(option, was[option], is[option])...)
 		}
@@ -172,7 +171,7 @@ func isOfTheApplication(name string) bool {
 // value, and no value.
 func changedVariables(was, is map[string]any) []string {
 	var names []string
-	for _, name := range slices.Sorted(maps.Keys(was)) {
+	for _, name := range sortedKeys(was) {
 		if is[name] != was[name] {
 			names = append(names, name)
 		}
@@ -187,10 +186,10 @@ func changedVariables(was, is map[string]any) []string {
 // value.
 func changedDirectives(was, is map[string]any) []string {
 	var names []string
-	for _, section := range slices.Sorted(maps.Keys(was)) {
+	for _, section := range sortedKeys(was) {
 		theirs, _ := was[section].(map[string]any)
 		ours, _ := is[section].(map[string]any)
-		for _, name := range slices.Sorted(maps.Keys(theirs)) {
+		for _, name := range sortedKeys(theirs) {
 			if inYAML(theirs[name]) != inYAML(ours[name]) && !contains(improvedDirectives(), name) {
 				names = append(names, section+"."+name)
 			}

@@ -283,6 +283,11 @@ func (s *Service) Questions() Questions {
 		if own.ExecStart == nil && !own.LoginShell {
 			q.Programs = appendNew(q.Programs, append(bundlePaths(), s.Bundle)...)
 		}
+		if own.ExecStart == nil {
+			for _, b := range q.Bundles {
+				q.Programs = appendNew(q.Programs, b.Gemfile)
+			}
+		}
 		q.Programs = appendNew(q.Programs, own.railsFiles()...)
 	}
 	q.Logs = s.logs()

@@ -123,6 +123,9 @@ func masked(name, file string) string {
 // does not exist, and what to do about it. The error is an [*UnmetError] where the only
 // thing wrong is that a directory has yet to be made.
 func (s *Service) CheckWritable(p converge.Plan, f Facts) error {
+	if s.State != Absent && systemd.Precedence(s.UnitDir) == len(systemd.LoadPath()) {
+		return fmt.Errorf("option %q: systemd reads no units in %s", "unit_dir", s.UnitDir)
+	}
 	var unmet []string
 	for _, step := range p.FileSteps() {
 		file := step.Want.Path

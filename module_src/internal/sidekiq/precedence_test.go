@@ -101,14 +101,24 @@ func TestAUnitOfAnothersIsTakenOverOnlyWithConsent(t *testing.T) {
 }
 
 func TestADirectoryThatIsNotThereIsYetToBeMade(t *testing.T) {
-	s := mustParse(t, `{"project_name": "p", "unit_dir": "/srv/units"}`)
-	file := "/srv/units/sidekiq.service"
+	s := mustParse(t, `{"project_name": "p", "unit_dir": "/usr/local/lib/systemd/system"}`)
+	file := "/usr/local/lib/systemd/system/sidekiq.service"
 	plan := converge.Plan{Steps: []converge.Step{converge.PutFile{Want: converge.File{Path: file, Exists: true}}}}
 	var unmet *UnmetError
-	if err := s.CheckWritable(plan, Facts{NoDirectory: []string{file}}); !errors.As(err, &unmet) || unmet.Error() != `option "unit_dir": there is no directory /srv/units` {
+	if err := s.CheckWritable(plan, Facts{NoDirectory: []string{file}}); !errors.As(err, &unmet) || unmet.Error() != `option "unit_dir": there is no directory /usr/local/lib/systemd/system` {
 		t.Errorf("got %v", err)
 	}
 	checkConflict(t, "nothing to write", s.CheckWritable(converge.Plan{}, Facts{NoDirectory: []string{file}}), "")
+}
+
+func TestADirectoryThatSystemdDoesNotRead(t *testing.T) {
+	for options, want := range map[string]string{
+		`{"project_name": "p", "unit_dir": "/srv/units"}`:              `option "unit_dir": systemd reads no units in /srv/units`,
+		`{"project_name": "p", "unit_dir": "/usr/lib/systemd/system"}`: "",
+		`{"state": "absent", "unit_dir": "/srv/units"}`:                "",
+	} {
+		checkConflict(t, options, mustParse(t, options).CheckWritable(converge.Plan{}, Facts{}), want)
+	}
 }
 
 func TestReadOnlyFileSystems(t *testing.T) {

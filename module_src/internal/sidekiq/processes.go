@@ -98,6 +98,7 @@ func (w *wanting) leaving() []string {
 
 // unitFiles are the rows of the service's unit files.
 func (w *wanting) unitFiles() []converge.File {
+	w.gemfile()
 	w.logDirectories()
 	if !w.several() {
 		w.program()

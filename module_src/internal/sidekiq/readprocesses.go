@@ -3,9 +3,7 @@
 package sidekiq
 
 import (
-	"maps"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -146,7 +144,7 @@ func (m *merger) merge() {
 			names[name] = true
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(names)) {
+	for _, name := range sortedKeys(names) {
 		switch name {
 		case "env", "secret_env":
 			m.members(name)

@@ -52,6 +52,25 @@ func (w *wanting) program() {
 	w.miss("bundle", "there is no %s%s; with rbenv, rvm or asdf set login_shell: true", w.Bundle, elsewhere)
 }
 
+// gemfile warns of an application that has none. Bundler may know of one
+// elsewhere: in a directory above, or by its own configuration.
+func (w *wanting) gemfile() {
+	gemfile := ""
+	for _, b := range w.bundles() {
+		if gemfile = b.Gemfile; !contains(w.facts.Missing, gemfile) {
+			return
+		}
+	}
+	for _, t := range w.facts.EnvFiles {
+		if strings.Contains(t.Content, "BUNDLE_GEMFILE") {
+			return
+		}
+	}
+	if w.facts.Deployed && !w.isolated() {
+		w.warn("there is no %s: Sidekiq will not start, unless Bundler is told of another", gemfile)
+	}
+}
+
 // logDirectories makes sure that the directories of the log files exist, where
 // neither systemd nor a command before Sidekiq may make them.
 func (w *wanting) logDirectories() {

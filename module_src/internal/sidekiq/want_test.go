@@ -401,7 +401,7 @@ func TestQuestionsCoverWhatIsNamed(t *testing.T) {
 		Dir:         "/opt/p/current", Reader: "bess", Unit: "sidekiq.service", Configs: []string{"/etc/s.yml"},
 		Bundles: []Bundle{{"/opt/p/current/gems/Gemfile", "/opt/p/current/gems/Gemfile.lock"}},
 		Programs: []string{
-			"/usr/local/bin/bundle", "/usr/bin/bundle",
+			"/usr/local/bin/bundle", "/usr/bin/bundle", "/opt/p/current/gems/Gemfile",
 			"/opt/p/current/config/environments", "/opt/p/current/config/application.rb", "/opt/p/current/config/environments/production.rb",
 		},
 		Logs: map[string]string{},
@@ -490,6 +490,32 @@ func TestDropInsAreAskedForInTheOrderInWhichTheyCount(t *testing.T) {
 		}
 		if strings.Join(got, " ") != names {
 			t.Errorf("%s: %q", options, got)
+		}
+	}
+}
+
+func TestAnApplicationWithoutAGemfileIsToldOf(t *testing.T) {
+	facts := debian12()
+	facts.Deployed = true
+	facts.Missing = []string{"/opt/p/current/gems.rb", "/opt/p/current/Gemfile", "/opt/p/current/gems/Gemfile"}
+	facts.EnvFiles = map[string]Text{"/etc/p.env": {Path: "/etc/p.env", Content: "BUNDLE_GEMFILE=/srv/Gemfile\n", Found: true}}
+	told := []string{"there is no /opt/p/current/Gemfile: Sidekiq will not start, unless Bundler is told of another"}
+	for options, wanted := range map[string][]string{
+		`{"project_name": "p"}`:                               told,
+		`{"project_name": "p", "processes": 3}`:               told,
+		`{"project_name": "p", "login_shell": true}`:          told,
+		`{"project_name": "p", "env_files": ["/etc/p.env"]}`:  nil,
+		`{"project_name": "p", "exec_start": "/srv/sidekiq"}`: nil,
+	} {
+		s := mustParse(t, options)
+		now := facts
+		if s.EnvFiles == nil {
+			now.EnvFiles = nil
+		}
+		now.Missing = slices.DeleteFunc(slices.Clone(facts.Missing), func(path string) bool { return !contains(s.Questions().Programs, path) })
+		_, warnings, err := s.Want(now)
+		if err != nil || !slices.Equal(warnings, wanted) {
+			t.Errorf("%s: got %q, %v", options, warnings, err)
 		}
 	}
 }
