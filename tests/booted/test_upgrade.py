@@ -138,7 +138,7 @@ def test_the_upgrade(both: Host, name: str) -> None:
     assert sorted(files) == sorted([*case.files, f"write {HEALTH}"]), result["steps"]
     assert all("it is older than" in step for step in result["steps"] if step.startswith("restart ")), result["steps"]
     unit = f"sidekiq{'@1' * (case.processes > 1)}"
-    assert host.show("RestartUSec", unit=unit)["RestartUSec"] == ("1s" if KNOWS_STEPS else "20s"), "systemd goes by the new unit"
+    assert host.show("RestartUSec", unit=unit)["RestartUSec"] == ("1s" if KNOWS_STEPS else "25s"), "systemd goes by the new unit"
     outcome = jobs.outcome(timeout=90)
     assert outcome == {"jobs": len(jobs.pushed), "lost": 0, "done_twice": []}
     print(f"{SUITE}: {name}: {outcome['jobs']} jobs, none lost, {sum(watch.starts().values())} restarts")
