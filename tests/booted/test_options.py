@@ -382,7 +382,7 @@ SAYS = {
     "KillMode": "mixed",
     "OOMPolicy": "continue",
     "Restart": "always",
-    "RestartUSec": "1s" if KNOWS_STEPS else "20s",
+    "RestartUSec": "1s" if KNOWS_STEPS else "25s",
     "StartLimitIntervalUSec": "0",
     "SyslogIdentifier": "sidekiq",
     "TimeoutStartUSec": "5min",
