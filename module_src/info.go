@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -82,7 +81,7 @@ func infoOf(s sidekiq.Service, found sidekiq.Report) results.Info {
 
 // hideIn takes the values of variables out of every text that may hold some.
 func hideIn(i *results.Info, mask *sidekiq.Mask) {
-	for _, name := range slices.Sorted(maps.Keys(i.Options)) {
+	for _, name := range ansible.SortedKeys(i.Options) {
 		shown := fmt.Sprint(i.Options[name])
 		if i.Options[name] = mask.Hide(i.Options[name]); fmt.Sprint(i.Options[name]) != shown {
 			i.NoOption = append(i.NoOption, name+" holds the value of a variable, which is hidden: take it from "+i.Unit)

@@ -5,10 +5,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/results"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/shell"
@@ -53,7 +53,7 @@ func (r *progress) hide(out *results.Result) {
 		}
 	}
 	if r.facts != nil {
-		for _, path := range slices.Sorted(maps.Keys(r.facts.EnvFiles)) {
+		for _, path := range ansible.SortedKeys(r.facts.EnvFiles) {
 			mask.EnvFile(r.facts.EnvFiles[path].Content)
 		}
 	}

@@ -124,8 +124,11 @@ func (s Schema) rejectTogether(v Values, problems *Problems) {
 	}
 }
 
+// SortedKeys are the keys of m, sorted.
+func SortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
 func (s Schema) rejectUnknown(args map[string]any, problems *Problems) {
-	for _, name := range slices.Sorted(maps.Keys(args)) {
+	for _, name := range SortedKeys(args) {
 		if slices.ContainsFunc(s, func(o Option) bool { return o.Name == name }) {
 			continue
 		}

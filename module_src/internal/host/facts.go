@@ -32,7 +32,7 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 		func() (err error) { f.Overriding, err = overriding(q.Overriding); return err },
 		func() (err error) { f.Overridden, err = filesAt(q.Overridden); return err },
 		func() (err error) { f.DropIns, err = dropInsIn(q.DropIns); return err },
-		func() (err error) { f.Written, err = writtenByUs(q.Paths); return err },
+		func() (err error) { f.Written, err = those(q.Paths, written); return err },
 		func() (err error) { f.ReadOnly, f.NoDirectory, err = unwritable(q.Paths); return err },
 		func() error {
 			fixed, _, err := unwritable([]string{systemd.EtcUnits + "/links"})
@@ -102,14 +102,11 @@ func kept(dir string) (names []string, err error) {
 
 // overriding are those of the paths at which something exists.
 func overriding(paths []string) (found []sidekiq.OverridingFile, err error) {
+	paths, err = those(paths, there)
+	if err != nil {
+		return nil, err
+	}
 	for _, path := range paths {
-		ok, err := there(path)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			continue
-		}
 		link, err := os.Readlink(path)
 		if err != nil && !errors.Is(err, unix.EINVAL) { // it is no link
 			return nil, fmt.Errorf("cannot look at %s: %w", path, withoutPath(err))
@@ -158,20 +155,6 @@ func dropInsIn(dirs []string) (files []sidekiq.FileText, err error) {
 		}
 	}
 	return filesAt(paths)
-}
-
-// writtenByUs are those of the unit files that this collection wrote.
-func writtenByUs(paths []string) (ours []string, err error) {
-	for _, path := range paths {
-		ok, err := written(path)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			ours = append(ours, path)
-		}
-	}
-	return ours, nil
 }
 
 // written reports whether this collection wrote the file at path.

@@ -34,10 +34,10 @@ func there(path string) (bool, error) {
 	return seen(path, err)
 }
 
-// thoseThere are those of the paths at which something exists.
-func thoseThere(paths []string) (found []string, err error) {
+// those are those of the paths of which that is so.
+func those(paths []string, so func(path string) (bool, error)) (found []string, err error) {
 	for _, path := range paths {
-		ok, err := there(path)
+		ok, err := so(path)
 		if err != nil {
 			return nil, err
 		}

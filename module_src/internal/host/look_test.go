@@ -24,7 +24,7 @@ func looks() map[string]func(path string) error {
 	return map[string]func(string) error{
 		"find":        func(path string) error { _, err := find([]string{path}); return err },
 		"overriding":  func(path string) error { _, err := overriding([]string{path}); return err },
-		"written":     func(path string) error { _, err := writtenByUs([]string{path}); return err },
+		"written":     func(path string) error { _, err := those([]string{path}, written); return err },
 		"unwritable":  func(path string) error { _, _, err := unwritable([]string{path + "/x"}); return err },
 		"packaged":    func(path string) error { _, err := packaged(context.Background(), []string{path}); return err },
 		"writable":    func(path string) error { _, err := writable(path); return err },
@@ -33,7 +33,7 @@ func looks() map[string]func(path string) error {
 		"resolved":    func(path string) error { _, err := resolved(path); return err },
 		"instances":   func(path string) error { _, err := namesIn(path, "sidekiq@"); return err },
 		"file":        func(path string) error { _, err := (&Host{}).File(context.Background(), path+"/x"); return err },
-		"those there": func(path string) error { _, err := thoseThere([]string{path}); return err },
+		"those there": func(path string) error { _, err := those([]string{path}, there); return err },
 		"stale": func(path string) error {
 			_, err := stale(converge.Unit{}, []string{path}, time.Now(), false)
 			return err

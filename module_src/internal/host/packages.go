@@ -86,7 +86,7 @@ func rpmPackage(ctx context.Context, path string) (string, error) {
 	if err != nil || rpm == "" {
 		return "", err
 	}
-	databases, err := thoseThere(rpmDatabases())
+	databases, err := those(rpmDatabases(), there)
 	if err != nil || len(databases) == 0 {
 		return "", err
 	}

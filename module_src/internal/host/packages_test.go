@@ -13,7 +13,7 @@ func TestTheOwnerOfAFileIsFoundInTheDatabaseOfRpm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	databases, err := thoseThere(rpmDatabases())
+	databases, err := those(rpmDatabases(), there)
 	if err != nil {
 		t.Fatal(err)
 	}

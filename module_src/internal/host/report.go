@@ -61,7 +61,7 @@ func (h *Host) Inspect(ctx context.Context, s sidekiq.Service) (sidekiq.Report, 
 // inspectFiles finds the service's files.
 func (h *Host) inspectFiles(ctx context.Context, s sidekiq.Service, found *sidekiq.Report) error {
 	var err error
-	if found.UnitFiles, err = thoseThere(s.UnitPaths(s.Unit())); err != nil {
+	if found.UnitFiles, err = those(s.UnitPaths(s.Unit()), there); err != nil {
 		return err
 	}
 	if len(found.UnitFiles) > 0 {
@@ -69,7 +69,7 @@ func (h *Host) inspectFiles(ctx context.Context, s sidekiq.Service, found *sidek
 			return err
 		}
 	}
-	templates, err := thoseThere(s.UnitPaths(s.Template()))
+	templates, err := those(s.UnitPaths(s.Template()), there)
 	if err != nil {
 		return err
 	}

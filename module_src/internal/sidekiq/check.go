@@ -325,7 +325,7 @@ func (p *parser) queues(option string) []string {
 func (p *parser) variables(option string) []Variable {
 	var list []Variable
 	members := p.Dict(option)
-	for _, name := range sortedKeys(members) {
+	for _, name := range ansible.SortedKeys(members) {
 		if !systemd.IsVariable(name) {
 			p.Add(option, "the name of a variable must be letters, digits and _, and not start with a digit, got %q", name)
 			continue

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
@@ -81,7 +82,7 @@ func changesOf(theirs, ours Reading) []string {
 	if was["user"] == nil {
 		changes = append(changes, fmt.Sprintf("user (it runs as root, which the module refuses, and would run as %v)", is["user"]))
 	}
-	for _, option := range sortedKeys(was) {
+	for _, option := range ansible.SortedKeys(was) {
 		if !improved(option, was[option], is[option]) {
 			changes = append(changes, change(option, was[option], is[option])...)
 		}
@@ -171,7 +172,7 @@ func isOfTheApplication(name string) bool {
 // value, and no value.
 func changedVariables(was, is map[string]any) []string {
 	var names []string
-	for _, name := range sortedKeys(was) {
+	for _, name := range ansible.SortedKeys(was) {
 		if is[name] != was[name] {
 			names = append(names, name)
 		}
@@ -186,10 +187,10 @@ func changedVariables(was, is map[string]any) []string {
 // value.
 func changedDirectives(was, is map[string]any) []string {
 	var names []string
-	for _, section := range sortedKeys(was) {
+	for _, section := range ansible.SortedKeys(was) {
 		theirs, _ := was[section].(map[string]any)
 		ours, _ := is[section].(map[string]any)
-		for _, name := range sortedKeys(theirs) {
+		for _, name := range ansible.SortedKeys(theirs) {
 			if inYAML(theirs[name]) != inYAML(ours[name]) && !contains(improvedDirectives(), name) {
 				names = append(names, section+"."+name)
 			}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
@@ -39,14 +40,14 @@ func forbidden(section, name string) string {
 func (p *parser) directives(option string) []Directive {
 	var list []Directive
 	sections := p.Dict(option)
-	for _, section := range sortedKeys(sections) {
+	for _, section := range ansible.SortedKeys(sections) {
 		names, ok := sections[section].(map[string]any)
 		if section != "Unit" && section != "Service" && section != "Install" {
 			p.Add(option, "want the sections Unit, Service and Install, got %q", section)
 		} else if !ok && sections[section] != nil && sections[section] != "" {
 			p.Add(option, "the section %q must be a dict of names and values", section)
 		}
-		for _, name := range sortedKeys(names) {
+		for _, name := range ansible.SortedKeys(names) {
 			d, err := newDirective(section, name, names[name])
 			if err != nil {
 				p.Add(option, "%s.%s: %v", section, name, err)

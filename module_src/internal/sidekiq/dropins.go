@@ -34,53 +34,67 @@ func (s *Service) dropInDirs() []string {
 	return dirs
 }
 
-// foreseeDropIns judges drop-ins that the options do not tell of. Those that
-// were written for a single process, which runs as the user, the umbrella would
-// follow as root: a command, or an environment, by whose LD_PRELOAD whoever may
-// write it becomes root. They are refused. Where the umbrella is there already,
-// somebody has written them for it, and is warned, and so it is with those of
-// every service, which others follow as root as it is. These may also say
-// something else than the options, which no list of the service's own drop-ins
-// shows.
+// foreseeDropIns judges drop-ins that the options do not tell of.
 func (w *wanting) foreseeDropIns() {
 	for _, file := range w.facts.DropIns {
-		dir, name := path.Split(file.Path)
-		dir = path.Base(dir)
-		if dir != w.Unit()+".d" && w.facts.Systemd < 239 {
-			continue // systemd reads these since 239, and those of every service since 244
-		}
-		var asRoot, options []string
-		for l := systemd.Lines(file.Content); l.Next(); {
-			isEnv := strings.HasPrefix(l.Name, "Environment")
-			switch {
-			case l.Section != "Service" || l.Value == "":
-			case w.several() && (isCommand(l.Name) || isEnv && (l.Name != "Environment" || strings.Contains(l.Value, "LD_"))):
-				asRoot = appendNew(asRoot, l.Name)
-			case dir == allServices && !isEnv && (optionFor(l.Section, l.Name) != "" || l.Name == "User"):
-				options = appendNew(options, l.Name)
-			}
-		}
-		leaveOut := func(dir string) string {
-			return fmt.Sprintf("mkdir -p %s && ln -s /dev/null %[1]s/%s", dir, shell.Word(name))
-		}
-		if options != nil {
-			w.warn("%s says %s for every service, this one too, whatever the options say; to have this one leave it out: %s",
-				shown(file.Path), strings.Join(options, " and "), leaveOut(w.dropInsOfProcess()))
-		}
-		if asRoot == nil {
-			continue
-		}
-		remedy := fmt.Sprintf("its processes follow it anyway; have %s leave it out: %s", w.Unit(), leaveOut(path.Join(systemd.EtcUnits, w.Unit()+".d")))
-		if dir == w.Unit()+".d" {
-			remedy = fmt.Sprintf("move it to where it is for each of them: mkdir -p %s && mv -n %s %[1]s/", w.dropInsOfProcess(), shell.Word(file.Path))
-		}
-		words := fmt.Sprintf("%s has %s of its own, which with several processes would be root's and not theirs; %s", shown(file.Path), strings.Join(asRoot, " and "), remedy)
-		if w.severalAlready() || dir == allServices {
-			w.warn("%s", words)
-		} else {
-			w.wrong = append(w.wrong, fmt.Sprintf("cannot manage %s: %s", w.Unit(), words))
+		// systemd reads those of prefixes from 239 on, and those of every service
+		// from 244 on; Enterprise Linux 8 reads them with 239.
+		if dir := path.Base(path.Dir(file.Path)); dir == w.Unit()+".d" || w.facts.Systemd >= 239 {
+			w.foreseeForAll(dir, file)
+			w.foreseeAsRoot(dir, file)
 		}
 	}
+}
+
+// foreseeForAll warns of a drop-in of every service that says something else
+// than the options, which no list of the service's own drop-ins shows.
+func (w *wanting) foreseeForAll(dir string, file FileText) {
+	var options []string
+	for l := systemd.Lines(file.Content); l.Next(); {
+		overrules := optionFor(l.Section, l.Name) != "" || l.Name == "User"
+		if dir == allServices && l.Section == "Service" && l.Value != "" && overrules && !strings.HasPrefix(l.Name, "Environment") {
+			options = appendNew(options, l.Name)
+		}
+	}
+	if options != nil {
+		w.warn("%s says %s for every service, this one too, whatever the options say; to have this one leave it out: %s",
+			shown(file.Path), strings.Join(options, " and "), leaveOut(w.dropInsOfProcess(), file))
+	}
+}
+
+// foreseeAsRoot judges a drop-in that was written for a single process, which
+// runs as the user, and that the umbrella would follow as root: a command, or an
+// environment, by whose LD_PRELOAD whoever may write it becomes root. It is
+// refused. Where the umbrella is there already, somebody has written the drop-in
+// for it, and is warned, and so it is with those of every service, which others
+// follow as root as it is.
+func (w *wanting) foreseeAsRoot(dir string, file FileText) {
+	var asRoot []string
+	for l := systemd.Lines(file.Content); l.Next(); {
+		inEnv := strings.HasPrefix(l.Name, "Environment") && (l.Name != "Environment" || strings.Contains(l.Value, "LD_"))
+		if l.Section == "Service" && l.Value != "" && (isCommand(l.Name) || inEnv) {
+			asRoot = appendNew(asRoot, l.Name)
+		}
+	}
+	if asRoot == nil || !w.several() {
+		return
+	}
+	remedy := fmt.Sprintf("its processes follow it anyway; have %s leave it out: %s", w.Unit(), leaveOut(path.Join(systemd.EtcUnits, w.Unit()+".d"), file))
+	if dir == w.Unit()+".d" {
+		remedy = fmt.Sprintf("move it to where it is for each of them: mkdir -p %s && mv -n %s %[1]s/", w.dropInsOfProcess(), shell.Word(file.Path))
+	}
+	words := fmt.Sprintf("%s has %s of its own, which with several processes would be root's and not theirs; %s", shown(file.Path), strings.Join(asRoot, " and "), remedy)
+	if w.severalAlready() || dir == allServices {
+		w.warn("%s", words)
+	} else {
+		w.wrong = append(w.wrong, fmt.Sprintf("cannot manage %s: %s", w.Unit(), words))
+	}
+}
+
+// leaveOut is the command by which a unit with that directory of drop-ins does
+// without one of them.
+func leaveOut(dir string, file FileText) string {
+	return fmt.Sprintf("mkdir -p %s && ln -s /dev/null %[1]s/%s", dir, shell.Word(path.Base(file.Path)))
 }
 
 // dropInsOfProcess is where drop-ins of what runs Sidekiq belong.

@@ -7,6 +7,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 )
 
@@ -26,7 +27,7 @@ func (p *parser) rotates(s Service) {
 		return
 	}
 	logs := s.logs()
-	for _, unit := range sortedKeys(logs) {
+	for _, unit := range ansible.SortedKeys(logs) {
 		if !onlyRunes(logs[unit], "/._-+@:, ") {
 			p.Add("logrotate", "%q has a character that cannot be written into a file for logrotate", logs[unit])
 		}
@@ -37,7 +38,7 @@ func (p *parser) rotates(s Service) {
 func (s *Service) logFiles() []string {
 	var files []string
 	logs := s.logs()
-	for _, unit := range sortedKeys(logs) {
+	for _, unit := range ansible.SortedKeys(logs) {
 		files = appendNew(files, logs[unit])
 	}
 	return files

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
@@ -72,9 +73,9 @@ func valueWas(v any) string {
 		return " (was " + inYAML(v) + ")"
 	}
 	var names []string
-	for _, name := range sortedKeys(members) {
+	for _, name := range ansible.SortedKeys(members) {
 		if section, ok := members[name].(map[string]any); ok {
-			for _, directive := range sortedKeys(section) {
+			for _, directive := range ansible.SortedKeys(section) {
 				names = append(names, name+"."+directive)
 			}
 			continue

@@ -18,7 +18,6 @@
 package sidekiq
 
 import (
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -285,6 +284,3 @@ func contains(list []string, s string) bool { return slices.Contains(list, s) }
 
 // unique is list without repetitions, in the same order.
 func unique(list []string) []string { return appendNew(nil, list...) }
-
-// sortedKeys are the keys of m, sorted.
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
