@@ -255,15 +255,20 @@ func isBlank(c byte) bool { return c == ' ' || c == '\t' || endsLine(c) }
 func endsLine(c byte) bool { return c == '\n' || c == '\r' }
 
 // EncodeEnvironment writes variables, whose values may hold anything but control
-// characters, so that [Environment] and systemd of every version read them as
-// they are: within double quotes, where only four characters are special.
+// characters, so that [Environment], a shell, and systemd of every version read
+// them as they are: without quotes, in which versions 239 to 245 keep backslashes
+// that others take away, and with a backslash before all that is special.
 func EncodeEnvironment(comment string, vars []EnvVar) string {
-	var b strings.Builder
-	b.WriteString("# " + comment + "\n")
+	b := []byte("# " + comment + "\n")
 	for _, v := range vars {
-		b.WriteString(v.Name + `="` + envEscapes.Replace(v.Value) + "\"\n")
+		b = append(b, v.Name+"="...)
+		for _, c := range []byte(v.Value) {
+			if strings.IndexByte(" \t\"'`\\$&;|<>()[]{}#*?!~^", c) >= 0 {
+				b = append(b, '\\')
+			}
+			b = append(b, c)
+		}
+		b = append(b, '\n')
 	}
-	return b.String()
+	return string(b)
 }
-
-var envEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "`", "\\`", `$`, `\$`)

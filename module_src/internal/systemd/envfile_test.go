@@ -3,6 +3,10 @@
 package systemd
 
 import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -88,4 +92,22 @@ func FuzzEnvironment(f *testing.F) {
 			t.Fatalf("%q: got %q, ignored %v", value, vars, ignored)
 		}
 	})
+}
+
+// systemd 239 to 245 keep backslashes within double quotes that others take
+// away, so nothing is written within quotes, and a shell reads it, too.
+func TestEnvironmentFilesAreReadAlikeByEveryVersionAndByAShell(t *testing.T) {
+	const value = " \t`a\"b'\\c\\\\ $d #e !f*?[g]{h}~i;j&k|l<m>(n)^o=p@q%r:s/t,u.v-w+x\u00e9 "
+	text := EncodeEnvironment("x", []EnvVar{{Name: "A", Value: value}})
+	if bare := regexp.MustCompile(`\\.`).ReplaceAllString(text, ""); strings.ContainsAny(bare, "\"'`") {
+		t.Errorf("it has quotes: %s", text)
+	}
+	file := filepath.Join(t.TempDir(), "env")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("sh", "-c", `. "$0" && printf %s "$A"`, file).CombinedOutput()
+	if err != nil || string(out) != value {
+		t.Errorf("a shell reads %q: %v", out, err)
+	}
 }
