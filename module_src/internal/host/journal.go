@@ -73,11 +73,11 @@ func fromJournal(ctx context.Context, unit, run string, since time.Time, p prope
 		default:
 			// These are the lines of the process, and those of the manager
 			// about it: systemd.journal-fields(7). If the process has ended
-			// before the journal takes in its lines, they have its unit and
-			// its number only.
+			// before the journal takes in its lines, they have its number
+			// and, but for systemd 245, its unit, and nothing else.
 			match := []string{"_SYSTEMD_INVOCATION_ID=" + id, "+", "INVOCATION_ID=" + id}
 			if id == last {
-				match = append(match, "+", "_SYSTEMD_UNIT="+unit, fmt.Sprintf("_PID=%d", p.number("ExecMainPID")), "_BOOT_ID="+bootID())
+				match = append(match, "+", "_TRANSPORT=stdout", fmt.Sprintf("_PID=%d", p.number("ExecMainPID")), "_BOOT_ID="+bootID())
 			}
 			words = lastLines(ctx, path, match...)
 		}
