@@ -167,6 +167,7 @@ options:
         C(/etc/curationexperts.sidekiq/NAME.env), which is removed with the service. Where one changes, Sidekiq is restarted.
       - Values are never shown in results. Nor are they kept on the host for the next run, which so takes one round trip more.
     type: dict
+    version_added: 1.1.0
   log_file:
     description:
       - A file to log to, absolute or below O(working_directory), opened by O(user). The journal if it is not set.
@@ -357,6 +358,7 @@ options:
         root can look. C(backup_dir) in the result says which. Nothing removes these copies.
     type: bool
     default: false
+    version_added: 1.1.0
 notes:
   - V(null) means the default for every option. An empty string does, too, but for a number or a boolean, where it is an error. A list or a
     dictionary may be given as text, as C(-e) and INI inventories do, in the form of JSON or of Python.

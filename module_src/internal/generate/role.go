@@ -180,7 +180,7 @@ func arguments(options []option) string {
 	for _, o := range options {
 		fallback := ""
 		if o.name == projectName {
-			fallback = " | default(" + projectName + ")"
+			fallback = " | default(" + projectName + ", true)"
 		}
 		if o.kind == "bool" || o.kind == "int" {
 			// Before 2.19, ansible-core makes "" of null, which is no number and no boolean.
