@@ -185,5 +185,6 @@ def test_the_playbook_replaces_no_file_of_somebody_else(checkout: Checkout) -> N
 def test_the_playbook_says_what_the_checkout_lacks(checkout: Checkout, tmp_path: Path) -> None:
     assert "has no Capfile" in playbook(checkout, "-e", f"checkout={tmp_path}", check=False)
     (tmp_path / "Capfile").write_text('require "capistrano/setup"\n# Dir.glob("lib/capistrano/tasks/*.rake")\n')
-    assert "Add this line" in playbook(checkout, "-e", f"checkout={tmp_path}", check=False)
+    relative = os.path.relpath(tmp_path, checkout.directory)
+    assert "Add this line" in playbook(checkout, "-e", f"checkout={relative}", check=False)
     assert (tmp_path / TASKS_FILE).exists()
