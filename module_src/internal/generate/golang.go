@@ -17,11 +17,13 @@ func goOptions(service, info, verify module) (string, error) {
 	b.WriteString(goHeader + "package sidekiq\n\nimport \"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible\"\n\n")
 	b.WriteString("// Options are the options of the module sidekiq_service. No default here\n" +
 		"// means none, or one that [Parse] or [Service.Want] works out from other options\n// or from the host.\n")
-	fmt.Fprintf(&b, "func Options() ansible.Schema {\nreturn %s\n}\n\n", goSchema(service.options))
-	b.WriteString("// InfoOptions are the options of the module sidekiq_service_info.\n")
-	fmt.Fprintf(&b, "func InfoOptions() ansible.Schema {\nreturn %s\n}\n\n", goSchema(info.options))
-	b.WriteString("// VerifyOptions are the options of the module sidekiq_service_verify.\n")
-	fmt.Fprintf(&b, "func VerifyOptions() ansible.Schema {\nreturn %s\n}\n", goSchema(verify.options))
+	b.WriteString("func Options() ansible.Schema { return optionTable }\n\n" +
+		"// InfoOptions are the options of the module sidekiq_service_info.\n" +
+		"func InfoOptions() ansible.Schema { return infoOptionTable }\n\n" +
+		"// VerifyOptions are the options of the module sidekiq_service_verify.\n" +
+		"func VerifyOptions() ansible.Schema { return verifyOptionTable }\n\n")
+	fmt.Fprintf(&b, "var (\noptionTable = %s\n\ninfoOptionTable = %s\n\nverifyOptionTable = %s\n)\n",
+		goSchema(service.options), goSchema(info.options), goSchema(verify.options))
 	return formatted(b.String())
 }
 

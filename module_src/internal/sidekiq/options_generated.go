@@ -9,8 +9,16 @@ import "github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 // Options are the options of the module sidekiq_service. No default here
 // means none, or one that [Parse] or [Service.Want] works out from other options
 // or from the host.
-func Options() ansible.Schema {
-	return ansible.Schema{
+func Options() ansible.Schema { return optionTable }
+
+// InfoOptions are the options of the module sidekiq_service_info.
+func InfoOptions() ansible.Schema { return infoOptionTable }
+
+// VerifyOptions are the options of the module sidekiq_service_verify.
+func VerifyOptions() ansible.Schema { return verifyOptionTable }
+
+var (
+	optionTable = ansible.Schema{
 		{Name: "name", Type: ansible.Str, Default: "sidekiq"},
 		{Name: "state", Type: ansible.Str, Choices: []string{"started", "stopped", "restarted", "quiet", "present", "absent"}, Default: "started"},
 		{Name: "enabled", Type: ansible.Bool, Default: true},
@@ -73,11 +81,8 @@ func Options() ansible.Schema {
 		{Name: "replace", Type: ansible.Bool, Default: false},
 		{Name: "backup", Type: ansible.Bool, Default: false},
 	}
-}
 
-// InfoOptions are the options of the module sidekiq_service_info.
-func InfoOptions() ansible.Schema {
-	return ansible.Schema{
+	infoOptionTable = ansible.Schema{
 		{Name: "name", Type: ansible.Str, Default: "sidekiq"},
 		{Name: "project_name", Type: ansible.Str},
 		{Name: "working_directory", Type: ansible.Path},
@@ -86,14 +91,11 @@ func InfoOptions() ansible.Schema {
 		{Name: "sudoers_file", Type: ansible.Path},
 		{Name: "known_services", Type: ansible.List, Elements: ansible.Str},
 	}
-}
 
-// VerifyOptions are the options of the module sidekiq_service_verify.
-func VerifyOptions() ansible.Schema {
-	return ansible.Schema{
+	verifyOptionTable = ansible.Schema{
 		{Name: "name", Type: ansible.Str, Default: "sidekiq"},
 		{Name: "user", Type: ansible.Str},
 		{Name: "sudo_users", Type: ansible.List, Elements: ansible.Str},
 		{Name: "start_timeout", Type: ansible.Int, Least: 0, Most: 604800, Unit: "seconds"},
 	}
-}
+)
