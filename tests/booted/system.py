@@ -36,8 +36,8 @@ NOTIFIES = SIDEKIQ >= (6, 0, 6)  # this Sidekiq tells systemd when it is up
 HAS_TIME_ZONES = SUITE not in ("bionic", "focal", "jammy", "noble")  # a small Ubuntu has none, and its Rails does not bring them
 DOAS_PACKAGE = {"xenial": "", "bionic": "", "focal": "", "bullseye": "doas", "jammy": "doas"}.get(SUITE, "opendoas")
 RUNS_MODULES = SUITE not in ("xenial", "bionic")  # this Python is new enough for ansible-core's own modules
-SHOWS_CONFIGURATION = SYSTEMD >= 237  # systemd-analyze tells how journald is set up
-KNOWS_GEMS_RB = SUITE != "xenial"  # this Bundler takes gems.rb for a Gemfile
+SHOWS_CONFIGURATION = SYSTEMD > 237  # systemd-analyze tells how journald is set up
+PREFERS_GEMS_RB = SUITE not in ("xenial", "bionic")  # this Bundler takes gems.rb for a Gemfile, and before one
 COUNTS_RESTARTS = SYSTEMD >= 235  # this systemd counts how often it has started a service anew by itself
 NOT_RESTARTED = {"NRestarts": "0"} if COUNTS_RESTARTS else {}
 KNOWS_EXEC = SYSTEMD >= 240  # this systemd knows Type=exec

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from conftest import APP, ROOT, SUITE, Host, tool
 from failures import CURRENT, FAILURES, RESOLVE, SECRET, Failure, rails
-from system import HAS_TIME_ZONES, KNOWS_GEMS_RB, SHOWS_CONFIGURATION
+from system import HAS_TIME_ZONES, PREFERS_GEMS_RB, SHOWS_CONFIGURATION
 
 HOST_OPTIONS = ["--with", "ruby-rails,ruby-sqlite3,ruby-pg,rbenv" + ("" if HAS_TIME_ZONES else ",tzdata")]
 SAMPLES = ROOT / "module_src/internal/sidekiq/testdata/failures"
@@ -128,7 +128,7 @@ def test_a_condition_that_is_not_met_is_told(host: Host) -> None:
     assert "ConditionPathExists=/opt/none is not met" in msg, msg
 
 
-@pytest.mark.skipif(not SHOWS_CONFIGURATION, reason="systemd-analyze before 237 does not tell how journald is set up")
+@pytest.mark.skipif(not SHOWS_CONFIGURATION, reason="systemd-analyze up to 237 does not tell how journald is set up")
 def test_a_journal_that_keeps_nothing_is_told(host: Host, release: str) -> None:
     host.sh(
         "mkdir -p /etc/systemd/journald.conf.d; printf '[Journal]\\nStorage=none\\n' >/etc/systemd/journald.conf.d/none.conf;"
@@ -191,7 +191,7 @@ def test_only_what_fails_alike_clears_the_change(host: Host, release: str) -> No
         host.sh("systemctl enable --quiet redis-server; systemctl start redis-server")
 
 
-@pytest.mark.skipif(not KNOWS_GEMS_RB, reason="the Bundler of Ubuntu 16.04 knows no gems.rb")
+@pytest.mark.skipif(not PREFERS_GEMS_RB, reason="the Bundler of Ubuntu 16.04 knows no gems.rb, that of 18.04 goes by a Gemfile first")
 def test_gems_rb_is_read_and_goes_before_a_gemfile(host: Host, release: str) -> None:
     host.sh(
         f"cd {release}; mv Gemfile gems.rb; mv Gemfile.lock gems.locked; printf 'GEM\\n  specs:\\n    sidekiq (5.0.0)\\n' >Gemfile.lock;"

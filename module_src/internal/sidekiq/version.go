@@ -21,7 +21,8 @@ func (s *Service) bundles() []Bundle {
 }
 
 // Bundles are where Bundler looks for the gems of the application in dir, best
-// first: bundler/shared_helpers.rb, from Bundler 1.15 on.
+// first: bundler/shared_helpers.rb, from Bundler 2 on. Before, where there are
+// both, it was the other way round.
 func Bundles(dir string) []Bundle {
 	return []Bundle{bundleOf(path.Join(dir, "gems.rb")), bundleOf(path.Join(dir, "Gemfile"))}
 }
