@@ -50,7 +50,7 @@ func judgedFor(section, name string) string {
 	case isOwnDirectory(name):
 		return "root gives the directory, with what is in it, to the service's user"
 	}
-	return rootOpens()[name].why
+	return openingBy(name).why
 }
 
 // isCommand reports whether a directive of [Service] is a command.

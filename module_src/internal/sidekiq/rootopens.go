@@ -16,7 +16,8 @@ import (
 // opening is a directive by whose value root opens something, or mounts it, for
 // the service.
 type opening struct {
-	why string // what the service's user could do with a link in its place
+	directive string
+	why       string // what the service's user could do with a link in its place
 
 	// paths are the paths in a value, as they stand there; those that are not
 	// absolute are no paths or lead to directories of root's.
@@ -31,41 +32,52 @@ type opening struct {
 	shown bool
 }
 
-// rootOpens are these directives.
-func rootOpens() map[string]opening {
-	const (
-		read    = "a link in its place would show the service's user what only root may read"
-		write   = "a link in its place would give the service's user root's files to write to"
-		inside  = "whoever can change it can put files of his own where programs of root's look for theirs, such as /etc/ld.so.preload"
-		join    = "a link in its place would put the service into another's namespace"
-		mounted = "a link in its place would be followed by root, and what only root may reach, or /etc itself, be laid open or covered"
-		kernel  = "a link in its place would name another program for the kernel"
-	)
-	return map[string]opening{
-		"OpenFile":                {why: write, paths: beforeColon},
-		"LoadCredential":          {why: read, paths: afterColon, shown: true},
-		"LoadCredentialEncrypted": {why: read, paths: afterColon, shown: true},
-		"TTYPath":                 {why: "a link in its place would give the service's user another's terminal", paths: whole},
-		"RootDirectory":           {why: inside, paths: whole, rootsOwn: true},
-		"RootImage":               {why: inside, paths: whole, rootsOwn: true},
-		"RootMStack":              {why: inside, paths: whole, rootsOwn: true},
-		"RootVerity":              {why: inside, paths: whole, rootsOwn: true},
-		"RootHashSignature":       {why: inside, paths: whole, rootsOwn: true},
-		"ExtensionDirectories":    {why: inside, paths: places, rootsOwn: true},
-		"ExtensionImages":         {why: inside, paths: places, rootsOwn: true},
-		"MountImages":             {why: inside, paths: places, rootsOwn: true},
-		"BindPaths":               {why: mounted, paths: bothPlaces},
-		"BindReadOnlyPaths":       {why: mounted, paths: bothPlaces},
-		"TemporaryFileSystem":     {why: mounted, paths: places},
-		"UserNamespacePath":       {why: join, paths: whole},
-		"NetworkNamespacePath":    {why: join, paths: whole},
-		"IPCNamespacePath":        {why: join, paths: whole},
-		"BPFProgram":              {why: kernel, paths: afterColon},
-		"IPIngressFilterPath":     {why: kernel, paths: whole},
-		"IPEgressFilterPath":      {why: kernel, paths: whole},
-		"USBFunctionDescriptors":  {why: read, paths: whole},
-		"USBFunctionStrings":      {why: read, paths: whole},
+// Why what is opened has to be root's.
+const (
+	whyRead    = "a link in its place would show the service's user what only root may read"
+	whyWritten = "a link in its place would give the service's user root's files to write to"
+	whyInside  = "whoever can change it can put files of his own where programs of root's look for theirs, such as /etc/ld.so.preload"
+	whyJoined  = "a link in its place would put the service into another's namespace"
+	whyMounted = "a link in its place would be followed by root, and what only root may reach, or /etc itself, be laid open or covered"
+	whyKernel  = "a link in its place would name another program for the kernel"
+)
+
+// openings are all directives by whose value root opens something.
+var openings = []opening{
+	{directive: "OpenFile", why: whyWritten, paths: beforeColon},
+	{directive: "LoadCredential", why: whyRead, paths: afterColon, shown: true},
+	{directive: "LoadCredentialEncrypted", why: whyRead, paths: afterColon, shown: true},
+	{directive: "TTYPath", why: "a link in its place would give the service's user another's terminal", paths: whole},
+	{directive: "RootDirectory", why: whyInside, paths: whole, rootsOwn: true},
+	{directive: "RootImage", why: whyInside, paths: whole, rootsOwn: true},
+	{directive: "RootMStack", why: whyInside, paths: whole, rootsOwn: true},
+	{directive: "RootVerity", why: whyInside, paths: whole, rootsOwn: true},
+	{directive: "RootHashSignature", why: whyInside, paths: whole, rootsOwn: true},
+	{directive: "ExtensionDirectories", why: whyInside, paths: places, rootsOwn: true},
+	{directive: "ExtensionImages", why: whyInside, paths: places, rootsOwn: true},
+	{directive: "MountImages", why: whyInside, paths: places, rootsOwn: true},
+	{directive: "BindPaths", why: whyMounted, paths: bothPlaces},
+	{directive: "BindReadOnlyPaths", why: whyMounted, paths: bothPlaces},
+	{directive: "TemporaryFileSystem", why: whyMounted, paths: places},
+	{directive: "UserNamespacePath", why: whyJoined, paths: whole},
+	{directive: "NetworkNamespacePath", why: whyJoined, paths: whole},
+	{directive: "IPCNamespacePath", why: whyJoined, paths: whole},
+	{directive: "BPFProgram", why: whyKernel, paths: afterColon},
+	{directive: "IPIngressFilterPath", why: whyKernel, paths: whole},
+	{directive: "IPEgressFilterPath", why: whyKernel, paths: whole},
+	{directive: "USBFunctionDescriptors", why: whyRead, paths: whole},
+	{directive: "USBFunctionStrings", why: whyRead, paths: whole},
+}
+
+// openingBy is what root opens by a directive. Its why is empty where that is
+// nothing.
+func openingBy(directive string) opening {
+	for _, o := range openings {
+		if o.directive == directive {
+			return o
+		}
 	}
+	return opening{}
 }
 
 func whole(value string) ([]string, error) {
@@ -130,8 +142,8 @@ func placesOf(value string, choose func([]string) []string) ([]string, error) {
 // opened checks a value of such a directive, as far as that can be done without
 // the host.
 func opened(name, value string) error {
-	o, ok := rootOpens()[name]
-	if !ok {
+	o := openingBy(name)
+	if o.paths == nil {
 		return nil
 	}
 	paths, err := o.paths(value)
@@ -169,13 +181,13 @@ func (s *Service) rootFiles() []rootFile {
 // ownRootFiles are those of one process.
 func (s *Service) ownRootFiles() []rootFile {
 	var files []rootFile
-	env := opening{why: "a link in its place would show the service's user what only root may read", shown: true}
+	env := opening{why: whyRead, shown: true}
 	for _, f := range s.environmentPaths() {
 		files = append(files, rootFile{"env_files", f, env})
 	}
 	for _, d := range s.Directives {
-		o, ok := rootOpens()[d.Name]
-		if !ok || d.Section != "Service" {
+		o := openingBy(d.Name)
+		if o.paths == nil || d.Section != "Service" {
 			continue
 		}
 		for _, v := range d.Values {
