@@ -47,7 +47,7 @@ func judgedFor(section, name string) string {
 		return "root opens a file through links of the service's user"
 	case name == "SupplementaryGroups" || name == "AmbientCapabilities":
 		return "some of them are root's power"
-	case isOwnDirectory(name):
+	case ownDirectoriesIn(name) != "":
 		return "root gives the directory, with what is in it, to the service's user"
 	}
 	return openingBy(name).why
@@ -170,5 +170,6 @@ func oneMeaning(s string) bool {
 
 // plain is what a judged text stands for: see oneMeaning.
 func plain(s, unit string) string {
-	return strings.NewReplacer("%%", "%", "%i", "", "%n", unit).Replace(s)
+	_, instance, _ := strings.Cut(strings.TrimSuffix(unit, ".service"), "@")
+	return strings.NewReplacer("%%", "%", "%i", instance, "%n", unit).Replace(s)
 }

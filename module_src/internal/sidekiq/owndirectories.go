@@ -10,20 +10,26 @@ import (
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/systemd"
 )
 
-// ownDirectories are the directives by which systemd makes a directory for the
-// service's user, and where: systemd.exec(5), RuntimeDirectory=. One that is
-// there already is given to that user, with all that is in it.
-func ownDirectories() map[string]string {
-	return map[string]string{
-		"RuntimeDirectory": "/run", "StateDirectory": "/var/lib", "CacheDirectory": "/var/cache", "LogsDirectory": "/var/log",
+// ownDirectoriesIn is where systemd makes directories for the service's user by
+// a directive, or "": systemd.exec(5), RuntimeDirectory=. One that is there
+// already is given to that user, with all that is in it.
+func ownDirectoriesIn(directive string) string {
+	switch directive {
+	case "RuntimeDirectory":
+		return "/run"
+	case "StateDirectory":
+		return "/var/lib"
+	case "CacheDirectory":
+		return "/var/cache"
+	case "LogsDirectory":
+		return "/var/log"
 	}
+	return ""
 }
-
-func isOwnDirectory(name string) bool { return ownDirectories()[name] != "" }
 
 // ownDirectory checks the names in a value of such a directive.
 func ownDirectory(name, value string) error {
-	if !isOwnDirectory(name) {
+	if ownDirectoriesIn(name) == "" {
 		return nil
 	}
 	if strings.Contains(value, `\`) {
@@ -41,7 +47,8 @@ func (s *Service) ownDirectories() []string {
 	var dirs []string
 	for _, own := range s.owns() {
 		for _, d := range own.Directives {
-			if d.Section != "Service" || !isOwnDirectory(d.Name) {
+			in := ownDirectoriesIn(d.Name)
+			if d.Section != "Service" || in == "" {
 				continue
 			}
 			for _, v := range d.Values {
@@ -53,7 +60,7 @@ func (s *Service) ownDirectories() []string {
 						if i == 2 || i == 1 && name == "" {
 							break
 						}
-						dirs = appendNew(dirs, path.Join(ownDirectories()[d.Name], name))
+						dirs = appendNew(dirs, path.Join(in, name))
 					}
 				}
 			}
@@ -64,15 +71,13 @@ func (s *Service) ownDirectories() []string {
 
 // obeyed reports whether programs of root's do what files in a directory say,
 // also where it is still to be made: drop-ins of other units, rules of udev and
-// of polkit, hooks.
+// of polkit, hooks. So they do in that in which systemd makes such directories.
 func obeyed(dir string) bool {
-	names := strings.Split(dir, "/")[2:] // below /run
-	if names[0] == "lib" || names[0] == "cache" || names[0] == "log" {
-		names = names[1:] // below /var
-	}
-	return len(names) > 0 && contains(strings.Fields(`systemd udev sudo polkit-1 dbus dbus-1 credstore credstore.encrypted extensions confexts portables
-		machines initramfs initramfs-tools NetworkManager cloud apt dpkg dkms pam ucf AccountsService curationexperts.sidekiq`), names[0]) ||
-		strings.Contains(dir+"/", ".d/")
+	_, name, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(dir, "/var"), "/"), "/") // below /run or /var/lib
+	first, _, _ := strings.Cut(name, "/")
+	return first == "" || strings.Contains(dir+"/", ".d/") ||
+		contains(strings.Fields(`systemd udev sudo polkit-1 dbus dbus-1 credstore credstore.encrypted extensions confexts portables
+		machines initramfs initramfs-tools NetworkManager cloud apt dpkg dkms pam ucf AccountsService curationexperts.sidekiq`), first)
 }
 
 // checkOwnDirectories refuses directories that are another's already, or from

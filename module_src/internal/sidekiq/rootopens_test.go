@@ -98,6 +98,13 @@ func TestADirectoryOfAnothersIsNotGivenAway(t *testing.T) {
 	}
 }
 
+func TestAPathIsJudgedAsEachProcessHasIt(t *testing.T) {
+	q := mustParse(t, project(`"processes": 2, "directives": {"Service": {"LoadCredential": "k:/srv/%i/key", "RuntimeDirectory": "%i"}}`)).Questions()
+	if got := strings.Join(append(q.RootFiles, q.OwnDirectories...), " "); got != "/srv/1/key /srv/2/key /run/1 /run/2" {
+		t.Errorf("asked about %s", got)
+	}
+}
+
 func TestDirectivesThatLoseJobsAreWarnings(t *testing.T) {
 	for value, warned := range map[string]bool{
 		`"KillSignal": "SIGKILL"`: true, `"RestartKillSignal": "9"`: true, `"KillSignal": ["INT", "SIGTERM"]`: false, `"FinalKillSignal": "SIGKILL"`: false,
@@ -115,7 +122,8 @@ func TestADirectoryFromWhichRootTakesOrdersIsNotGivenAway(t *testing.T) {
 		`"RuntimeDirectory": "systemd/system/cron.service.d"`: true, `"RuntimeDirectory": "udev/rules.d"`: true, `"RuntimeDirectory": "tmpfiles.d"`: true,
 		`"RuntimeDirectory": "x:systemd/system/cron.service.d"`: true, `"StateDirectory": "p systemd/linger"`: true,
 		`"CacheDirectory": "curationexperts.sidekiq"`: true, `"RuntimeDirectory": "p/tmp"`: false, `"StateDirectory": "lib"`: false,
-		`"LogsDirectory": "p.data x:y"`: false,
+		`"LogsDirectory": "p.data x:y"`: false, `"RuntimeDirectory": "%i"`: true, `"RuntimeDirectory": "."`: true, `"StateDirectory": ".."`: true,
+		`"CacheDirectory": "../.."`: true, `"RuntimeDirectory": "lib"`: false,
 	} {
 		_, _, err := mustParse(t, project(`"directives": {"Service": {`+value+`}}`)).Want(debian12())
 		if (err != nil) != fails {
