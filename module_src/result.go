@@ -81,15 +81,17 @@ func (r *progress) fail(out *results.Result) {
 		f.Alike = alike(f)
 	}
 	out.Failed, out.Msg, out.Changed = true, r.failed.Error(), false
-	if f == nil || f.RolledBack {
-		out.BackupDir = "" // what it held is in its place again
+	if f == nil || f.Untouched || f.RolledBack {
+		out.BackupDir = "" // it was not made, or what it held is in its place again
+	}
+	if f == nil || f.Untouched {
+		out.Steps = nil
+	} else {
+		out.RolledBack, out.Changed = &f.RolledBack, !f.RolledBack
 	}
 	if f == nil {
-		out.Steps = nil
 		return
 	}
-	out.RolledBack = &f.RolledBack
-	out.Changed = !f.RolledBack
 	var notUp *converge.NotUp
 	errors.As(r.failed, &notUp)
 	var last converge.Process

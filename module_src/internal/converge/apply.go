@@ -30,6 +30,7 @@ type Failure struct {
 	Unit   string
 	Traces Traces
 
+	Untouched  bool     // it failed before its first step, so there is nothing to undo or to keep
 	RolledBack bool     // everything is as it was before
 	Left       []string // what could not be undone, in words
 	Again      []string // units that had to be stopped and are up again
@@ -55,6 +56,8 @@ func (f *Failure) Error() string {
 	b.WriteString(what)
 	b.WriteString(strings.TrimPrefix(f.Err.Error(), what)) // which may say it itself
 	switch {
+	case f.Untouched:
+		b.WriteString("; nothing was changed")
 	case f.RolledBack:
 		b.WriteString("; everything is as it was before")
 		if len(f.Again) > 0 {
@@ -79,7 +82,8 @@ func (f *Failure) Error() string {
 // Apply carries out the plan, proves that its units are up, and returns
 // warnings. When anything fails, or ctx is cancelled between two steps, the
 // error is a [*Failure], and what was done has been undone unless the caller
-// wants it kept.
+// wants it kept. Where nothing was done, as where a service that was found
+// starting does not come up, nothing is undone either.
 func (p *Plan) Apply(ctx context.Context, h Host, then OnFailure) (warnings []string, err error) {
 	began := h.Now()
 	others, failed := p.lookAtOthers(ctx, h)
@@ -96,7 +100,8 @@ func (p *Plan) Apply(ctx context.Context, h Host, then OnFailure) (warnings []st
 	if failed.Unit != "" {
 		failed.Traces = traces(ctx, h, failed, began)
 	}
-	if then == Keep {
+	failed.Untouched = len(done) == 0
+	if then == Keep || failed.Untouched {
 		return warnings, failed
 	}
 	ctx = context.WithoutCancel(ctx)

@@ -227,6 +227,34 @@ func TestAFailureIsKeptWhereThatIsWanted(t *testing.T) {
 	}
 }
 
+func TestARunThatFailsBeforeItsFirstStepNeitherKeepsNorUndoesAnything(t *testing.T) {
+	const other = "other.service"
+	for _, then := range []converge.OnFailure{converge.Rollback, converge.Keep} {
+		h := fakehost.New()
+		h.Write(unitAt, unitText("old", "simple", "life=30s boot=100s"), 0o644)
+		h.Write(fileOf(other), unitText(other, "simple", ""), 0o644)
+		h.DaemonReload()
+		h.Systemctl(converge.Start, service)
+		h.Systemctl(converge.Start, other)
+		want := converge.State{Units: []converge.Unit{{Name: service, Activity: converge.Up, Proof: proof}}, Others: []string{other}}
+		h.After(10*time.Second, func() { h.Systemctl(converge.Stop, other) })
+		plan := look(t, h, want)
+		_, err := plan.Apply(context.Background(), h, then)
+		if f := failure(t, err); len(plan.Steps) > 0 || !f.Untouched || f.RolledBack || !strings.HasSuffix(f.Error(), "; nothing was changed") {
+			t.Errorf("%s, a service that is found starting: %v", then, f)
+		}
+		if h.Snapshot().Units[other].Alive {
+			t.Errorf("%s: what somebody else has stopped meanwhile is started again", then)
+		}
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(errors.New("hung up"))
+		_, err = run(ctx, t, h, wanted(converge.Up, unitFile(unitText("new", "simple", ""))), then)
+		if f := failure(t, err); !f.Untouched {
+			t.Errorf("%s, interrupted before the first step: %v", then, f)
+		}
+	}
+}
+
 func TestCancelledBetweenAnyTwoEffectsIsRolledBack(t *testing.T) {
 	hungUp := errors.New("hung up")
 	everyCase(t, func(t *testing.T, c testCase) {
