@@ -92,8 +92,7 @@ func kept(dir string) (names []string, err error) {
 	if dir == "" {
 		return nil, nil
 	}
-	entries, err := os.ReadDir(dir)
-	_, err = seen(dir, err)
+	entries, err := entriesIn(dir)
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
@@ -143,8 +142,8 @@ func dropInsIn(dirs []string) (files []sidekiq.FileText, err error) {
 	var paths []string
 	names := map[string]bool{}
 	for _, dir := range dirs {
-		entries, err := os.ReadDir(dir)
-		if ok, err := seen(dir, err); !ok && err != nil {
+		entries, err := entriesIn(dir)
+		if err != nil {
 			return nil, err
 		}
 		for _, e := range entries {

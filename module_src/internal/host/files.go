@@ -184,14 +184,14 @@ func install(f converge.File) error {
 	// ends in digits. So systemd does not take the file for a unit, nor sudo
 	// for a sudoers file, since sudo skips names with a dot.
 	p, err := renameio.NewPendingFile(f.Path, renameio.WithTempDir(filepath.Dir(f.Path)), renameio.WithStaticPermissions(0o600))
+	if err == nil {
+		defer func() { _ = p.Cleanup() }()
+		err = fill(p, f)
+	}
+	if err == nil {
+		err = p.CloseAtomicallyReplace()
+	}
 	if err != nil {
-		return fmt.Errorf("cannot write %s: %w%s", f.Path, withoutPath(err), ifImmutable(f.Path, err))
-	}
-	defer func() { _ = p.Cleanup() }()
-	if err := fill(p, f); err != nil {
-		return fmt.Errorf("cannot write %s: %w%s", f.Path, withoutPath(err), ifImmutable(f.Path, err))
-	}
-	if err := p.CloseAtomicallyReplace(); err != nil {
 		return fmt.Errorf("cannot write %s: %w%s", f.Path, withoutPath(err), ifImmutable(f.Path, err))
 	}
 	return nil

@@ -21,10 +21,7 @@ import (
 // policy is what visudo has to say against the whole policy, or nothing where
 // the policy is in order.
 func policy(ctx context.Context, visudo string) ([]string, error) {
-	out, err := program{path: visudo, args: []string{"-c"}}.run(ctx)
-	if err == nil {
-		err = out.ended(visudo)
-	}
+	out, err := program{path: visudo, args: []string{"-c"}}.judge(ctx)
 	if err != nil || out.status == 0 {
 		return nil, err
 	}
@@ -192,16 +189,15 @@ func sameFile(a, b string) bool {
 	return aErr == nil && bErr == nil && a == b
 }
 
-// rootAlready warns of users whom other rules make root without a password, so
-// that no rule of ours restricts them. Where sudo does not list the rules,
-// the proof of the grants will say why.
-func rootAlready(ctx context.Context, grants []sudo.Grant) []string {
-	var warnings []string
+// otherRules warns of what else sudo has for those to whom a sudoers file that is
+// yet to be installed grants something. Where sudo does not list it, the proof of
+// the grants will say why.
+func (h *Host) otherRules(ctx context.Context, file converge.File) (warnings []string) {
 	path, err := find(sudoPaths[:])
 	if err != nil {
 		return []string{"could not look: " + err.Error()}
 	}
-	for who := range byWho(grants) {
+	for who, theirs := range byWho(file.Grants) {
 		user, found, err := member(ctx, who)
 		if err != nil || !found || path == "" {
 			continue
@@ -210,17 +206,27 @@ func rootAlready(ctx context.Context, grants []sudo.Grant) []string {
 		if err != nil {
 			continue
 		}
-		if setting := rules.Preloads(); setting != "" {
-			warnings = append(warnings, fmt.Sprintf("by sudo's setting %s %s may give LD_PRELOAD to what root runs, so that each rule, also of this service, "+
-				"makes root; take it out of Defaults, which grep -r Defaults /etc/sudoers /etc/sudoers.d shows, with visudo -f", shell.Word(setting), user.name))
-		}
-		rules.Theirs = func(path string) bool { return changeable(path, user) }
-		if root := rules.RootRules(); len(root) > 0 {
-			warnings = append(warnings, fmt.Sprintf("%s can become root without a password by other rules of sudo, "+
-				"so it restricts nothing that this service grants only a few; it needs none of these, so take them away, fix their arguments, or make their files root's; visudo -f and the name of the file: %s", user.name, someOf(withSources(root, user.name))))
+		warnings = append(warnings, rootAlready(rules, user)...)
+		if h.Check {
+			warnings = append(warnings, overruled(rules, user, file.Path, theirs)...)
 		}
 	}
 	slices.Sort(warnings)
+	return warnings
+}
+
+// rootAlready warns of a user whom other rules make root without a password, so
+// that no rule of ours restricts that user.
+func rootAlready(rules sudo.List, user account) (warnings []string) {
+	if setting := rules.Preloads(); setting != "" {
+		warnings = append(warnings, fmt.Sprintf("by sudo's setting %s %s may give LD_PRELOAD to what root runs, so that each rule, also of this service, "+
+			"makes root; take it out of Defaults, which grep -r Defaults /etc/sudoers /etc/sudoers.d shows, with visudo -f", shell.Word(setting), user.name))
+	}
+	rules.Theirs = func(path string) bool { return changeable(path, user) }
+	if root := rules.RootRules(); len(root) > 0 {
+		warnings = append(warnings, fmt.Sprintf("%s can become root without a password by other rules of sudo, "+
+			"so it restricts nothing that this service grants only a few; it needs none of these, so take them away, fix their arguments, or make their files root's; visudo -f and the name of the file: %s", user.name, someOf(withSources(root, user.name))))
+	}
 	return warnings
 }
 
@@ -228,39 +234,23 @@ func rootAlready(ctx context.Context, grants []sudo.Grant) []string {
 // installed, and that would decide over its grants. It is for check mode only: in
 // a real run the grants are proven. Before 1.9.14 sudo does not tell files, and
 // they are looked for.
-func overruled(ctx context.Context, file string, grants []sudo.Grant) (warnings []string) {
-	path, err := find(sudoPaths[:])
-	if err != nil || path == "" {
-		return nil
+func overruled(rules sudo.List, user account, file string, grants []sudo.Grant) (warnings []string) {
+	if strings.Contains(rules.Settings, "requiretty") && !strings.Contains(rules.Settings, "!requiretty") {
+		warnings = append(warnings, "the real run would fail: "+fmt.Sprintf(noTerminal, user.name))
 	}
-	for who, theirs := range byWho(grants) {
-		user, found, err := member(ctx, who)
-		if err != nil || !found {
-			continue
-		}
-		rules, err := sudoRules(ctx, path, user.name)
-		if err != nil {
-			continue // the proof will say why
-		}
-		if strings.Contains(rules.Settings, "requiretty") && !strings.Contains(rules.Settings, "!requiretty") {
-			warnings = append(warnings, "the real run would fail: "+fmt.Sprintf(noTerminal, user.name))
-		}
-		later := sudo.List{SameFile: rules.SameFile}
-		for _, rule := range withSources(rules.Rules(), user.name) {
-			if filepath.Dir(rule.Source) == filepath.Dir(file) && rule.Source > file {
-				rule.Commands = []string{rule.Command}
-				later.Entries = append(later.Entries, rule.Entry)
-			}
-		}
-		for _, g := range theirs {
-			if rule, found := later.Decides(g.Args); found && rule.Lacks(g) != "" {
-				warnings = append(warnings, fmt.Sprintf("another sudo rule would win over ours, since sudo reads %s after %s, and the real run would fail: for %q as %s: %s; "+
-					"set sudoers_file to a name that sorts behind it", rule.Source, file, strings.Join(g.Args, " "), user.name, rule.Text()))
-				break
-			}
+	later := sudo.List{SameFile: rules.SameFile}
+	for _, rule := range withSources(rules.Rules(), user.name) {
+		if filepath.Dir(rule.Source) == filepath.Dir(file) && rule.Source > file {
+			rule.Commands = []string{rule.Command}
+			later.Entries = append(later.Entries, rule.Entry)
 		}
 	}
-	slices.Sort(warnings)
+	for _, g := range grants {
+		if rule, found := later.Decides(g.Args); found && rule.Lacks(g) != "" {
+			return append(warnings, fmt.Sprintf("another sudo rule would win over ours, since sudo reads %s after %s, and the real run would fail: for %q as %s: %s; "+
+				"set sudoers_file to a name that sorts behind it", rule.Source, file, strings.Join(g.Args, " "), user.name, rule.Text()))
+		}
+	}
 	return warnings
 }
 

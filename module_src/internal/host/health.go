@@ -115,8 +115,8 @@ func healthPlace(unit string) (place sidekiq.HealthPlace, err error) {
 	}
 	stem := strings.TrimSuffix(unit, ".service")
 	for _, dir := range systemd.LoadPath() {
-		entries, err := os.ReadDir(dir)
-		if _, err := seen(dir, err); err != nil {
+		entries, err := entriesIn(dir)
+		if err != nil {
 			return place, err
 		}
 		for _, e := range entries {

@@ -5,7 +5,6 @@ package host
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -54,16 +53,13 @@ func (h *Host) instances(ctx context.Context, template string) (ours bool, found
 
 // namesIn are the entries of a directory that are instances.
 func namesIn(dir, stem string) (units []string, err error) {
-	entries, err := os.ReadDir(dir)
-	if ok, err := seen(dir, err); !ok {
-		return nil, err
-	}
+	entries, err := entriesIn(dir)
 	for _, e := range entries {
 		if isInstance(e.Name(), stem) {
 			units = append(units, e.Name())
 		}
 	}
-	return units, nil
+	return units, err
 }
 
 func isInstance(unit, stem string) bool {
@@ -76,12 +72,9 @@ func isInstance(unit, stem string) bool {
 // such as multi-user.target.wants.
 func enabledInstances(stem string) (units []string, err error) {
 	for _, dir := range []string{systemd.EtcUnits, systemd.RunUnits} {
-		entries, err := os.ReadDir(dir)
-		if ok, err := seen(dir, err); !ok {
-			if err != nil {
-				return nil, err
-			}
-			continue
+		entries, err := entriesIn(dir)
+		if err != nil {
+			return nil, err
 		}
 		for _, e := range entries {
 			if !e.IsDir() || !slices.Contains(dependencyDirs(), filepath.Ext(e.Name())) {

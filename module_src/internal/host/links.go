@@ -28,12 +28,9 @@ func persistent(l converge.Link) bool { return strings.HasPrefix(l.Path, systemd
 func (h *Host) links(unit string) ([]converge.Link, error) {
 	links := []converge.Link{}
 	for _, dir := range []string{systemd.EtcUnits, systemd.RunUnits} {
-		entries, err := os.ReadDir(dir)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
+		entries, err := entriesIn(dir)
 		if err != nil {
-			return nil, fmt.Errorf("cannot list %s: %w", dir, withoutPath(err))
+			return nil, err
 		}
 		for _, e := range entries {
 			l, ok, err := h.linkTo(unit, dir, e)

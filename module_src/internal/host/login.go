@@ -39,12 +39,9 @@ func (h *Host) Finds(ctx context.Context, l sidekiq.Login) (bool, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, loginTime, fmt.Errorf("it did not end within %s", loginTime))
 	defer cancel()
-	out, err := program{path: "/bin/bash", args: []string{"-lc", "command -v " + shell.Word(l.Program) + " >/dev/null"}, as: who, env: env, dir: dir}.run(ctx)
+	out, err := program{path: "/bin/bash", args: []string{"-lc", "command -v " + shell.Word(l.Program) + " >/dev/null"}, as: who, env: env, dir: dir}.judge(ctx)
 	if err != nil {
 		return false, fmt.Errorf("a login shell of %s could not be asked for %s: %w", l.User, l.Program, err)
-	}
-	if err := out.ended("/bin/bash"); err != nil {
-		return false, err
 	}
 	return out.status == 0, nil
 }

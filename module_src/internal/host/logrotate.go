@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -25,8 +24,8 @@ func logrotate(logs []string) (f sidekiq.Logrotate, err error) {
 	f.Present = path != ""
 	first, dir := sidekiq.LogrotateFiles()
 	files := []string{first}
-	entries, err := os.ReadDir(dir)
-	if _, err := seen(dir, err); err != nil {
+	entries, err := entriesIn(dir)
+	if err != nil {
 		return f, err
 	}
 	for _, e := range entries {
@@ -61,11 +60,8 @@ func rejectedRules(ctx context.Context, rules []copied) error {
 	}
 	var bad []error
 	for _, r := range rules {
-		out, err := program{path: path, args: []string{"-d", "-s", "/dev/null", r.at}}.run(ctx)
+		out, err := program{path: path, args: []string{"-d", "-s", "/dev/null", r.at}}.judge(ctx)
 		if err != nil {
-			return err
-		}
-		if err := out.ended(path); err != nil {
 			return err
 		}
 		var said []string

@@ -34,6 +34,13 @@ func there(path string) (bool, error) {
 	return seen(path, err)
 }
 
+// entriesIn are the entries of a directory; one that does not exist has none.
+func entriesIn(dir string) ([]fs.DirEntry, error) {
+	entries, err := os.ReadDir(dir)
+	_, err = seen(dir, err)
+	return entries, err
+}
+
 // those are those of the paths of which that is so.
 func those(paths []string, so func(path string) (bool, error)) (found []string, err error) {
 	for _, path := range paths {

@@ -3,8 +3,6 @@
 package host
 
 import (
-	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -33,9 +31,9 @@ func otherSudoers(first, file string) (others []sidekiq.FileText, err error) {
 			continue
 		}
 		looked[dir] = true
-		entries, err := os.ReadDir(dir)
+		entries, err := entriesIn(dir)
 		if err != nil {
-			return nil, fmt.Errorf("cannot read the directory %s: %w", dir, withoutPath(err))
+			return nil, err
 		}
 		for _, e := range entries {
 			path := filepath.Join(dir, e.Name())

@@ -45,8 +45,8 @@ const dpkgInfo = "/var/lib/dpkg/info"
 // dpkgPackage looks for the package that lists a path, in both spellings of a
 // host whose /lib is a link to /usr/lib.
 func dpkgPackage(path string) (string, error) {
-	entries, err := os.ReadDir(dpkgInfo)
-	if ok, err := seen(dpkgInfo, err); !ok {
+	entries, err := entriesIn(dpkgInfo)
+	if err != nil {
 		return "", err
 	}
 	spellings := []string{path, strings.TrimPrefix(path, "/usr"), "/usr" + strings.TrimPrefix(path, "/usr")}
@@ -90,10 +90,7 @@ func rpmPackage(ctx context.Context, path string) (string, error) {
 	if err != nil || len(databases) == 0 {
 		return "", err
 	}
-	out, err := program{path: rpm, args: []string{"-qf", "--qf", "%{NAME}\n", path}}.run(ctx)
-	if err == nil {
-		err = out.ended(rpm)
-	}
+	out, err := program{path: rpm, args: []string{"-qf", "--qf", "%{NAME}\n", path}}.judge(ctx)
 	switch {
 	case err != nil:
 		return "", err

@@ -60,15 +60,6 @@ type output struct {
 	signal         syscall.Signal // by which it was ended; 0: it ended by itself
 }
 
-// ended says that a program was ended by a signal and so has judged nothing, or
-// nil.
-func (o output) ended(path string) error {
-	if o.signal == 0 {
-		return nil
-	}
-	return fmt.Errorf("%s was ended by the signal %d (%s), so it has approved nothing", path, int(o.signal), o.signal)
-}
-
 // silent says of a program that has written nothing that it has judged nothing.
 func (o output) silent(path string) error {
 	return fmt.Errorf("%s ended with the status %d and said nothing, so it has approved nothing", path, o.status)
@@ -137,6 +128,16 @@ func (p program) run(ctx context.Context) (output, error) {
 		return out, fmt.Errorf("cannot run %s: %w", p.path, withoutPath(err))
 	}
 	return out, nil
+}
+
+// judge runs a program whose word counts. It is an error, too, if a signal ended
+// the program, which then has judged nothing.
+func (p program) judge(ctx context.Context) (output, error) {
+	out, err := p.run(ctx)
+	if err == nil && out.signal != 0 {
+		err = fmt.Errorf("%s was ended by the signal %d (%s), so it has approved nothing", p.path, int(out.signal), out.signal)
+	}
+	return out, err
 }
 
 func exitStatus(exit *exec.ExitError) (status int, signal syscall.Signal) {

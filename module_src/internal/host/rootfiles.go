@@ -3,7 +3,6 @@
 package host
 
 import (
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -81,9 +80,9 @@ func occupied(dirs []string) (map[string]string, error) {
 			owners[dir] = "it is a file of root's"
 			continue
 		}
-		entries, err := os.ReadDir(dir)
+		entries, err := entriesIn(dir)
 		if err != nil {
-			return nil, fmt.Errorf("cannot read the directory %s: %w", dir, withoutPath(err))
+			return nil, err
 		}
 		if len(entries) > 0 {
 			owners[dir] = "it is root's and not empty"

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 )
@@ -92,7 +93,14 @@ func (h *Host) follow(paths map[string]string, who Identity) {
 	h.logs = map[string]logFile{}
 	for unit, path := range paths {
 		log := logFile{path: path, who: who}
-		log.began, _ = sizeAs(who, path) // one that is not there yet is all new
+		_ = as(who, func() error { // one that is not there yet is all new
+			f, size, err := openLog(path)
+			if err == nil {
+				log.began = size
+				_ = f.Close()
+			}
+			return err
+		})
 		h.logs[unit] = log
 	}
 }
@@ -114,45 +122,37 @@ func (l logFile) lastLines() []string {
 	return lines
 }
 
+// openLog opens a log file and tells its size.
+func openLog(path string) (f *os.File, size int64, err error) {
+	if f, err = openUntrusted(path); err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errIrregular
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
 // copyTo copies what is newer than the run. A file that is shorter than it was
 // has been replaced.
 func (l logFile) copyTo(w io.Writer) error {
-	f, err := openUntrusted(l.path)
+	f, size, err := openLog(l.path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return errIrregular
-	}
 	from := l.began
-	if info.Size() < from {
+	if size < from {
 		from = 0
 	}
-	if _, err := f.Seek(max(from, info.Size()-maxLogTail), io.SeekStart); err != nil {
+	if _, err := f.Seek(max(from, size-maxLogTail), io.SeekStart); err != nil {
 		return err
 	}
 	_, err = io.Copy(w, io.LimitReader(f, maxLogRead))
 	return err
-}
-
-// sizeAs is the size of a regular file, seen with somebody else's rights.
-func sizeAs(who Identity, path string) (size int64, err error) {
-	err = as(who, func() error {
-		f, err := openUntrusted(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		info, err := f.Stat()
-		if err == nil && info.Mode().IsRegular() {
-			size = info.Size()
-		}
-		return err
-	})
-	return size, err
 }

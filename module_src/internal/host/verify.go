@@ -95,11 +95,8 @@ func analyze(ctx context.Context, units []copied, deployed bool, v *converge.Ver
 	for _, u := range units {
 		args = append(args, u.at)
 	}
-	out, err := program{path: path, args: args}.run(ctx)
+	out, err := program{path: path, args: args}.judge(ctx)
 	if err != nil {
-		return err
-	}
-	if err := out.ended(path); err != nil {
 		return err
 	}
 	said := lines(out.all())
@@ -245,10 +242,7 @@ func (h *Host) visudo(ctx context.Context, sudoers []copied, v *converge.Verdict
 		v.Warnings = append(v.Warnings, "visudo has a complaint about this host's sudoers that was there before: "+fault)
 	}
 	for _, s := range sudoers {
-		v.Warnings = append(v.Warnings, rootAlready(ctx, s.Grants)...)
-		if h.Check {
-			v.Warnings = append(v.Warnings, overruled(ctx, s.Path, s.Grants)...)
-		}
+		v.Warnings = append(v.Warnings, h.otherRules(ctx, s.File)...)
 	}
 	return nil
 }
@@ -278,11 +272,8 @@ func ofOthers(faults []string, replaced []copied) []string {
 func rejected(ctx context.Context, visudo string, sudoers []copied) error {
 	var bad []error
 	for _, s := range sudoers {
-		out, err := program{path: visudo, args: []string{"-cf", s.at}}.run(ctx)
+		out, err := program{path: visudo, args: []string{"-cf", s.at}}.judge(ctx)
 		if err != nil {
-			return err
-		}
-		if err := out.ended(visudo); err != nil {
 			return err
 		}
 		said := lines(out.all())
