@@ -90,8 +90,11 @@ func nodeMembers(n *yaml.Node, depth int) (any, error) {
 	object := map[string]any{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
-		if _, dup := object[key.Value]; dup || key.Kind != yaml.ScalarNode {
-			return nil, fmt.Errorf("the key %q is given twice", key.Value)
+		if key.Kind != yaml.ScalarNode {
+			return nil, errNotFlow
+		}
+		if _, dup := object[key.Value]; dup {
+			return nil, errors.New("a key is given twice") // which may hold a value: {KEY=value}
 		}
 		value, err := nodeValue(n.Content[i+1], depth+1)
 		if err != nil {

@@ -327,7 +327,8 @@ func (p *parser) variables(option string) []Variable {
 	members := p.Dict(option)
 	for _, name := range ansible.SortedKeys(members) {
 		if !systemd.IsVariable(name) {
-			p.Add(option, "the name of a variable must be letters, digits and _, and not start with a digit, got %q", name)
+			end := strings.IndexFunc(name+"=", func(r rune) bool { return !isAlnum(r) && r != '_' }) // {KEY=value} is a name with a value in it
+			p.Add(option, "the name of a variable must be letters, digits and _, and not start with a digit, got %q", name[:end]+cut)
 			continue
 		}
 		value, err := scalar(members[name], "true", "false")
