@@ -53,12 +53,18 @@ func (s *Service) processFile(name string, want converge.State) (unit, content s
 
 // runsSidekiqIn reports whether a unit file starts a Sidekiq.
 func runsSidekiqIn(content string) bool {
+	return strings.Contains(strings.Join(valuesIn(content, "ExecStart"), "\n"), "sidekiq")
+}
+
+// valuesIn are the values that a directive has in a unit file, in any section.
+func valuesIn(content, name string) []string {
+	var values []string
 	for l := systemd.Lines(content); l.Next(); {
-		if l.Name == "ExecStart" && strings.Contains(l.Value, "sidekiq") {
-			return true
+		if l.Name == name {
+			values = append(values, l.Value)
 		}
 	}
-	return false
+	return values
 }
 
 // directoryIn is the working directory that options name.

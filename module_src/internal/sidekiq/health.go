@@ -198,13 +198,12 @@ func OfOthers(unitFile string) bool {
 // Untitled reports whether a unit file runs a program of the user's own, of
 // which nobody knows what it shows in its title.
 func Untitled(unitFile string) bool {
-	for l := systemd.Lines(unitFile); l.Next(); {
-		if l.Name == "ExecStart" {
-			words, _ := systemd.Words(l.Value)
-			return !startSidekiq(words)
-		}
+	commands := valuesIn(unitFile, "ExecStart")
+	if commands == nil {
+		return false
 	}
-	return false
+	words, _ := systemd.Words(commands[0])
+	return !startSidekiq(words)
 }
 
 // Prometheus is the same for the textfile collector of Prometheus' node

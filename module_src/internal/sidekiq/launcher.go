@@ -150,11 +150,7 @@ func commandOf(unit string, s converge.State) string {
 		if path.Base(f.Path) != unit {
 			continue
 		}
-		for l := systemd.Lines(f.Content); l.Next(); {
-			if l.Name == "ExecStart" {
-				lines = append(lines, l.Value)
-			}
-		}
+		lines = append(lines, valuesIn(f.Content, "ExecStart")...)
 	}
 	return strings.Join(lines, "\n")
 }

@@ -94,11 +94,7 @@ func (s *Service) public() []string {
 // Unit adds the variables of a unit file or a drop-in, also of lines that are
 // commented out.
 func (m *Mask) Unit(content string) {
-	for l := systemd.Lines(content); l.Next(); {
-		if l.Name == "ExecStart" {
-			m.starts, m.commands = nil, append(m.commands, l.Value)
-		}
-	}
+	m.starts, m.commands = nil, append(m.commands, valuesIn(content, "ExecStart")...)
 	for _, value := range environment(content) {
 		m.value(value)
 	}

@@ -277,9 +277,6 @@ func (r *unitReader) environment() {
 	var files []any
 	for _, f := range r.take("Service", "EnvironmentFile") {
 		text, ok := r.expand(f)
-		if r.ours && path.Dir(text) == SecretDirectory {
-			continue // whose variables are secret_env
-		}
 		if bare := strings.TrimPrefix(text, "-"); !ok || !path.IsAbs(bare) || strings.ContainsAny(bare, `*?[\`) {
 			r.cannot("EnvironmentFile=%s: env_files takes absolute paths, and no patterns", f)
 			continue

@@ -83,12 +83,10 @@ func safeName(name string) string {
 // systemd reads it. Of several with the same name the last one counts.
 func environment(content string) map[string]string {
 	vars := map[string]string{}
-	for l := systemd.Lines(content); l.Next(); {
-		if l.Name == "Environment" {
-			for _, a := range assignments(l.Value) {
-				name, value, _ := strings.Cut(a, "=")
-				vars[name] = value
-			}
+	for _, line := range valuesIn(content, "Environment") {
+		for _, a := range assignments(line) {
+			name, value, _ := strings.Cut(a, "=")
+			vars[name] = value
 		}
 	}
 	return vars

@@ -101,11 +101,8 @@ func (s *Service) UnitPaths(unit string) []string {
 // it forgets an instance that is stopped.
 func (s *Service) Started(unitFile string) []string {
 	var list []string
-	for l := systemd.Lines(unitFile); l.Next(); {
-		if l.Name != "ExecStart" {
-			continue
-		}
-		words, _ := systemd.Words(l.Value)
+	for _, command := range valuesIn(unitFile, "ExecStart") {
+		words, _ := systemd.Words(command)
 		for _, word := range words {
 			if name, ok := s.InstanceOf(word); ok {
 				list = appendNew(list, name)

@@ -67,12 +67,7 @@ func (u OtherUnit) risk() string {
 	if u.User != "" {
 		return ""
 	}
-	user := ""
-	for l := systemd.Lines(u.Content); l.Next(); {
-		if l.Section == "Service" && l.Name == "User" {
-			user = l.Value
-		}
-	}
+	user := strings.Join(last(valuesIn(u.Content, "User"), 1), "")
 	root := user == "" || user == "root" || user == "0"
 	switch {
 	case root && u.UID != 0:
@@ -121,15 +116,10 @@ func (w *wanting) sameApplication(content string) bool {
 	if _, origin := OriginOf(content); origin == Ours {
 		return false
 	}
-	here, runs := false, false
-	for l := systemd.Lines(content); l.Next(); {
-		switch l.Name {
-		case "WorkingDirectory":
-			dir, _ := systemd.Unspecified(strings.TrimPrefix(l.Value, "-"))
-			here = here || path.Clean(dir) == w.Dir
-		case "ExecStart":
-			runs = runs || strings.Contains(l.Value, "sidekiq")
+	for _, dir := range valuesIn(content, "WorkingDirectory") {
+		if dir, _ := systemd.Unspecified(strings.TrimPrefix(dir, "-")); path.Clean(dir) == w.Dir {
+			return runsSidekiqIn(content)
 		}
 	}
-	return here && runs
+	return false
 }
