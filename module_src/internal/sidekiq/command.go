@@ -104,23 +104,31 @@ func allWords(words []string) []string {
 	return all
 }
 
-// flagValue finds the value of a flag in a command line: -t 30, -t30, --timeout 30
-// or --timeout=30. The last one counts.
+// flagValue finds the value of a flag of Sidekiq's in a command line. The last
+// one counts. What stands before Sidekiq, or before a script that starts it, is a
+// shell's: sh -e.
 func flagValue(words []string, short, long string) (value string, found bool) {
+	script := scriptOf(words)
 	words = allWords(words)
-	for i, w := range words {
-		rest, attached := strings.CutPrefix(w, short)
-		after, equals := strings.CutPrefix(w, long+"=")
-		switch {
-		case w == short || w == long:
-			if i+1 < len(words) {
-				value, found = words[i+1], true
-			}
-		case equals:
-			value, found = after, true
-		case attached && !strings.HasPrefix(w, "--"):
-			value, found = rest, true
+	words = words[slices.IndexFunc(words, func(w string) bool { return path.Base(w) == "sidekiq" || w == script })+1:]
+	for i := range words {
+		if v, _, ok := flagAt(words[i:], short, long); ok {
+			value, found = strings.Trim(v, `"'`), true
 		}
 	}
 	return value, found
+}
+
+// flagAt reads a flag at the beginning of words, and what is behind it: -t 30,
+// -t30, --timeout 30 or --timeout=30.
+func flagAt(words []string, short, long string) (value string, rest []string, ok bool) {
+	if (words[0] == short || words[0] == long) && len(words) > 1 {
+		return words[1], words[2:], true
+	}
+	value, ok = strings.CutPrefix(words[0], long+"=")
+	if !ok {
+		value, ok = strings.CutPrefix(words[0], short)
+		ok = ok && value != ""
+	}
+	return value, words[1:], ok
 }

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -98,16 +97,29 @@ func (w *wanting) timeout() int {
 // it that is none of the options'.
 func (s *Service) env() string {
 	if name, ok := flagValue(s.ExecStart, "-e", "--environment"); ok {
-		if variable, ok := strings.CutPrefix(strings.Trim(name, `"'`), "$"); ok {
-			i := slices.IndexFunc(s.Env, func(v Variable) bool { return v.Name == strings.Trim(variable, "{}") })
-			if i < 0 {
-				return ""
-			}
-			return s.Env[i].Value
+		if variable, ok := strings.CutPrefix(name, "$"); ok {
+			return s.variable(strings.Trim(variable, "{}"))
 		}
 		return name
 	}
+	if s.ExecStart != nil {
+		for _, name := range environmentVariables {
+			if value := s.variable(name); value != "" {
+				return value
+			}
+		}
+	}
 	return s.AppEnv
+}
+
+// variable is the value of a variable in env, or "".
+func (s *Service) variable(name string) string {
+	for _, v := range s.Env {
+		if v.Name == name {
+			return v.Value
+		}
+	}
+	return ""
 }
 
 // maxConfig is the size in bytes up to which a sidekiq.yml is parsed. Real ones

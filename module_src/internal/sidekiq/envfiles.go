@@ -13,8 +13,9 @@ import (
 
 // environmentVariables are those that tell a Rails application and Sidekiq in
 // which environment they run. Sidekiq's -e, the option app_env, counts for
-// Sidekiq, and one of these may count for the application.
-var environmentVariables = []string{"RAILS_ENV", "APP_ENV", "RACK_ENV"}
+// Sidekiq, and one of these may count for the application. Without -e, Sidekiq
+// takes the first that is set: sidekiq/cli.rb, set_environment.
+var environmentVariables = []string{"APP_ENV", "RAILS_ENV", "RACK_ENV"}
 
 // OddFIFO is what is said of a FIFO, which systemd would wait for without an end.
 const OddFIFO = "a FIFO"

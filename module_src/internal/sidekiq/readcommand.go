@@ -204,7 +204,7 @@ func (r *unitReader) railsEnv() string {
 		}
 	}
 	var names []string
-	for _, name := range []string{"APP_ENV", "RAILS_ENV", "RACK_ENV"} {
+	for _, name := range environmentVariables {
 		if v := vars[name]; v != "" {
 			names = appendNew(names, v)
 		}
@@ -254,19 +254,9 @@ func nextFlag(words []string) (name, value string, rest []string, ok bool) {
 	for _, f := range []struct{ short, long string }{
 		{"-e", "--environment"}, {"-C", "--config"}, {"-c", "--concurrency"}, {"-q", "--queue"}, {"-L", "--logfile"}, {"-P", "--pidfile"},
 	} {
-		after, equals := strings.CutPrefix(words[0], f.long+"=")
-		attached := strings.TrimPrefix(words[0], f.short)
-		switch {
-		case (words[0] == f.short || words[0] == f.long) && len(words) > 1:
-			name, value, rest = f.short, words[1], words[2:]
-		case equals:
-			name, value, rest = f.short, after, words[1:]
-		case strings.HasPrefix(words[0], f.short) && attached != "":
-			name, value, rest = f.short, attached, words[1:]
-		default:
-			continue
+		if value, rest, ok = flagAt(words, f.short, f.long); ok {
+			return f.short, value, rest, value != "" && value[0] != '-'
 		}
-		return name, value, rest, value != "" && value[0] != '-'
 	}
 	if words[0] == "-d" || words[0] == "--daemon" {
 		return "-d", "", words[1:], true

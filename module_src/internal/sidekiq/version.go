@@ -12,10 +12,8 @@ import (
 // bundles are the files in which Bundler looks for the names of the
 // application's gems.
 func (s *Service) bundles() []Bundle {
-	for _, v := range s.Env {
-		if v.Name == "BUNDLE_GEMFILE" && v.Value != "" {
-			return []Bundle{bundleOf(s.inDir(v.Value))}
-		}
+	if gemfile := s.variable("BUNDLE_GEMFILE"); gemfile != "" {
+		return []Bundle{bundleOf(s.inDir(gemfile))}
 	}
 	return Bundles(s.Dir)
 }
