@@ -253,7 +253,7 @@ def test_each_with_settings_of_its_own(host: Host) -> None:
     """Only what is different restarts, one after the other, and the first that does not come up ends it."""
     critical, rest, plain = {"name": "critical", "queues": ["critical"]}, {"name": "rest", "concurrency": 3, "env": {"A": "b"}}, {"name": "plain"}
     host.converge(queues=["default"], instances=[critical, rest, plain])
-    title = "tr '\\0' ' ' </proc/$(systemctl show --value --property=MainPID sidekiq@rest)/cmdline"
+    title = "tr '\\0' ' ' </proc/$(systemctl show -p MainPID sidekiq@rest | cut -d= -f2)/cmdline"
     host.wait(f"{title} | grep 'of 3 busy'")
     assert "-q critical" in host.show("ExecStart", unit="sidekiq@critical")["ExecStart"]
     assert "-q default" in host.show("ExecStart", unit="sidekiq@plain")["ExecStart"]
