@@ -28,7 +28,7 @@ type List struct {
 
 // Entry is one entry of the list that "sudo -ll -U USER" prints.
 type Entry struct {
-	Source   string // the sudoers file, as sudo 1.9.14 and newer say; else ""
+	Source   string // the sudoers file, as sudo 1.9.14 and newer say, or the role in a directory ("LDAP Role: x"); else ""
 	RunAs    []string
 	Options  []string
 	Commands []string // one rule each, "!" in front where it forbids
@@ -73,23 +73,27 @@ func ParseList(text string) []Entry {
 	var entries []Entry
 	inCommands := false
 	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
+		source, inFile := strings.CutPrefix(line, "Sudoers entry:")
+		if inFile || strings.HasPrefix(line, "LDAP Role: ") || strings.HasPrefix(line, "SSSD Role: ") {
+			entries = append(entries, Entry{Source: strings.TrimSpace(source)})
+			inCommands = false
+			continue
+		}
 		word := strings.TrimSpace(line)
+		if len(entries) == 0 || word == "" {
+			continue
+		}
+		last := &entries[len(entries)-1]
 		key, value, _ := strings.Cut(word, ": ")
 		switch {
-		case strings.HasPrefix(line, "Sudoers entry:"):
-			entries = append(entries, Entry{Source: strings.TrimSpace(strings.TrimPrefix(line, "Sudoers entry:"))})
-			inCommands = false
-		case len(entries) == 0 || word == "":
 		case word == "Commands:":
 			inCommands = true
 		case inCommands:
-			last := &entries[len(entries)-1]
 			last.Commands = append(last.Commands, word)
 		case key == "RunAsUsers":
-			entries[len(entries)-1].RunAs = strings.Split(value, ", ")
+			last.RunAs = strings.Split(value, ", ")
 		case key == "Options":
-			entries[len(entries)-1].Options = strings.Split(value, ", ")
+			last.Options = strings.Split(value, ", ")
 		}
 	}
 	return entries

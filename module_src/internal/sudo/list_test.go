@@ -53,6 +53,22 @@ func TestParseSudoListReadsEveryEntryOfRealListings(t *testing.T) {
 	}
 }
 
+// What sudo has from LDAP or SSSD has a heading of its own (its source, display.c
+// and, before 1.8.23, ldap.c and sssd.c).
+func TestARoleOfADirectoryIsAnEntryOfItsOwn(t *testing.T) {
+	for _, role := range []string{"LDAP Role: admins", "SSSD Role: admins"} {
+		entries := ParseList("\nSudoers entry: /etc/sudoers.d/x\n    RunAsUsers: root\n    Options: !authenticate\n    Commands:\n\t/usr/bin/systemctl restart sidekiq\n" +
+			"\n" + role + "\n    RunAsUsers: ALL\n    Commands:\n\tALL\n")
+		rule, _ := list(entries).Decides([]string{"/usr/bin/systemctl", "restart", "sidekiq"})
+		if got, want := rule.String(), "(ALL) ALL in "+role; got != want || rule.Lacks(Grant{}) != "asks for a password" {
+			t.Errorf("%q decides, want %q", got, want)
+		}
+		if _, all := list(entries).Root(); all {
+			t.Errorf("%s: who is asked for a password is root already", role)
+		}
+	}
+}
+
 func TestTheLastRuleThatIsForRootDecides(t *testing.T) {
 	for version, text := range listings(t) {
 		entries := ParseList(text)
