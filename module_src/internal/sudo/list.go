@@ -233,9 +233,16 @@ func (l List) matchesProgram(pattern, program string) bool {
 	return path.Base(pattern) == path.Base(program) && l.SameFile(pattern, program)
 }
 
-// glob is fnmatch(3) without FNM_PATHNAME: a star matches slashes too.
+// glob is fnmatch(3) without FNM_PATHNAME: a star matches slashes too. What
+// cannot be judged here, such as a class of characters that nobody uses for
+// programs, counts as a match.
 func glob(pattern, text string) bool {
-	const slash = "\x01"
-	ok, err := path.Match(strings.ReplaceAll(pattern, "/", slash), strings.ReplaceAll(text, "/", slash))
-	return ok || err != nil
+	pattern = asPath.Replace(pattern)
+	ok, err := path.Match(pattern, strings.ReplaceAll(text, "/", slash))
+	return ok || err != nil || strings.Contains(pattern, "[:")
 }
+
+const slash = "\x01" // stands for one in what path.Match is given
+
+// asPath writes a pattern of fnmatch(3) as path.Match reads it.
+var asPath = strings.NewReplacer("/", slash, "[!", "[^", "[:alpha:]", "a-zA-Z", "[:digit:]", "0-9", "[:alnum:]", "a-zA-Z0-9", "[:lower:]", "a-z", "[:upper:]", "A-Z")
