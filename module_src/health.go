@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -19,37 +20,56 @@ const healthUsage = "usage: sidekiq-health NAME [--prometheus], with the name of
 // check ten seconds, and one that is ended by them tells nothing.
 const healthTime = 8 * time.Second
 
+// said is what the command prints, and its exit status.
+type said struct {
+	text   string
+	status int
+}
+
 // health is the program as the command of [sidekiq.HealthPath]. It prints one
-// line, or the metrics, and returns the exit status of a monitoring plugin.
-func (p program) health(args []string, stdout io.Writer) (status int) {
-	defer func() {
-		if r := recover(); r != nil {
-			status = unknown(stdout, fmt.Errorf("this is a bug in sidekiq-health, please report it: %v", r))
-		}
-	}()
-	names := slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "--prometheus" })
-	if len(names) != 1 || names[0] == "" {
-		return unknown(stdout, fmt.Errorf("%s", healthUsage))
-	}
-	service, err := sidekiq.HealthService(names[0])
-	if err != nil {
-		return unknown(stdout, fmt.Errorf("%w; %s", err, healthUsage))
-	}
+// line, or the metrics, and returns the exit status of a monitoring plugin. A
+// file server that does not answer keeps whoever asks it for hours, so that is
+// left to a goroutine, which ends with the program.
+func (p program) health(args []string, stdout io.Writer) int {
 	ctx, stop := p.interruptible()
 	defer stop()
 	ctx, cancel := context.WithTimeoutCause(ctx, healthTime, fmt.Errorf("this has taken longer than %s", healthTime))
 	defer cancel()
+	found := make(chan said, 1)
+	go func() { found <- p.healthOf(ctx, args) }()
+	var s said
+	select {
+	case s = <-found:
+	case <-ctx.Done():
+		s = unknown(context.Cause(ctx))
+	}
+	fmt.Fprint(stdout, s.text)
+	return s.status
+}
+
+func (p program) healthOf(ctx context.Context, args []string) (s said) {
+	defer func() {
+		if r := recover(); r != nil {
+			s = unknown(fmt.Errorf("this is a bug in sidekiq-health, please report it: %v", r))
+		}
+	}()
+	names := slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == "--prometheus" })
+	if len(names) != 1 || names[0] == "" {
+		return unknown(errors.New(healthUsage))
+	}
+	service, err := sidekiq.HealthService(names[0])
+	if err != nil {
+		return unknown(fmt.Errorf("%w; %s", err, healthUsage))
+	}
 	found, err := p.look(ctx, service)
 	if err != nil {
-		return unknown(stdout, err)
+		return unknown(err)
+	}
+	if len(names) < len(args) && len(found.Processes) > 0 {
+		return said{found.Prometheus(service.Name), 0} // how the service is stands in the metrics
 	}
 	health, text := found.Health(service.Unit())
-	if len(names) < len(args) && len(found.Processes) > 0 {
-		fmt.Fprint(stdout, found.Prometheus(service.Name))
-		return 0 // how the service is stands in the metrics
-	}
-	fmt.Fprintln(stdout, health.Line(text))
-	return int(health)
+	return said{health.Line(text) + "\n", int(health)}
 }
 
 func (p program) look(ctx context.Context, s sidekiq.Service) (sidekiq.Report, error) {
@@ -63,7 +83,6 @@ func (p program) look(ctx context.Context, s sidekiq.Service) (sidekiq.Report, e
 }
 
 // unknown says why nothing can be told of a service.
-func unknown(stdout io.Writer, err error) int {
-	fmt.Fprintln(stdout, sidekiq.HealthUnknown.Line(err.Error()))
-	return int(sidekiq.HealthUnknown)
+func unknown(err error) said {
+	return said{sidekiq.HealthUnknown.Line(err.Error()) + "\n", int(sidekiq.HealthUnknown)}
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/host"
 )
 
 func TestReadingEndsWithTheContext(t *testing.T) {
@@ -125,5 +128,20 @@ func TestARunThatIsInterruptedEndsWithinASecondUnlessItHasBegun(t *testing.T) {
 				t.Error("a run that was given up may change something")
 			}
 		}
+	}
+}
+
+func TestALookAtAServiceThatHangsIsNotWaitedFor(t *testing.T) {
+	ctx, interrupt := context.WithCancelCause(context.Background())
+	hangs := program{
+		open: func(context.Context, host.Options) (machine, error) {
+			interrupt(errors.New("interrupted by a signal"))
+			select {} // as a file system that does not answer
+		},
+		interruptible: func() (context.Context, func()) { return ctx, func() {} },
+	}
+	var out bytes.Buffer
+	if status := hangs.health([]string{"sidekiq"}, &out); status != 3 || out.String() != "UNKNOWN: interrupted by a signal\n" {
+		t.Errorf("status %d, %q", status, &out)
 	}
 }
