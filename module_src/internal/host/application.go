@@ -23,6 +23,9 @@ func (h *Host) application(ctx context.Context, f *sidekiq.Facts, q sidekiq.Ques
 		info, err := os.Stat(q.Dir)
 		f.Deployed, err = seen(q.Dir, err)
 		f.Deployed = f.Deployed && info.IsDir()
+		if err == nil && f.Deployed && q.Release {
+			f.Release, err = resolved(q.Dir)
+		}
 		if err == nil {
 			f.EnvFiles, err = envFiles(q.EnvFiles, Identity{}, false)
 		}
@@ -33,6 +36,12 @@ func (h *Host) application(ctx context.Context, f *sidekiq.Facts, q sidekiq.Ques
 		return err
 	}
 	who := Identity{UID: reader.UID, GID: reader.GID, Groups: groups}
+	// This look has a limit, and what root looks for below has none: a file server
+	// that is away has to show here.
+	info, ok, err := statAs(who, q.Dir)
+	if err != nil {
+		return err
+	}
 	others := otherUnits(q.Reader, reader.Home, who)
 	f.OtherUnits, f.Unseen = others.units, others.unseen
 	f.Running = h.running(ctx, q, reader.Home)
@@ -40,11 +49,15 @@ func (h *Host) application(ctx context.Context, f *sidekiq.Facts, q sidekiq.Ques
 		return err
 	}
 	h.follow(q.Logs, who)
-	info, ok, err := statAs(who, q.Dir)
-	if err != nil || !ok || !info.IsDir() {
-		return err
+	if !ok || !info.IsDir() {
+		return nil
 	}
 	f.Deployed = true
+	if q.Release {
+		if f.Release, err = resolvedAs(who, q.Dir); err != nil {
+			return err
+		}
+	}
 	err = deployed(f, q, who)
 	if _, _, inside := statAs(who, q.Dir+"/."); inside == nil && errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("option \"user\": %q may not use what Sidekiq needs: %w", q.Reader, err)

@@ -48,7 +48,6 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 		func() (err error) { f.Units, err = h.installed(ctx, q.Units); return err },
 		func() (err error) { f.OurTemplate, f.Instances, err = h.instances(ctx, q.Template); return err },
 		func() error { return h.application(ctx, &f, q) },
-		func() (err error) { f.Release, err = release(q, f.Deployed); return err },
 		func() (err error) { f.RootFiles, err = rootFiles(q.RootFiles); return err },
 		func() (err error) { f.Occupied, err = occupied(q.OwnDirectories); return err },
 		func() (err error) { f.Logrotate, err = logrotate(q.Rotated); return err },
@@ -60,14 +59,6 @@ func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, e
 		}
 	}
 	return f, nil
-}
-
-// release is where the application really is, if that is asked for.
-func release(q sidekiq.Questions, deployed bool) (string, error) {
-	if !q.Release || !deployed {
-		return "", nil
-	}
-	return resolved(q.Dir)
 }
 
 func findSystemctl() (string, error) {

@@ -79,6 +79,15 @@ func resolved(dir string) (string, error) {
 	return target, nil
 }
 
+// resolvedAs is the same, seen with the file-system identity of somebody else.
+func resolvedAs(who Identity, dir string) (target string, err error) {
+	err = as(who, func() (err error) {
+		target, err = resolved(dir)
+		return err
+	})
+	return target, err
+}
+
 // statAs looks at what a path leads to, with the file-system identity of
 // somebody else. ok is false where there is nothing.
 func statAs(who Identity, path string) (info fs.FileInfo, ok bool, err error) {

@@ -5,7 +5,9 @@ package host
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -101,5 +103,45 @@ func TestADirectoryThatRootMayNotEnterIsLookedAtAsItsUser(t *testing.T) {
 	}
 	if _, _, err := statAs(Identity{UID: uid + 1, GID: uid + 1}, current); !errors.Is(err, unix.EACCES) || !strings.Contains(err.Error(), "as uid 12346") {
 		t.Errorf("another sees %v", err)
+	}
+}
+
+// TestTheApplicationIsLookedAtAsItsUserFirst: what root looks for in it has no
+// limit, and where root is nobody, on a file server, it may not look.
+func TestTheApplicationIsLookedAtAsItsUserFirst(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root takes on another identity")
+	}
+	dir, err := os.MkdirTemp("/tmp", "") // where everybody may go
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	app, current := filepath.Join(dir, "releases", "1"), filepath.Join(dir, "current")
+	if err := errors.Join(os.MkdirAll(app, 0o755), os.Symlink(app, current), os.Chmod(dir, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	look := func() (sidekiq.Facts, error) {
+		f := sidekiq.Facts{Users: map[string]sidekiq.User{"nobody": {UID: 65534, GID: 65534}}}
+		err := (&Host{}).application(context.Background(), &f, sidekiq.Questions{Dir: current, Reader: "nobody", Release: true})
+		return f, err
+	}
+	if f, err := look(); f.Release != app || !f.Deployed || err != nil {
+		t.Errorf("the release is %q, %v, want %s", f.Release, err, app)
+	}
+	works := exec.Command("/bin/sleep", "60")
+	works.Args[0], works.Dir = "sidekiq 7.3.2 x [0 of 5 busy]", app
+	if err := works.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = works.Process.Kill(); _ = works.Wait() })
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := look(); len(f.Running) > 0 || !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("root has found %v where its user may not look, %v", f.Running, err)
+	}
+	if _, err := resolvedAs(Identity{UID: 65534, GID: 65534}, current); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("the release is looked for as root: %v", err)
 	}
 }

@@ -181,10 +181,8 @@ func (h *Host) inspectApplication(ctx context.Context, s sidekiq.Service, p prop
 	if found.Dir == "" {
 		return
 	}
-	err = h.application(ctx, &found.Facts, sidekiq.Questions{Unit: s.Unit(), Dir: found.Dir, Reader: found.User, Bundles: sidekiq.Bundles(found.Dir)})
-	if err == nil && found.Facts.Deployed {
-		found.Release, err = resolved(found.Dir)
-	}
+	err = h.application(ctx, &found.Facts, sidekiq.Questions{Unit: s.Unit(), Dir: found.Dir, Reader: found.User, Bundles: sidekiq.Bundles(found.Dir), Release: true})
+	found.Release = found.Facts.Release
 	if err != nil {
 		found.Facts.Unseen = append(found.Facts.Unseen, err.Error())
 	}
