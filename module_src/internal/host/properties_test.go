@@ -3,7 +3,9 @@
 package host
 
 import (
+	"context"
 	"os"
+	"os/exec"
 	"reflect"
 	"slices"
 	"testing"
@@ -134,5 +136,23 @@ func TestWhatIsNewerThanItsProcessIsStale(t *testing.T) {
 	u.DropIns, u.Reload = nil, true
 	if got, err := stale(u, nil, now, false); err != nil || !slices.Equal(got, []string{older}) {
 		t.Errorf("not read again: got %q, %v", got, err)
+	}
+}
+
+func TestWhoeverMayNotSeeTheJournalSeesThatSidekiqIsQuiet(t *testing.T) {
+	quiet := exec.Command("/bin/sleep", "60")
+	quiet.Args[0] = "sidekiq 7.3.2 x [0 of 5 busy] stopping"
+	if err := quiet.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = quiet.Process.Kill(); _ = quiet.Wait() })
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // so that no journal can be read
+	u, err := (&Host{Options: Options{Anybody: true}}).unit(ctx, "sidekiq.service", properties{
+		"ActiveState": "active", "SubState": "running", "Type": "notify", "MainPID": uint32(quiet.Process.Pid), "InvocationID": []byte{0xab, 1},
+		"ExecMainStartTimestamp": uint64(time.Now().UnixMicro()), "TimeoutStopUSec": uint64(1),
+	})
+	if u.Activity != converge.Quiet || err != nil {
+		t.Errorf("it is %q, %v", u.Activity, err)
 	}
 }

@@ -51,7 +51,7 @@ func (h *Host) unit(ctx context.Context, name string, p properties) (u converge.
 		u.Enabled = converge.On
 	}
 	u.Activity = activity(u.Process, sinceBoot(), p)
-	if u.Activity == converge.Quiet {
+	if u.Activity == converge.Quiet && !h.Anybody { // who may not see the journal
 		recently, err := quietedSince(ctx, u.Process, now.Add(-p.span("TimeoutStopUSec")))
 		if err != nil {
 			return converge.Unit{}, err
