@@ -97,7 +97,8 @@ func (p program) run(ctx context.Context) (output, error) {
 		cmd.Env = p.env
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.as, Setsid: true}
-	// Its children end with it: it leads a session, and so a group, of its own.
+	// Its children end with it: it leads a session, and so a group, of its own. A
+	// child that has begun another session is a service of somebody's, and stays.
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
 	stdout, stderr := &bounded{}, &bounded{}
@@ -114,6 +115,9 @@ func (p program) run(ctx context.Context) (output, error) {
 		cmd.Stdin, cmd.SysProcAttr.Setctty = ends.child, true // descriptor 0 of the child
 	}
 	err := cmd.Run()
+	if cmd.Process != nil {
+		_ = cmd.Cancel() // also of those that it has left behind
+	}
 	out := output{stdout: stdout.kept.String(), stderr: stderr.kept.String()}
 	var exit *exec.ExitError
 	switch {
@@ -122,7 +126,6 @@ func (p program) run(ctx context.Context) (output, error) {
 	case errors.As(err, &exit):
 		out.status, out.signal = exitStatus(exit)
 	case errors.Is(err, exec.ErrWaitDelay):
-		_ = cmd.Cancel()
 		return out, fmt.Errorf("cannot run %s: it ended, and a child of it kept its output open", p.path)
 	case err != nil:
 		return out, fmt.Errorf("cannot run %s: %w", p.path, withoutPath(err))

@@ -108,7 +108,12 @@ func TestAProgramThatIsEndedSaysSoAndItsChildrenEndWithIt(t *testing.T) {
 	if err == nil {
 		t.Error("a program that did not end is no error")
 	}
-	time.Sleep(500 * time.Millisecond)
+	for _, script := range []string{"(sleep 0.3; touch " + marker + ") >/dev/null 2>&1 &", "(sleep 2; touch " + marker + ") & exit 1"} {
+		if _, err := (program{path: "/bin/sh", args: []string{"-c", script}}).run(t.Context()); err != nil {
+			t.Errorf("%s: %v", script, err)
+		}
+	}
+	time.Sleep(1200 * time.Millisecond)
 	if _, err := os.Stat(marker); err == nil {
 		t.Error("the program's child has lived on")
 	}
