@@ -52,15 +52,15 @@ func (p Plan) Words() []string {
 // Files are the files that the plan would install, for [Host.Verify].
 func (p *Plan) Files() []File {
 	var files []File
-	for _, s := range p.Steps {
-		if put, ok := s.(PutFile); ok && put.Want.Exists {
+	for _, put := range p.FileSteps() {
+		if put.Want.Exists {
 			files = append(files, put.Want)
 		}
 	}
 	return files
 }
 
-// FileSteps are the steps that change files, for the diff.
+// FileSteps are the steps that change files.
 func (p *Plan) FileSteps() []PutFile {
 	var puts []PutFile
 	for _, s := range p.Steps {
@@ -289,8 +289,13 @@ func (s RunUnit) do(ctx context.Context, h Host) error {
 // for its proof.
 func (s *RunUnit) start(ctx context.Context, h Host) (began time.Time, err error) {
 	if s.Verb == MakeQuiet && s.Was.Activity == Starting {
-		// SIGTSTP suspends a process that has not set its handlers yet.
-		if _, err := Prove(ctx, h, Unit{Name: s.Unit, Proof: s.Proof}, h.Now()); err != nil {
+		// SIGTSTP suspends a process that has not set its handlers yet. So it is
+		// waited for even where nobody wants a start proven.
+		up := Unit{Name: s.Unit, Proof: s.Proof}
+		if up.Proof.Timeout == 0 {
+			up.Proof.Timeout, up.Proof.Terms.Timeout = UnprovenTime, "" // which the task has not said
+		}
+		if _, err := Prove(ctx, h, up, h.Now()); err != nil {
 			return began, err
 		}
 	}

@@ -389,12 +389,16 @@ func TestAServiceThatDoesNotShowWhetherItIsQuietIsWarnedOf(t *testing.T) {
 }
 
 func TestABootingServiceIsQuietedOnlyWhenItIsReady(t *testing.T) {
-	h := fakehost.New()
-	installed(h, "simple", "boot=20s")
-	h.Systemctl(converge.Start, service)
-	h.Pass(time.Second)
-	mustRun(t, h, wanted(converge.Quiet, unitFile(unitText("old", "simple", "boot=20s"))))
-	if u := h.Snapshot().Units[service]; !u.Quiet {
-		t.Errorf("not quiet but suspended: %+v", u)
+	for _, limit := range []time.Duration{proof.Timeout, 0} { // also where no start is to be proven
+		h := fakehost.New()
+		installed(h, "simple", "boot=20s")
+		h.Systemctl(converge.Start, service)
+		h.Pass(time.Second)
+		want := wanted(converge.Quiet, unitFile(unitText("old", "simple", "boot=20s")))
+		want.Units[0].Proof.Timeout = limit
+		mustRun(t, h, want)
+		if u := h.Snapshot().Units[service]; !u.Quiet {
+			t.Errorf("start_timeout %s: not quiet but suspended: %+v", limit, u)
+		}
 	}
 }
