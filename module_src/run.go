@@ -238,7 +238,8 @@ func (r *progress) listen(ctx context.Context, h machine, began time.Time) {
 }
 
 // lookAgain looks at the service once more, for the result. By then everything
-// is done and proven, so it is no failure if the service cannot be looked at.
+// is done and proven, or has failed for a reason of its own, so it is no failure
+// if the service cannot be looked at.
 func (r *progress) lookAgain(ctx context.Context, h machine) {
 	after, err := h.Unit(ctx, r.service.Unit())
 	if err != nil {

@@ -41,7 +41,7 @@ func (h *Host) File(_ context.Context, path string) (converge.File, error) {
 	if ok, err := seen(path, err); !ok {
 		return f, err
 	}
-	f.Exists, f.ModTime, f.Mode = true, info.ModTime(), info.Mode()&0o7777
+	f.Exists, f.ModTime, f.Mode = true, info.ModTime(), info.Mode().Perm()
 	stat := info.Sys().(*syscall.Stat_t)
 	f.UID, f.GID = int(stat.Uid), int(stat.Gid)
 	if !info.Mode().IsRegular() {
@@ -207,8 +207,8 @@ func ifImmutable(path string, err error) string {
 }
 
 // fill gives a pending file its content, owner, mode and time. The mode comes
-// after the owner, since chown clears set-id bits, and since others must not be
-// able to read the file before it has the right owner.
+// after the owner, since others must not be able to read the file before it has
+// the right owner.
 func fill(p *renameio.PendingFile, f converge.File) error {
 	write := func() error { _, err := io.WriteString(p, f.Content); return err }
 	if f.Kind == converge.ProgramFile && f.Content == sidekiq.ThisProgram {
