@@ -175,14 +175,23 @@ func healthRefused() (string, error) {
 	if self, err := os.Stat(thisProgram); err == nil && self.Size() == info.Size() {
 		return "", nil // whether it is the same is seen when its content is compared
 	}
-	content, err := boundedFile(sidekiq.HealthPath)
+	if ok, err := isHealth(sidekiq.HealthPath, info); ok || err != nil {
+		return "", err
+	}
+	return "something else wrote it; rename that, and run this again", nil
+}
+
+// isHealth reports whether a file is a program of this collection's. What is too
+// large for that is not read.
+func isHealth(file string, info fs.FileInfo) (bool, error) {
+	if info.Size() > maxProgram {
+		return false, nil
+	}
+	content, err := boundedFile(file)
 	if err != nil {
-		return "", fmt.Errorf("cannot read %s: %w", sidekiq.HealthPath, withoutPath(err))
+		return false, fmt.Errorf("cannot read %s: %w", file, withoutPath(err))
 	}
-	if !bytes.HasPrefix(content, []byte("\x7fELF")) || !bytes.Contains(content, []byte(sidekiq.HealthMark)) {
-		return "something else wrote it; rename that, and run this again", nil
-	}
-	return "", nil
+	return bytes.HasPrefix(content, []byte("\x7fELF")) && bytes.Contains(content, []byte(sidekiq.HealthMark)), nil
 }
 
 // thisProgram is the program that runs, even where its file has gone.

@@ -106,6 +106,20 @@ func TestADirectoryThatRootMayNotEnterIsLookedAtAsItsUser(t *testing.T) {
 	}
 }
 
+func TestACommandThatIsTooLargeForOursIsSomebodyElses(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "sidekiq-health")
+	if err := errors.Join(os.WriteFile(file, nil, 0o755), os.Truncate(file, maxProgram+1)); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ours, err := isHealth(file, info); ours || err != nil {
+		t.Errorf("got %t, %v", ours, err)
+	}
+}
+
 // TestTheApplicationIsLookedAtAsItsUserFirst: what root looks for in it has no
 // limit, and where root is nobody, on a file server, it may not look.
 func TestTheApplicationIsLookedAtAsItsUserFirst(t *testing.T) {
