@@ -128,7 +128,7 @@ func TestWhatIsNewerThanItsProcessIsStale(t *testing.T) {
 	now := time.Now()
 	started := now.Add(-time.Hour)
 	older, newer, future := at("older", started.Add(-time.Hour)), at("newer", started.Add(time.Minute)), at("future", now.Add(time.Hour))
-	u := converge.Unit{Fragment: older, DropIns: []string{newer}, Process: converge.Process{Started: started}}
+	u := converge.Unit{Fragment: older, DropIns: []string{newer}, Process: converge.Process{Started: started, Age: time.Hour}}
 	got, err := stale(u, []string{future, dir + "/gone"}, now, false)
 	if err != nil || !slices.Equal(got, []string{newer}) {
 		t.Errorf("got %q, %v", got, err)
@@ -136,6 +136,10 @@ func TestWhatIsNewerThanItsProcessIsStale(t *testing.T) {
 	u.DropIns, u.Reload = nil, true
 	if got, err := stale(u, nil, now, false); err != nil || !slices.Equal(got, []string{older}) {
 		t.Errorf("not read again: got %q, %v", got, err)
+	}
+	set := converge.Unit{Fragment: older, Process: converge.Process{Started: started.Add(-24 * time.Hour), Age: time.Hour}}
+	if got, err := stale(set, nil, now, false); err != nil || got != nil {
+		t.Errorf("a clock that was set forward: got %q, %v", got, err)
 	}
 }
 

@@ -126,7 +126,16 @@ func reloadedSince(p properties, then time.Duration) bool {
 // whose time lies in the future is left out, since no restart would help. A
 // unit that the manager has not read again yet is stale whatever the times are:
 // its process cannot have been started from what is on disk now.
+//
+// Where the clock was set forward since the start, as on a host that boots
+// without the time, what the manager has noted of it is too early. The age does
+// not count the time that the host has slept; without that, an earlier time is
+// all that is certain.
 func stale(u converge.Unit, envFiles []string, now time.Time, anybody bool) (newer []string, err error) {
+	started := u.Process.Started
+	if byAge := now.Add(-u.Process.Age - slept()); byAge.After(started) {
+		started = byAge
+	}
 	for _, path := range slices.Concat([]string{u.Fragment}, u.DropIns, envFiles) {
 		info, err := os.Stat(path)
 		if anybody && errors.Is(err, fs.ErrPermission) {
@@ -139,7 +148,7 @@ func stale(u converge.Unit, envFiles []string, now time.Time, anybody bool) (new
 		if !ok {
 			continue
 		}
-		if t := info.ModTime(); t.After(u.Process.Started) && t.Before(now) {
+		if t := info.ModTime(); t.After(started) && t.Before(now) {
 			newer = append(newer, path)
 		}
 	}
@@ -363,9 +372,15 @@ func (p properties) sinceBoot(name string) time.Duration {
 }
 
 // sinceBoot is now, by the same clock.
-func sinceBoot() time.Duration {
+func sinceBoot() time.Duration { return clock(unix.CLOCK_MONOTONIC) }
+
+// slept is how long the host has slept since it was booted, which only one of
+// the clocks counts.
+func slept() time.Duration { return clock(unix.CLOCK_BOOTTIME) - sinceBoot() }
+
+func clock(id int32) time.Duration {
 	var now unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // for which there is no error
+	_ = unix.ClockGettime(id, &now) // for which there is no error
 	return time.Duration(now.Nano())
 }
 
