@@ -23,42 +23,105 @@ import (
 // is there and not ours, and sudo-rs.
 func (h *Host) Facts(ctx context.Context, q sidekiq.Questions) (sidekiq.Facts, error) {
 	var f sidekiq.Facts
-	for _, look := range []func() error{
-		func() (err error) { f.Systemctl, err = findSystemctl(); return err },
-		func() (err error) { f.Sudo, err = findSudo(); return err },
-		func() (err error) { f.Sudo.NoExec, err = noExec(ctx, f.Sudo, q.Grants); return err },
-		func() (err error) { f.SELinux, err = enforcing(); return err },
-		func() (err error) { f.Packaged, err = packaged(ctx, q.Paths); return err },
-		func() (err error) { f.Overriding, err = overriding(q.Overriding); return err },
-		func() (err error) { f.Overridden, err = filesAt(q.Overridden); return err },
-		func() (err error) { f.DropIns, err = dropInsIn(q.DropIns); return err },
-		func() (err error) { f.Written, err = those(q.Paths, written); return err },
-		func() (err error) { f.ReadOnly, f.NoDirectory, err = unwritable(q.Paths); return err },
-		func() error {
-			fixed, _, err := unwritable([]string{systemd.EtcUnits + "/links"})
-			f.FixedLinks = fixed != nil
-			return err
-		},
-		func() (err error) { f.Systemd, err = h.systemdVersion(ctx); return err },
-		func() (err error) { f.Users, err = h.users(ctx, q.Users); return err },
-		func() (err error) { f.Groups, err = h.groups(ctx, q.Groups); return err },
-		func() (err error) { f.CaseUsers, err = onlyCase(ctx, "passwd", q.Users); return err },
-		func() (err error) { f.CaseGroups, err = onlyCase(ctx, "group", q.Groups); return err },
-		func() (err error) { f.Sudoers, err = otherSudoers(sudoersPolicy, q.SudoersFile); return err },
-		func() (err error) { f.Units, err = h.installed(ctx, q.Units); return err },
-		func() (err error) { f.OurTemplate, f.Instances, err = h.instances(ctx, q.Template); return err },
-		func() error { return h.application(ctx, &f, q) },
-		func() (err error) { f.RootFiles, err = rootFiles(q.RootFiles); return err },
-		func() (err error) { f.Occupied, err = occupied(q.OwnDirectories); return err },
-		func() (err error) { f.Logrotate, err = logrotate(q.Rotated); return err },
-		func() (err error) { f.Health, err = healthPlace(q.Others); return err },
-		func() (err error) { f.Backups, err = kept(q.Backups); return err },
+	for _, look := range []func(*Host, context.Context, *sidekiq.Facts, sidekiq.Questions) error{
+		(*Host).tools, (*Host).inTheWay, (*Host).names, (*Host).units,
+		(*Host).application, // which finds out whether there is an answer from where it lies
+		(*Host).beside,
 	} {
-		if err := look(); err != nil {
+		if err := look(h, ctx, &f, q); err != nil {
 			return f, err
 		}
 	}
 	return f, nil
+}
+
+// tools finds out what the host works with.
+func (h *Host) tools(ctx context.Context, f *sidekiq.Facts, q sidekiq.Questions) (err error) {
+	if f.Systemctl, err = findSystemctl(); err != nil {
+		return err
+	}
+	if f.Sudo, err = findSudo(); err != nil {
+		return err
+	}
+	if f.Sudo.NoExec, err = noExec(ctx, f.Sudo, q.Grants); err != nil {
+		return err
+	}
+	if f.SELinux, err = enforcing(); err != nil {
+		return err
+	}
+	f.Systemd, err = h.systemdVersion(ctx)
+	return err
+}
+
+// inTheWay finds out what is where files are to be written, and what counts more.
+func (h *Host) inTheWay(ctx context.Context, f *sidekiq.Facts, q sidekiq.Questions) (err error) {
+	fixed, _, err := unwritable([]string{systemd.EtcUnits + "/links"})
+	if err != nil {
+		return err
+	}
+	f.FixedLinks = fixed != nil
+	if f.ReadOnly, f.NoDirectory, err = unwritable(q.Paths); err != nil {
+		return err
+	}
+	if f.Packaged, err = packaged(ctx, q.Paths); err != nil {
+		return err
+	}
+	if f.Written, err = those(q.Paths, written); err != nil {
+		return err
+	}
+	if f.Overriding, err = overriding(q.Overriding); err != nil {
+		return err
+	}
+	if f.Overridden, err = filesAt(q.Overridden); err != nil {
+		return err
+	}
+	if f.DropIns, err = dropInsIn(q.DropIns); err != nil {
+		return err
+	}
+	f.Sudoers, err = otherSudoers(sudoersPolicy, q.SudoersFile)
+	return err
+}
+
+// names looks users and groups up.
+func (h *Host) names(ctx context.Context, f *sidekiq.Facts, q sidekiq.Questions) (err error) {
+	if f.Users, err = h.users(ctx, q.Users); err != nil {
+		return err
+	}
+	if f.Groups, err = h.groups(ctx, q.Groups); err != nil {
+		return err
+	}
+	if f.CaseUsers, err = onlyCase(ctx, "passwd", q.Users); err != nil {
+		return err
+	}
+	f.CaseGroups, err = onlyCase(ctx, "group", q.Groups)
+	return err
+}
+
+// units asks systemd for what there is.
+func (h *Host) units(ctx context.Context, f *sidekiq.Facts, q sidekiq.Questions) (err error) {
+	if f.Units, err = h.installed(ctx, q.Units); err != nil {
+		return err
+	}
+	f.OurTemplate, f.Instances, err = h.instances(ctx, q.Template)
+	return err
+}
+
+// beside looks at files that the service has to do with.
+func (h *Host) beside(_ context.Context, f *sidekiq.Facts, q sidekiq.Questions) (err error) {
+	if f.RootFiles, err = rootFiles(q.RootFiles); err != nil {
+		return err
+	}
+	if f.Occupied, err = occupied(q.OwnDirectories); err != nil {
+		return err
+	}
+	if f.Logrotate, err = logrotate(q.Rotated); err != nil {
+		return err
+	}
+	if f.Health, err = healthPlace(q.Others); err != nil {
+		return err
+	}
+	f.Backups, err = kept(q.Backups)
+	return err
 }
 
 func findSystemctl() (string, error) {
