@@ -98,8 +98,11 @@ func (m *Mask) Unit(content string) {
 	for _, value := range environment(content) {
 		m.value(value)
 	}
+	hidden := ""
 	for line := range strings.FieldsFuncSeq(content, func(r rune) bool { return r == '\n' || r == '\r' }) {
-		if text, ok := commentedOut(line); ok {
+		text, ok := commentedOut(line, hidden)
+		if hidden = ""; ok {
+			hidden = line
 			for _, a := range assignments(text) {
 				_, value, _ := strings.Cut(a, "=")
 				m.value(value)

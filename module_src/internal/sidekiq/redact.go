@@ -22,7 +22,7 @@ func RedactUnit(before, after string) (string, string) {
 func redact(content string, other map[string]string, changed string) string {
 	var b strings.Builder
 	var broken bool // by a bare carriage return or a NUL
-	for l := systemd.Lines(content); l.Next(); {
+	for l := systemd.Lines(redactComments(content)); l.Next(); {
 		continues := broken
 		broken = strings.HasSuffix(l.Raw, "\r") || strings.HasSuffix(l.Raw, "\x00")
 		switch {
@@ -30,7 +30,7 @@ func redact(content string, other map[string]string, changed string) string {
 			b.WriteString(concealed + "\n")
 			continue
 		case l.Name != "Environment":
-			b.WriteString(redactComments(l.Raw))
+			b.WriteString(l.Raw)
 			continue
 		}
 		var shown []string
@@ -49,25 +49,33 @@ func redact(content string, other map[string]string, changed string) string {
 
 // redactComments hides the values of variables that are commented out, also
 // between the lines of a directive that goes over several.
-func redactComments(raw string) string {
+func redactComments(content string) string {
 	var b strings.Builder
-	for line := range strings.Lines(raw) {
-		if _, ok := commentedOut(line); ok {
-			line = "# Environment=" + concealed + "\n"
+	hidden := ""
+	for line := range strings.Lines(content) {
+		if _, ok := commentedOut(line, hidden); ok {
+			hidden, line = line, "# Environment="+concealed+"\n"
+		} else {
+			hidden = ""
 		}
 		b.WriteString(line)
 	}
 	return b.String()
 }
 
-// commentedOut is the value of an Environment= that is commented out.
-func commentedOut(line string) (value string, ok bool) {
+// commentedOut is the value of an Environment= that is commented out, or what is
+// in a line behind one that ended in a backslash: to systemd no part of it, but
+// to who wrote it. before is the line before, if it was such a one.
+func commentedOut(line, before string) (value string, ok bool) {
+	line = strings.TrimLeft(line, " \t")
 	text := strings.TrimLeft(line, " \t#;")
-	if !strings.HasPrefix(strings.TrimLeft(line, " \t"), "#") && !strings.HasPrefix(strings.TrimLeft(line, " \t"), ";") {
-		return "", false
-	}
 	name, value, ok := strings.Cut(text, "=")
-	return value, ok && strings.EqualFold(strings.TrimSpace(name), "Environment")
+	if strings.HasSuffix(strings.TrimSpace(before), `\`) {
+		value, ok = text, true
+	} else {
+		ok = ok && text != line && strings.EqualFold(strings.TrimSpace(name), "Environment")
+	}
+	return strings.TrimSuffix(strings.TrimSpace(value), `\`), ok
 }
 
 // safeName is the name of a variable. It is a stand-in where a file that is not

@@ -33,6 +33,21 @@ func TestRedactUnitHidesWhateverSystemdWouldRead(t *testing.T) {
 	}
 }
 
+func TestWhatIsCommentedOutIsHiddenAsFarAsItGoesOn(t *testing.T) {
+	for _, text := range []string{
+		"#Environment=A=hunter21 \\\n#    B=hunter22 \\\n# C=hunter23\nUser=deploy\n", "; Environment=A=hunter21 \\\n    \"B=hunter22\"\nUser=deploy\n",
+		"#Environment=A=hunter21 \\\r\n#    B=hunter22\r\nUser=deploy\n",
+	} {
+		m := mustParse(t, `{"project_name": "p"}`).Mask()
+		m.Unit(text)
+		if got, _ := RedactUnit(text, ""); strings.Contains(got, "hunter2") || !strings.HasSuffix(got, "\nUser=deploy\n") {
+			t.Errorf("%q became %q", text, got)
+		} else if got := m.Text(text); strings.Contains(got, "hunter2") || !strings.Contains(got, "User=deploy") {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+}
+
 func TestRedactUnitLeavesTheRest(t *testing.T) {
 	text := fixture(t, "plain-252.service")
 	if before, after := RedactUnit("", text); before != "" || after != text {
