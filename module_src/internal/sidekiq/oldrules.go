@@ -33,14 +33,8 @@ type oldRules struct {
 // readOldRules reads a sudoers file; ok says that it holds such rules for this
 // service and nothing else.
 func (s *Service) readOldRules(content string) (rules oldRules, ok bool) {
-	content = strings.ReplaceAll(content, "\\\n", " ")
-	for line := range strings.Lines(content) {
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' && !strings.HasPrefix(line, "#include") && !numbered(line) {
-			continue
-		}
-		line, _, _ = strings.Cut(line, " #")
-		m := oldRule.FindStringSubmatch(strings.TrimSpace(line))
+	for _, line := range sudoersLines(content) {
+		m := oldRule.FindStringSubmatch(line)
 		if m == nil || rules.user != "" && m[1] != rules.user {
 			return oldRules{}, false
 		}
@@ -57,9 +51,20 @@ func (s *Service) readOldRules(content string) (rules oldRules, ok bool) {
 	return rules, rules.user != "" && (rules.user == s.User || contains(s.SudoUsers, rules.user))
 }
 
-// numbered reports whether a line that looks like a comment is a rule for a
-// user by number: sudoers(5), "User List".
-func numbered(line string) bool { return len(line) > 1 && isDigit(rune(line[1])) }
+// sudoersLines are the lines of a sudoers file, without comments and with single
+// blanks. What looks like a comment may be none: #include, and a rule for a user
+// by number, sudoers(5), "User List".
+func sudoersLines(content string) []string {
+	var lines []string
+	for line := range strings.Lines(strings.ReplaceAll(content, "\\\n", " ")) {
+		line, _, _ = strings.Cut(strings.Join(strings.Fields(line), " "), " #")
+		text, comment := strings.CutPrefix(line, "#")
+		if text != "" && (!comment || strings.HasPrefix(text, "include") || isDigit(rune(text[0]))) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
 
 // oldVerb is what a command is called in sudo_commands.
 func (s *Service) oldVerb(command string) (verb string, ok bool) {
@@ -113,10 +118,9 @@ func (s *Service) goingRules(content string) string {
 	if _, origin := OriginOf(content); origin == Ours {
 		return ""
 	}
-	for line := range strings.Lines(strings.ReplaceAll(content, "\\\n", " ")) {
-		line = strings.Join(strings.Fields(line), " ")
-		if rules, ok := s.readOldRules(line); line == "" || line[0] == '#' && !numbered(line) ||
-			ok && !slices.ContainsFunc(rules.verbs, func(verb string) bool { return !contains(s.SudoCommands, verb) }) {
+	for _, line := range sudoersLines(content) {
+		rules, ok := s.readOldRules(line)
+		if ok && !slices.ContainsFunc(rules.verbs, func(verb string) bool { return !contains(s.SudoCommands, verb) }) {
 			continue
 		}
 		if going = append(going, line); len(going) == most {

@@ -68,9 +68,8 @@ func (w *wanting) othersRules() {
 func (s *Service) onlyAbout(content string) bool {
 	about := false
 	var aliases []string
-	for line := range strings.Lines(strings.ReplaceAll(content, "\\\n", " ")) {
-		line, _, _ = strings.Cut(strings.TrimSpace(line), "#")
-		if line == "" || strings.HasPrefix(line, "Defaults") {
+	for _, line := range sudoersLines(content) {
+		if strings.HasPrefix(line, "Defaults") {
 			continue
 		}
 		who, commands, rule := strings.Cut(line, "=")
@@ -79,6 +78,9 @@ func (s *Service) onlyAbout(content string) bool {
 		case rule && user == "Cmnd_Alias":
 			aliases = append(aliases, strings.TrimSpace(rest))
 		case !rule || user != s.User && user != "%"+s.User && !contains(s.SudoUsers, user) && !contains(s.SudoGroups, strings.TrimPrefix(user, "%")):
+			return false
+		}
+		if strings.Contains(commands, "=") { // another host's, behind a colon
 			return false
 		}
 		for command := range strings.SplitSeq(commands, ",") {

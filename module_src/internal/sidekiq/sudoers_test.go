@@ -203,7 +203,11 @@ func TestRulesOfOthersForTheSameServiceAreNamed(t *testing.T) {
 		"deploy ALL=(ALL) NOPASSWD: /bin/systemctl daemon-reload\n":                                            false,
 		"deploy ALL=(ALL) NOPASSWD: /bin/systemctl restart sidekiq-hyrax\n":                                    false,
 		"# sudoers\n": false,
-		"# " + marker("p") + "\ndeploy ALL=(root) NOPASSWD: /bin/systemctl restart sidekiq\n": false,
+		"deploy\tALL=(root) NOPASSWD: /bin/systemctl restart sidekiq # by hand\n":                         true,
+		"deploy ALL=NOPASSWD: /bin/systemctl stop sidekiq\n#1001 ALL=(ALL) NOPASSWD: ALL\n":               false,
+		"deploy ALL=NOPASSWD: /bin/systemctl stop sidekiq\n#includedir /etc/more\n":                       false,
+		"deploy ALL=NOPASSWD: /bin/systemctl stop sidekiq : web=NOPASSWD: /bin/systemctl start sidekiq\n": false,
+		"# " + marker("p") + "\ndeploy ALL=(root) NOPASSWD: /bin/systemctl restart sidekiq\n":             false,
 	} {
 		for _, options := range []string{`{"project_name": "p"}`, `{"state": "absent", "name": "sidekiq"}`} {
 			f := debian12()
