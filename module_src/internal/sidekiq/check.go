@@ -262,12 +262,16 @@ func (p *parser) sudoNames(option string) []string {
 	return unique(names)
 }
 
-// sudoersFile is a file that sudo really reads. sudo skips files with a dot in
-// their name or a tilde at its end: sudoers(5), "Including other files".
-func (p *parser) sudoersFile(option, stem string) string {
+// sudoersFile is a file that sudo really reads, at least where something is to
+// be granted by it. sudo skips files with a dot in their name or a tilde at its
+// end: sudoers(5), "Including other files".
+func (p *parser) sudoersFile(option, stem string, grants bool) string {
 	file, named := p.absolute(option), option
 	if file == "" {
 		file, named = "/etc/sudoers.d/"+stem+"-restart-users", "name"
+		if !grants {
+			return file
+		}
 	}
 	base := path.Base(file)
 	if strings.Contains(base, ".") || strings.HasSuffix(base, "~") {

@@ -26,7 +26,7 @@ func ParseInfo(r ansible.Request) (Service, error) {
 		UnitDir: p.absolute("unit_dir"),
 		Known:   p.services("known_services"),
 	}
-	s.SudoersFile = p.sudoersFile("sudoers_file", s.Name)
+	s.SudoersFile = p.sudoersFile("sudoers_file", s.Name, false)
 	p.application(&s)
 	return s, p.Err()
 }

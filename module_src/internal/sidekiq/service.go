@@ -223,15 +223,16 @@ func (p *parser) sudo(s *Service) {
 	s.SudoGroups = p.sudoNames("sudo_groups")
 	s.SudoCommands = unique(p.Strings("sudo_commands"))
 	s.KillAsked = p.Given("sudo_commands") && contains(s.SudoCommands, "kill_tstp")
-	s.SudoersFile = p.sudoersFile("sudoers_file", s.Name)
+	grants := s.Sudo && s.State != Absent
+	s.SudoersFile = p.sudoersFile("sudoers_file", s.Name, grants)
 	if !p.Given("sudo_users") {
 		s.SudoUsers = []string{s.User}
-		if s.Sudo && s.State != Absent && sudo.CheckName(s.User) != nil && s.User != "" {
+		if grants && sudo.CheckName(s.User) != nil && s.User != "" {
 			p.Add("user", "%q cannot be written into sudoers so that sudo and sudo-rs read it alike; "+
 				"name somebody else in sudo_users, or set sudo: false", s.User)
 		}
 	}
-	if !s.Sudo || s.State == Absent {
+	if !grants {
 		return
 	}
 	if len(s.SudoUsers)+len(s.SudoGroups) == 0 {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/curationexperts/ansible-sidekiq/module_src/internal/ansible"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/converge"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/oracle"
 	"github.com/curationexperts/ansible-sidekiq/module_src/internal/sudo"
@@ -140,6 +141,21 @@ func TestUserThatIsNotForSudoersIsFineWithoutSudo(t *testing.T) {
 	}
 	mustParse(t, `{"project_name": "p", "user": "DOM\\joe", "sudo": false}`)
 	mustParse(t, `{"project_name": "p", "user": "DOM\\joe", "sudo_users": ["deploy"]}`)
+}
+
+func TestANameWithADotIsRefusedOnlyWhereSudoWouldSkipItsFile(t *testing.T) {
+	if _, err := parse(`{"project_name": "p", "name": "app.example"}`); err == nil || !strings.Contains(err.Error(), `option "name": sudo ignores files with a dot`) {
+		t.Errorf("got %v", err)
+	}
+	mustParse(t, `{"project_name": "p", "name": "app.example", "sudo": false}`)
+	mustParse(t, `{"project_name": "p", "name": "app.example", "sudoers_file": "/etc/sudoers.d/app"}`)
+	mustParse(t, `{"name": "app.example", "state": "absent"}`)
+	if _, err := HealthService("app.example"); err != nil {
+		t.Error(err)
+	}
+	if _, err := ParseVerify(ansible.Request{Args: map[string]any{"name": "app.example"}}); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestSudoersIsReadBySudoRS(t *testing.T) {
