@@ -260,7 +260,7 @@ func (m *Mask) Text(text string) string {
 	plain := string(u.plain)
 	m.find(plain, func(begin, end int) {
 		if strings.HasPrefix(plain[end:], cut) {
-			mark(u.from[begin].begin, u.from[end].end-len(cut)) // with what is left of an escape sequence
+			mark(u.from[begin].begin, max(u.from[end].begin, u.from[end].end-len(cut))) // with what is left of an escape sequence
 		} else {
 			mark(u.from[begin].begin, u.from[end-1].end)
 		}

@@ -192,6 +192,15 @@ func TestValuesAreHiddenInAnyEscaping(t *testing.T) {
 	}
 }
 
+func TestAWholeValueBeforeACutIsHiddenToItsEnd(t *testing.T) {
+	m := maskOf(t, map[string]string{"X": `pass"word12345678`})
+	for _, text := range []string{`it got pass\"word12345678…`, `it got pass"word12345678…`, `it got pass\"word123…`} {
+		if got := m.Text(text); got != "it got (hidden)…" {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+}
+
 // FuzzMask shows that a value, in any of the ways in which systemd, Ruby and Go
 // quote it, is in no text.
 func FuzzMask(f *testing.F) {
