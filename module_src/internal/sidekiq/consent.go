@@ -85,7 +85,7 @@ func changesOf(theirs, ours Reading) []string {
 			delete(options, "config_file") // the default, by its whole path
 		}
 	}
-	if was["user"] == nil {
+	if contains(theirs.NoOption, runsAsRoot) {
 		changes = append(changes, fmt.Sprintf("user (it runs as root, which the module refuses, and would run as %v)", is["user"]))
 	}
 	for _, option := range ansible.SortedKeys(was) {
@@ -104,7 +104,7 @@ func changesOf(theirs, ours Reading) []string {
 			if dir := directoryIn(is); !strings.Contains(fmt.Sprint(was["exec_start"]), dir) {
 				changes = append(changes, fmt.Sprintf("working_directory (it names none and starts in /, and would start in %s)", dir))
 			}
-		case !strings.Contains(what, "have no such flag") && !strings.HasPrefix(what, "it runs as root") && !strings.HasSuffix(what, rootsOwn):
+		case !strings.Contains(what, "have no such flag") && what != runsAsRoot && !strings.HasSuffix(what, rootsOwn):
 			changes = append(changes, "what no option keeps: "+what)
 		}
 	}

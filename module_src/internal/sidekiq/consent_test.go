@@ -58,6 +58,15 @@ func TestAForeignUnitIsTakenOverOnlyIfTheOptionsAskForWhatItDoes(t *testing.T) {
 	}
 }
 
+func TestAUserWithoutANameIsNotRoot(t *testing.T) {
+	s := mustParse(t, `{"project_name": "p"}`)
+	want, _, _ := s.Want(debian12())
+	err := s.adopts(converge.File{Path: unitPath, Content: "[Service]\nUser=1000\nExecStart=/usr/local/bin/bundle exec sidekiq -e production\n"}, want)
+	if err == nil || !strings.Contains(err.Error(), "User=1000: must be a name, not a number") || strings.Contains(err.Error(), "root") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestTheOptionsThatAreReadKeepAForeignUnit takes each unit over with the
 // options that were read from it.
 func TestTheOptionsThatAreReadKeepAForeignUnit(t *testing.T) {

@@ -5,6 +5,7 @@ package sidekiq
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -332,7 +333,7 @@ func (s *Service) outOfMemory(log []string) string {
 		return slices.ContainsFunc(log, func(line string) bool { return hasAny(line, words...) })
 	}
 	switch {
-	case said("oom_memcg=/system.slice/" + s.Name):
+	case slices.ContainsFunc(log, s.usedUp):
 		return "the service has used up its own MemoryMax: raise it in directives, or lower concurrency"
 	case said("CONSTRAINT_MEMCG", "Memory cgroup out of memory"):
 		return "a limit of memory for several units, such as MemoryMax of a slice or of the container, is used up"
@@ -344,6 +345,15 @@ func (s *Service) outOfMemory(log []string) string {
 		return "the service has used up its own MemoryMax, set in directives, or the host's memory is used up: journalctl -k says which"
 	}
 	return "the host's memory is used up"
+}
+
+// usedUp reports whether a line of the kernel's names the group of the service,
+// or of one of its processes, as the one whose limit was reached.
+func (s *Service) usedUp(line string) bool {
+	_, group, _ := strings.Cut(line, "oom_memcg=")
+	group, _, _ = strings.Cut(group, ",")
+	unit := path.Base(group)
+	return unit == s.Unit() || strings.HasPrefix(unit, s.Name+"@")
 }
 
 func (s *Service) limitsMemory() bool {

@@ -66,6 +66,8 @@ func TestOutOfMemoryNamesTheLimit(t *testing.T) {
 		log, want string
 	}{
 		"its own":         {Service{Name: "sidekiq"}, own, "its own MemoryMax"},
+		"a process's own": {Service{Name: "sidekiq"}, strings.ReplaceAll(own, "/sidekiq.service", "/system-sidekiq.slice/sidekiq@1.service"), "its own MemoryMax"},
+		"another's":       {Service{Name: "side"}, own, "several units"},
 		"the slice's":     {limited, strings.ReplaceAll(own, "oom_memcg=/system.slice/sidekiq.service", "oom_memcg=/system.slice"), "several units"},
 		"the host's":      {limited, "kernel: Out of memory: Killed process 4242 (ruby) total-vm:9126340kB, anon-rss:7812344kB, file-rss:0kB, shmem-rss:0kB, UID:1000 pgtables:15584kB oom_score_adj:0", "the host's memory is used up"},
 		"oomd":            {limited, "sidekiq.service: systemd-oomd killed 12 process(es) in this unit.", "systemd-oomd"},

@@ -80,9 +80,10 @@ func TestRefusalsAreSidekiqsOwnErrors(t *testing.T) {
 		"2026-11-26T19:55:47.155Z pid=2703 tid=2lv ERROR: heartbeat: Connection refused":                                        true,
 		"2026-11-26T19:55:47.155Z pid=2703 tid=2lv ERROR: Error fetching job: Error connecting to Redis on localhost:6379":      true,
 		"2026-11-26T19:55:47.155Z pid=2703 tid=2lv ERROR: heartbeat: NOAUTH Authentication required.":                           true,
+		"2026-11-26T19:55:47.155Z pid=2703 tid=2lv ERROR: heartbeat: Permission denied - connect(2) for /run/redis.sock":        true,
 		"2026-11-26T19:55:47.155Z pid=2703 tid=2lv class=X jid=1 ERROR: Connection refused - connect(2) for solr.example.org":   false,
 	} {
-		if got := Refusal([]string{"x", line}); (got != "") != refused || strings.Contains(got, "{") {
+		if got := Refusal([]string{"x", line}); (got != "") != refused || strings.ContainsAny(got, "{$") {
 			t.Errorf("%s: %q", line, got)
 		}
 		if got := Refusal([]string{line, "2026-11-26T19:55:48.155Z pid=2703 tid=2lv INFO: Redis is online, 11.2 sec downtime"}); got != "" {

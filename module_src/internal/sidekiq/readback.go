@@ -24,6 +24,9 @@ type Reading struct {
 // noDirectory is said of a unit that leaves the directory to its command.
 const noDirectory = "it names no WorkingDirectory: set project_name or working_directory"
 
+// runsAsRoot is said of a unit that root runs.
+const runsAsRoot = "it runs as root, which the module refuses: set user to the one who deploys the application"
+
 // rootsOwn is what has to be done to a file before env_files takes it.
 const rootsOwn = "env_files takes files below directories of root's: move it into one, such as /etc/sidekiq, and name it there"
 
@@ -179,14 +182,19 @@ func (r *unitReader) amongSeveral() {
 	}
 	r.among = true
 	service := name + ".service"
-	for directive, own := range map[string]string{"PartOf": service, "ReloadPropagatedFrom": service, "Description": name + " process " + instance} {
-		r.left.Set("Unit", directive, slices.DeleteFunc(slices.Clone(r.left.Values("Unit", directive)), func(v string) bool { return v == own }))
-	}
+	r.without("PartOf", service)
+	r.without("ReloadPropagatedFrom", service)
+	r.without("Description", name+" process "+instance)
 	after := slices.DeleteFunc(r.left.List("Unit", "After"), func(u string) bool { return u == service })
 	r.left.Set("Unit", "After", []string{strings.Join(after, " ")})
 	if post := r.left.Values("Service", "ExecStartPost"); len(post) > 0 && strings.Contains(post[0], `grep -qs`) && strings.Contains(post[0], "busy]") {
 		r.left.Set("Service", "ExecStartPost", post[1:]) // see untilUp
 	}
+}
+
+// without takes one value of a directive of [Unit] away.
+func (r *unitReader) without(directive, value string) {
+	r.left.Set("Unit", directive, slices.DeleteFunc(r.left.Values("Unit", directive), func(v string) bool { return v == value }))
 }
 
 // application reads where the application is.
@@ -215,7 +223,7 @@ func (r *unitReader) application() {
 func (r *unitReader) identity() {
 	user, group := r.literal("Service", "User"), r.literal("Service", "Group")
 	if user == "" || user == "root" || user == "0" {
-		r.cannot("it runs as root, which the module refuses: set user to the one who deploys the application")
+		r.cannot(runsAsRoot)
 	} else if r.account("User", user) {
 		r.options["user"] = user
 	}
@@ -381,14 +389,6 @@ func (r *unitReader) install() {
 // rest puts what is left into directives, as far as the module takes it there.
 func (r *unitReader) rest() {
 	sections := map[string]any{}
-	put := func(section, name string, value any) {
-		names, ok := sections[section].(map[string]any)
-		if !ok {
-			names = map[string]any{}
-			sections[section] = names
-		}
-		names[name] = value
-	}
 	seen := map[systemd.Entry]bool{}
 	for _, e := range r.left {
 		key := systemd.Entry{Section: e.Section, Name: e.Name}
@@ -397,11 +397,11 @@ func (r *unitReader) rest() {
 		}
 		seen[key] = true
 		if value, ok := r.directive(e.Section, e.Name); ok {
-			put(e.Section, e.Name, value)
+			put(sections, value, e.Section, e.Name)
 		}
 	}
 	for _, e := range r.removed() {
-		put(e.Section, e.Name, nil)
+		put(sections, nil, e.Section, e.Name)
 	}
 	if len(sections) > 0 {
 		r.options["directives"] = sections

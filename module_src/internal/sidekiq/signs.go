@@ -193,9 +193,8 @@ func Refusal(log []string) string {
 		if !strings.HasPrefix(sign.name, "Redis") {
 			continue
 		}
-		pattern := regexp.MustCompile("ERROR.*(?:" + sign.pattern + ")")
-		if pattern.MatchString(text) {
-			return strings.ReplaceAll(sign.means, "{env}", "its environment")
+		if means := sign.meaning(regexp.MustCompile("ERROR.*(?:"+sign.pattern+")"), text); means != "" {
+			return strings.NewReplacer("{env}", "its environment", " {user}", "").Replace(means)
 		}
 	}
 	return ""
@@ -210,11 +209,20 @@ func find(texts []string, only bool) (name, means string) {
 		}
 		pattern := regexp.MustCompile("(?s)" + sign.pattern)
 		for _, text := range texts {
-			if m := pattern.FindStringSubmatchIndex(text); m != nil {
-				expanded := string(pattern.ExpandString(nil, sign.means, text, m))
-				return sign.name, strings.ReplaceAll(expanded, " ()", "")
+			if means := sign.meaning(pattern, text); means != "" {
+				return sign.name, means
 			}
 		}
 	}
 	return "", ""
+}
+
+// meaning is what a sign means, with what its pattern has found in a text. It is
+// empty where that does not show it.
+func (s *sign) meaning(pattern *regexp.Regexp, text string) string {
+	m := pattern.FindStringSubmatchIndex(text)
+	if m == nil {
+		return ""
+	}
+	return strings.ReplaceAll(string(pattern.ExpandString(nil, s.means, text, m)), " ()", "")
 }
