@@ -167,9 +167,11 @@ func (r *unitReader) sidekiq(words []string, inShell bool) bool {
 		}
 	}
 	r.unless("app_env", found.env, "production")
-	if standard := map[bool]string{true: "bundle", false: "/usr/local/bin/bundle"}[inShell]; words[0] != standard {
-		r.options["bundle"] = words[0]
+	standard := "/usr/local/bin/bundle"
+	if inShell {
+		standard = "bundle"
 	}
+	r.unless("bundle", words[0], standard)
 	if found.config != "" {
 		r.unless("config_file", found.config, ownConfigs()[0])
 	}

@@ -105,17 +105,22 @@ func (r *unitReader) given(directive, value, option string, standard any) {
 	r.unless(option, n, standard)
 }
 
-// spanUnits are words for spans of time, in seconds: systemd.time(7).
-func spanUnits() map[string]int {
-	units := map[string]int{"": 1}
-	for n, words := range map[int]string{
-		1: "s sec second seconds", 60: "m min minute minutes", 3600: "h hr hour hours", 86400: "d day days", 604800: "w week weeks",
-	} {
-		for word := range strings.FieldsSeq(words) {
-			units[word] = n
-		}
+// secondsIn is how many seconds a unit of time has, by its words in
+// systemd.time(7), or 0.
+func secondsIn(unit string) int {
+	switch unit {
+	case "", "s", "sec", "second", "seconds":
+		return 1
+	case "m", "min", "minute", "minutes":
+		return 60
+	case "h", "hr", "hour", "hours":
+		return 60 * 60
+	case "d", "day", "days":
+		return 24 * 60 * 60
+	case "w", "week", "weeks":
+		return 7 * 24 * 60 * 60
 	}
-	return units
+	return 0
 }
 
 // span reads a span of time as whole seconds: 90, 5min, 1min 30s.
@@ -127,8 +132,8 @@ func span(text string) (seconds int, ok bool) {
 		unit := rest[:len(rest)-len(strings.TrimLeft(rest, "abcdefghijklmnopqrstuvwxyz"))]
 		rest = strings.TrimLeft(rest[len(unit):], " ")
 		n, err := strconv.Atoi(digits)
-		each, known := spanUnits()[unit]
-		if err != nil || !known || n > maxSeconds {
+		each := secondsIn(unit)
+		if err != nil || each == 0 || n > maxSeconds {
 			return 0, false
 		}
 		seconds, ok = seconds+n*each, true
