@@ -78,6 +78,11 @@ func (h *Host) inTheWay(ctx context.Context, f *sidekiq.Facts, q sidekiq.Questio
 	if f.DropIns, err = dropInsIn(q.DropIns); err != nil {
 		return err
 	}
+	if q.Grants && !f.Sudo.RS { // which has a policy of its own
+		if f.Unread, err = unreadSudoers(sudoersPolicy, q.SudoersFile); err != nil {
+			return err
+		}
+	}
 	f.Sudoers, err = otherSudoers(sudoersPolicy, q.SudoersFile)
 	return err
 }

@@ -3,6 +3,7 @@
 package host
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -31,14 +32,12 @@ func otherSudoers(first, file string) (others []sidekiq.FileText, err error) {
 			continue
 		}
 		looked[dir] = true
-		entries, err := entriesIn(dir)
+		paths, err := sudoersIn(dir)
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range entries {
-			path := filepath.Join(dir, e.Name())
-			// sudo reads no file with a dot or a tilde at the end: sudoers(5).
-			if path == file || strings.Contains(e.Name(), ".") || strings.HasSuffix(e.Name(), "~") {
+		for _, path := range paths {
+			if path == file {
 				continue
 			}
 			content, ok, err := regular(path)
@@ -52,6 +51,75 @@ func otherSudoers(first, file string) (others []sidekiq.FileText, err error) {
 		}
 	}
 	return others, nil
+}
+
+// unreadSudoers reports whether sudo reads nothing of a file, since neither the
+// first file of sudo's nor one that it includes names it or its directory. Where
+// that cannot be judged, as of an include with %h, sudo may read it.
+func unreadSudoers(first, file string) (bool, error) {
+	if file == "" { // nothing is asked
+		return false, nil
+	}
+	looked := map[string]bool{}
+	for files := []string{first}; len(files) > 0; {
+		var path string
+		if path, files = files[0], files[1:]; looked[path] {
+			continue
+		}
+		looked[path] = true
+		content, ok, err := regular(path)
+		if err != nil || !ok && path == first {
+			return false, err
+		}
+		for line := range strings.Lines(content) {
+			kind, included, ok := include(line)
+			switch {
+			case !ok:
+			case !filepath.IsAbs(included) || strings.ContainsAny(included, "%\"\\ \t"):
+				return false, nil
+			case kind == "include" && included == file, kind == "includedir" && sameDirectory(included, filepath.Dir(file)):
+				return false, nil
+			case kind == "include":
+				files = append(files, included)
+			default:
+				more, err := sudoersIn(included)
+				if err != nil {
+					return false, err
+				}
+				files = append(files, more...)
+			}
+		}
+	}
+	return true, nil
+}
+
+// include is what a line of a sudoers file includes, and whether it is a file
+// ("include") or a directory ("includedir"), in the old or the new spelling.
+func include(line string) (kind, path string, ok bool) {
+	words := strings.Fields(line)
+	if len(words) < 2 || !strings.ContainsAny(words[0][:1], "@#") {
+		return "", "", false
+	}
+	kind = words[0][1:]
+	return kind, filepath.Clean(strings.Join(words[1:], " ")), kind == "include" || kind == "includedir"
+}
+
+func sameDirectory(a, b string) bool {
+	first, err := os.Stat(a)
+	second, other := os.Stat(b)
+	return a == b || err == nil && other == nil && os.SameFile(first, second)
+}
+
+// sudoersIn are the files of a directory that sudo reads: none with a dot, or a
+// tilde at the end: sudoers(5).
+func sudoersIn(dir string) (paths []string, err error) {
+	entries, err := entriesIn(dir)
+	for _, e := range entries {
+		if !strings.Contains(e.Name(), ".") && !strings.HasSuffix(e.Name(), "~") {
+			paths = append(paths, filepath.Join(dir, e.Name()))
+		}
+	}
+	return paths, err
 }
 
 // withSources are rules with the files that they are in, where sudo does not say
@@ -74,13 +142,11 @@ func withSources(rules []sudo.Decision, user string) []sudo.Decision {
 	return rules
 }
 
-// includedDirs are the directories that a sudoers file includes, in the old and
-// the new spelling.
+// includedDirs are the directories that a sudoers file includes.
 func includedDirs(content string) (dirs []string) {
 	for line := range strings.Lines(content) {
-		words := strings.Fields(line)
-		if len(words) == 2 && (words[0] == "@includedir" || words[0] == "#includedir") && filepath.IsAbs(words[1]) {
-			dirs = append(dirs, filepath.Clean(words[1]))
+		if kind, path, ok := include(line); ok && kind == "includedir" && filepath.IsAbs(path) {
+			dirs = append(dirs, path)
 		}
 	}
 	return dirs

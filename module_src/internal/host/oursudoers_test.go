@@ -47,3 +47,49 @@ func TestNoSudoersFilesAreLookedForWhereNothingIsAsked(t *testing.T) {
 		t.Errorf("got %v %v %v", ours, found, err)
 	}
 }
+
+func TestAFileThatSudoReadsNothingOf(t *testing.T) {
+	dir := rootsOwn(t)
+	for name, content := range map[string]string{"more": "@includedir " + dir + "/b\n", "b/deep": "#include " + dir + "/c/mine\n", "b/not.read": "@includedir " + dir + "/d\n"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o440); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(dir+"/b", dir+"/link"); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		policy, file string
+		unread       bool
+	}{
+		{"@includedir " + dir + "/a\n", dir + "/a/mine", false},
+		{"#includedir\t" + dir + "/a/ \n", dir + "/a/mine", false},
+		{"#include " + dir + "/a/mine\n", dir + "/a/mine", false},
+		{"@include " + dir + "/more\n", dir + "/b/mine", false},
+		{"@include " + dir + "/more\n", dir + "/c/mine", false},
+		{"@includedir " + dir + "/link\n", dir + "/b/mine", false},
+		{"@include /etc/sudoers.%h\n", dir + "/a/mine", false},
+		{"@includedir relative\n", dir + "/a/mine", false},
+		{"@includedir " + dir + "/a\\ b\n", dir + "/a/mine", false},
+		{"@includedir \"" + dir + "/a\"\n", dir + "/a/mine", false},
+		{"", dir + "/a/mine", true},
+		{"# @includedir " + dir + "/a\n", dir + "/a/mine", true},
+		{"# includedir " + dir + "/a\n", dir + "/a/mine", true},
+		{"@include " + dir + "/more\n", dir + "/d/mine", true},
+		{"@include " + dir + "/none\n@include " + dir + "/policy\n", dir + "/a/mine", true},
+		{"", "", false},
+	} {
+		if err := os.WriteFile(dir+"/policy", []byte(test.policy), 0o440); err != nil {
+			t.Fatal(err)
+		}
+		if unread, err := unreadSudoers(dir+"/policy", test.file); err != nil || unread != test.unread {
+			t.Errorf("%q of %s: got %v, %v", test.policy, test.file, unread, err)
+		}
+	}
+	if unread, err := unreadSudoers(dir+"/nowhere", dir+"/a/mine"); err != nil || unread {
+		t.Errorf("without a policy: got %v, %v", unread, err)
+	}
+}

@@ -111,6 +111,9 @@ type Facts struct {
 	// Questions.SudoersFile.
 	Sudoers []FileText
 
+	// Unread says that sudo reads nothing of Questions.SudoersFile.
+	Unread bool
+
 	// OurTemplate says that there is a template and that it is this
 	// collection's; Instances are the instances of the service's name on the
 	// host, whoever has made them.

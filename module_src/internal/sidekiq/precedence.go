@@ -136,6 +136,8 @@ func (s *Service) CheckWritable(p converge.Plan, f Facts) error {
 		switch {
 		case contains(f.NoDirectory, file):
 			unmet = appendNew(unmet, fmt.Sprintf("option %q: there is no directory %s", option, path.Dir(file)))
+		case file == s.SudoersFile && f.Unread:
+			unmet = append(unmet, fmt.Sprintf("option %q: sudo does not read %s; add to /etc/sudoers: @includedir %s", option, file, path.Dir(file)))
 		case !contains(f.ReadOnly, file):
 		case s.State == Absent:
 			return fmt.Errorf("cannot remove %s: its file system is read-only", file)
