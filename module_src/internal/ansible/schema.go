@@ -31,11 +31,11 @@ type Option struct {
 	Choices  []string // of a string, or of each element of a list
 	Default  any      // string, bool, int or []string by Type; nil: none, or one that depends on the host
 	Required bool
+	NoLog    bool // its value is in no message
 
 	Least, Most int    // of an Int that is given; both 0: any
 	Unit        string // what an Int counts, for messages; may be empty
 
-	NoLog    bool     // its value is in no message
 	Excludes []string // what cannot be given with it; a Bool counts where it is true
 	Options  Schema   // suboptions of a Dict, or of each dict of a List
 }
