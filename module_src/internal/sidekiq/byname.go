@@ -103,12 +103,12 @@ func (b *ByName) Read(u converge.Unit, content string) (instances []string, err 
 // ReadInstance takes over what the unit file of one process says.
 func (b *ByName) ReadInstance(name, content string) {
 	own := b.Service
-	own.Instances, own.EnvFiles = nil, nil
+	own.Instances, own.EnvFiles, own.ExecStart = nil, nil, nil // those of the umbrella
 	one := ByName{Service: own, limited: b.limited, configs: b.configs, files: append(b.files, seenFile{b.InstancePath(name), b.Instance(name)})}
 	one.read(content)
 	b.files, b.configs = one.files, one.configs
 	if len(b.Instances) == 0 {
-		b.Dir, b.User, b.StartTimeout = one.Dir, one.User, one.StartTimeout
+		b.Dir, b.User, b.StartTimeout, b.ExecStart = one.Dir, one.User, one.StartTimeout, one.ExecStart
 	}
 	b.Instances = append(b.Instances, Instance{Name: name, Own: &one.Service})
 }

@@ -67,6 +67,37 @@ func TestTheServicesOwnSettingsCount(t *testing.T) {
 	}
 }
 
+// TestSeveralProcessesAreProvenAsByTheWholeTask has no command of the umbrella's
+// taken for that of a process.
+func TestSeveralProcessesAreProvenAsByTheWholeTask(t *testing.T) {
+	for _, options := range []string{`"processes": 2`, `"instances": [{"name": "a"}, {"name": "b", "exec_start": "/opt/run"}]`} {
+		s := mustParse(t, `{"project_name": "p", `+options+`}`)
+		whole, _, err := s.Want(debian12())
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := byName(t, `{"state": "restarted"}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		umbrella, _ := whole.File(s.UnitPath())
+		names, err := b.Read(converge.Unit{Name: s.Unit(), Fragment: s.UnitPath()}, umbrella.Content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			file, _ := whole.File(s.InstancePath(name))
+			b.ReadInstance(name, file.Content)
+		}
+		state, _, _ := b.Want(debian12())
+		for _, u := range state.Units {
+			if full, ok := whole.Unit(u.Name); !ok || u.Proof.Titled != full.Proof.Titled || u.Proof.Terms.Behind != full.Proof.Terms.Behind {
+				t.Errorf("%s: %s is proven by %+v, and by the whole task by %+v", options, u.Name, u.Proof, full.Proof)
+			}
+		}
+	}
+}
+
 func TestAServiceOfOthersIsLeftAlone(t *testing.T) {
 	b, err := byName(t, `{"state": "stopped"}`)
 	if err != nil {
