@@ -130,8 +130,11 @@ func (s *Service) CheckWritable(p converge.Plan, f Facts) error {
 	for _, step := range p.FileSteps() {
 		file := step.Want.Path
 		option, other := "unit_dir", "/etc/systemd/system"
-		if file == s.SudoersFile {
+		switch file {
+		case s.SudoersFile:
 			option, other = "sudoers_file", "a file that /etc/sudoers includes"
+		case s.logrotatePath():
+			option, other = "logrotate", "false"
 		}
 		switch {
 		case contains(f.NoDirectory, file):

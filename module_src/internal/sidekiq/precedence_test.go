@@ -123,17 +123,22 @@ func TestADirectoryThatSystemdDoesNotRead(t *testing.T) {
 
 func TestReadOnlyFileSystems(t *testing.T) {
 	plan := converge.Plan{Steps: []converge.Step{
-		converge.PutFile{Want: converge.File{Path: unitPath, Exists: true}}, converge.PutFile{Want: converge.File{Path: sudoersPath, Exists: true}},
+		converge.PutFile{Want: converge.File{Path: unitPath, Exists: true}},
+		converge.PutFile{Want: converge.File{Path: sudoersPath, Exists: true}},
+		converge.PutFile{Want: converge.File{Path: "/etc/logrotate.d/sidekiq", Exists: true}},
 	}}
 	s := mustParse(t, `{"project_name": "p"}`)
 	for path, want := range map[string]string{
 		unitPath:     "cannot write " + unitPath + ": its file system is read-only; set unit_dir to /etc/systemd/system",
 		sudoersPath:  "cannot write " + sudoersPath + ": its file system is read-only; set sudoers_file",
 		"/elsewhere": "",
+
+		"/etc/logrotate.d/sidekiq": "cannot write /etc/logrotate.d/sidekiq: its file system is read-only; set logrotate to false",
 	} {
 		checkConflict(t, path, s.CheckWritable(plan, Facts{ReadOnly: []string{path}}), want)
 	}
 	checkConflict(t, "nothing to write", s.CheckWritable(converge.Plan{}, Facts{ReadOnly: []string{unitPath}}), "")
+	checkConflict(t, "no logrotate", s.CheckWritable(plan, Facts{NoDirectory: []string{"/etc/logrotate.d/sidekiq"}}), `option "logrotate": there is no directory /etc/logrotate.d`)
 }
 
 // TestWhatTakingOverWouldChangeIsSaidAtOnce has a unit of others in a directory
