@@ -540,7 +540,8 @@ sidekiq_version:
   type: str
   sample: 6.4.1
 backup_dir:
-  description: Where the files are that O(backup) has kept, or in check mode would keep, each under its own name.
+  description: Where the files are that O(backup) has kept, or in check mode would keep, each under its own name; where two
+    have the same, that of the directory stands before the second.
   returned: if there are any
   type: str
   sample: /var/lib/curationexperts.sidekiq/backup/sidekiq/20260406T140733Z

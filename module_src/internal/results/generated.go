@@ -41,7 +41,8 @@ type Result struct {
 	// gems.locked. Returned: always, null where it is not known.
 	SidekiqVersion *string `json:"sidekiq_version"`
 	// Where the files are that backup has kept, or in check mode would keep, each
-	// under its own name. Returned: if there are any.
+	// under its own name; where two have the same, that of the directory stands
+	// before the second. Returned: if there are any.
 	BackupDir string `json:"backup_dir,omitempty"`
 	// Whether everything was put back as it was. It is true only if a look
 	// afterwards has found the files, the links and the units so. A service that

@@ -26,13 +26,15 @@ func (s *Service) KeepReplaced(want converge.State, plan converge.Plan, now time
 	}
 	at := path.Join(s.BackupDir(), now.UTC().Format("20060102T150405Z"))
 	var copies []converge.File
+	var names []string
 	for _, step := range plan.FileSteps() {
 		was := step.Was
 		if !was.Exists || was.Secret || was.Kind == converge.ProgramFile || was.Content == step.Want.Content && step.Want.Exists {
 			continue
 		}
+		names = append(names, copyName(names, was.Path))
 		copies = append(copies, converge.File{
-			Path: path.Join(at, path.Base(was.Path)), Kind: converge.PlainFile, Exists: true, Content: was.Content, Mode: 0o600,
+			Path: path.Join(at, names[len(names)-1]), Kind: converge.PlainFile, Exists: true, Content: was.Content, Mode: 0o600,
 			Secret: true, OwnDirectory: true,
 		})
 	}
@@ -41,4 +43,14 @@ func (s *Service) KeepReplaced(want converge.State, plan converge.Plan, now time
 	}
 	want.Files = append(copies, want.Files...)
 	return want, at
+}
+
+// copyName is what the copy of a file is called: as the file itself, or, beside
+// another of that name, with the name of its directory before it.
+func copyName(others []string, file string) string {
+	name := path.Base(file)
+	if contains(others, name) {
+		return path.Base(path.Dir(file)) + "-" + name
+	}
+	return name
 }

@@ -53,6 +53,21 @@ func TestNothingIsStartedBeforeTheFirstDeploy(t *testing.T) {
 	}
 }
 
+func TestTwoReplacedFilesOfOneNameAreBothKept(t *testing.T) {
+	s := mustParse(t, `{"project_name": "p", "backup": true, "replace": true}`)
+	var have converge.State
+	for _, dir := range []string{"/etc/sudoers.d/", "/etc/logrotate.d/"} {
+		have.Files = append(have.Files, converge.File{Path: dir + "sidekiq", Exists: true, Content: dir})
+	}
+	gone := converge.State{Files: []converge.File{{Path: have.Files[0].Path}, {Path: have.Files[1].Path}}}
+	kept, dir := s.KeepReplaced(gone, converge.Diff(gone, have), time.Unix(0, 0))
+	for name, content := range map[string]string{"/sidekiq": "/etc/sudoers.d/", "/logrotate.d-sidekiq": "/etc/logrotate.d/"} {
+		if f, _ := kept.File(dir + name); f.Content != content {
+			t.Errorf("%s holds %q; kept: %+v", name, f.Content, kept.Files)
+		}
+	}
+}
+
 func TestAbsentWantsNothingOfTheHost(t *testing.T) {
 	s := mustParse(t, `{"state": "absent"}`)
 	got, warnings, err := s.Want(Facts{Systemd: 252})
