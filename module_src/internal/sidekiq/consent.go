@@ -120,8 +120,10 @@ func improved(option string, was, is any) bool {
 	case "start_timeout", "timeout_stop_sec":
 		longer, _ := was.(int)
 		ours, given := is.(int)
-		if !given {
-			ours = map[string]int{"start_timeout": 300, "timeout_stop_sec": 90}[option]
+		if !given && option == "start_timeout" {
+			ours = 300
+		} else if !given {
+			ours = 90
 		}
 		return longer <= ours
 	case "wanted_by":

@@ -143,8 +143,6 @@ func (r *unitReader) has(section, name string) bool { return r.left.Values(secti
 // expand replaces the specifiers that the unit's name decides:
 // systemd.unit(5), "Specifiers". With any other, ok is false.
 func (r *unitReader) expand(value string) (text string, ok bool) {
-	prefix, instance, _ := strings.Cut(r.stem, "@")
-	values := map[byte]string{'%': "%", 'n': r.stem + ".service", 'N': r.stem, 'p': prefix, 'i': instance, 'I': instance}
 	var b strings.Builder
 	for i := 0; i < len(value); i++ {
 		if value[i] != '%' {
@@ -155,13 +153,32 @@ func (r *unitReader) expand(value string) (text string, ok bool) {
 			return "", false
 		}
 		i++
-		v, known := values[value[i]]
-		if !known || v == "" || value[i] == 'I' && strings.ContainsAny(v, `-\`) {
+		v := r.specifier(value[i])
+		if v == "" || value[i] == 'I' && strings.ContainsAny(v, `-\`) {
 			return "", false
 		}
 		b.WriteString(v)
 	}
 	return b.String(), true
+}
+
+// specifier is what a specifier stands for, or "" where the unit's name does not
+// decide it.
+func (r *unitReader) specifier(letter byte) string {
+	prefix, instance, _ := strings.Cut(r.stem, "@")
+	switch letter {
+	case '%':
+		return "%"
+	case 'n':
+		return r.stem + ".service"
+	case 'N':
+		return r.stem
+	case 'p':
+		return prefix
+	case 'i', 'I':
+		return instance
+	}
+	return ""
 }
 
 // literal is the last value of a directive that is taken as it stands.
