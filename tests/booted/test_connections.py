@@ -14,13 +14,11 @@ from typing import Any
 import pytest
 from conftest import ROOT, SUITE, UNIT, Host, booted
 from plays import CACHE, FAST, TRANSFER_SOME, Played, inventory_of, play
-from system import RUNS_MODULES
-from ways import AS_BEFORE, NO_PASSWORD_FOR_SUDO, PACKAGES, PYTHON, TASK, WAYS, WITHOUT_PASSWORD, Way, bashrc, try_way
+from system import RUNS_MODULES, SUDO_PROGRAM
+from ways import AS_BEFORE, NO_PASSWORD_FOR_SUDO, PACKAGES, PYTHON, TASK, WAYS, WITH_PASSWORD, WITHOUT_PASSWORD, Way, bashrc, try_way
 
 HOST_OPTIONS = ["--with", PACKAGES]
-ADMIN = {"ansible_user": "admin", "ansible_become": True, "ansible_become_password": "admin"}
-if SUITE == "resolute":  # ansible-core up to 2.19.14 cannot give a password to sudo-rs
-    ADMIN["ansible_become_exe"] = "sudo.ws"
+ADMIN = {**WITH_PASSWORD, "ansible_become_exe": SUDO_PROGRAM}
 
 
 @pytest.fixture
@@ -143,7 +141,12 @@ def test_a_umask_of_the_login_shell_does_not_matter(tmp_path: Path, cold: Host, 
 @pytest.mark.parametrize("way", [way for way in WAYS if way.quick and not way.collections], ids=lambda way: way.name)
 def test_way(tmp_path: Path, cold: Host, way: Way) -> None:
     """tests/cores tries all ways, with the oldest and the newest ansible-core."""
-    inventory = inventory_of(cold.name, **PYTHON, **way.variables)
+    variables = dict(way.variables)
+    if SUDO_PROGRAM != "sudo" and "ansible_become_password" in variables and "ansible_become_method" not in variables:
+        variables.setdefault("ansible_become_exe", SUDO_PROGRAM)
+    if SUDO_PROGRAM != "sudo" and "requiretty" in way.prepare:
+        pytest.skip("sudo-rs knows no requiretty, and the other sudo of this system is content without a terminal")
+    inventory = inventory_of(cold.name, **PYTHON, **variables)
     environment = dict(setting.split("=") for setting in way.environment.split())
     if way.prepare:
         cold.sh(way.prepare)
@@ -281,7 +284,7 @@ def test_local(controller: Host, user: str) -> None:
     """As root in one command; where sudo wants a password, a local connection has no standard input left, and the program is copied."""
     controller.reset()
     controller.sh(f"rm -rf {CACHE}")
-    become = "" if user == "root" else "-b -e ansible_become_password=admin"
+    become = "" if user == "root" else f"-b -e ansible_become_password=admin -e ansible_become_exe={SUDO_PROGRAM}"
     task = shlex.quote("project_name=laevigata")
     command = f"cd / && ansible all -i localhost, -c local -vvv {become} -m curationexperts.sidekiq.sidekiq_service -a {task}"
     first, second = (Played(0, controller.out(f"runuser -u {user} -- sh -c {shlex.quote(command)}")) for dummy in range(2))
