@@ -35,7 +35,7 @@ SYSTEMCTL = "/bin/systemctl" if SUITE in ("xenial", "bionic") else "/usr/bin/sys
 NOTIFIES = SIDEKIQ >= (6, 0, 6)  # this Sidekiq tells systemd when it is up
 HAS_TIME_ZONES = SUITE not in ("bionic", "focal", "jammy", "noble")  # a small Ubuntu has none, and its Rails does not bring them
 SUDO_PROGRAM = "sudo.ws" if SUITE == "resolute" else "sudo"  # ansible-core up to 2.19.14 cannot give a password to sudo-rs
-DOAS_PACKAGE = {"xenial": "", "bionic": "", "focal": "", "bullseye": "doas", "jammy": "doas"}.get(SUITE, "opendoas")
+DOAS_PACKAGE = {"xenial": "", "bionic": "", "focal": "", "bullseye": "doas", "jammy": "doas"}.get(SUITE, "opendoas")  # "": there is none
 RUNS_MODULES = SUITE not in ("xenial", "bionic")  # this Python is new enough for ansible-core's own modules
 SHOWS_CONFIGURATION = SYSTEMD > 237  # systemd-analyze tells how journald is set up
 PREFERS_GEMS_RB = SUITE not in ("xenial", "bionic")  # this Bundler takes gems.rb for a Gemfile, and before one

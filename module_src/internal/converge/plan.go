@@ -289,8 +289,8 @@ func (s RunUnit) do(ctx context.Context, h Host) error {
 // for its proof.
 func (s *RunUnit) start(ctx context.Context, h Host) (began time.Time, err error) {
 	if s.Verb == MakeQuiet && s.Was.Activity == Starting {
-		// SIGTSTP suspends a process that has not set its handlers yet. So it is
-		// waited for even where nobody wants a start proven.
+		// A process that has not set its handlers yet is not made quiet by SIGTSTP. So
+		// it is waited for even where nobody wants a start proven.
 		up := Unit{Name: s.Unit, Proof: s.Proof}
 		if up.Proof.Timeout == 0 {
 			up.Proof.Timeout, up.Proof.Terms.Timeout = UnprovenTime, "" // which the task has not said

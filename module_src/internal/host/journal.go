@@ -56,7 +56,7 @@ func fromJournal(ctx context.Context, unit, run string, since time.Time, p prope
 	// in what the process said last. Where that fails, there is only less to
 	// read.
 	_, _ = program{path: path, args: []string{"--sync"}}.run(ctx)
-	start := fmt.Sprintf("--since=@%d.%06d", since.Unix(), since.Nanosecond()/1000)
+	start := journalFrom(since)
 	var words []string
 	if p != nil {
 		last := p.invocation()
@@ -99,6 +99,12 @@ func fromJournal(ctx context.Context, unit, run string, since time.Time, p prope
 		}
 	}
 	return words
+}
+
+// journalFrom has journalctl begin at a time, to the microsecond: within a second there
+// may be another start.
+func journalFrom(since time.Time) string {
+	return fmt.Sprintf("--since=@%d.%06d", since.Unix(), since.Nanosecond()/1000)
 }
 
 // bootID is the number of this boot in the form that the journal uses.
@@ -157,7 +163,7 @@ func quietedSince(ctx context.Context, p converge.Process, since time.Time) (boo
 	if err != nil || path == "" || p.Invocation == "" {
 		return false, err
 	}
-	said, err := matching(ctx, path, fmt.Sprintf("--since=@%d", since.Unix()), "_SYSTEMD_INVOCATION_ID="+p.Invocation)
+	said, err := matching(ctx, path, journalFrom(since), "_SYSTEMD_INVOCATION_ID="+p.Invocation)
 	return slices.ContainsFunc(said, func(line string) bool { return strings.Contains(line, "no longer accepting new work") }), err
 }
 
